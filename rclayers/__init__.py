@@ -1,0 +1,31 @@
+"""PyTorch layers that share weights between a DNA sequence and its reverse complement (RC).
+
+Channels are ordered so that the reverse complement of channel i is channel C-1-i. One-hot ACGT, every hidden map and
+every kernel then obey the same action: flip channels and positions together (``reverse_complement``). A layer that
+commutes with the action is equivariant; a head that weighs both strands alike makes the network invariant.
+"""
+
+from rclayers._checks import SymmetryError
+from rclayers._conv import RCConv1d
+from rclayers._dense import RCLinear
+from rclayers._norm import RCBatchNorm1d
+from rclayers._pool import RCAvgPool1d, RCMaxPool1d
+from rclayers._strands import Strandwise
+from rclayers._symmetry import by_strand, join_strands, reverse_complement, tie
+from rclayers._weighted_sum import RCWeightedSum1d, WeightedSum1d
+
+__all__ = [
+    "RCAvgPool1d",
+    "RCBatchNorm1d",
+    "RCConv1d",
+    "RCLinear",
+    "RCMaxPool1d",
+    "RCWeightedSum1d",
+    "Strandwise",
+    "SymmetryError",
+    "WeightedSum1d",
+    "by_strand",
+    "join_strands",
+    "reverse_complement",
+    "tie",
+]

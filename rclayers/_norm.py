@@ -1,0 +1,53 @@
+"""Batch normalisation with statistics shared by the two strands."""
+
+from torch import Tensor, nn
+
+from rclayers._checks import require_map, require_positive
+from rclayers._symmetry import by_strand, join_strands
+
+
+class RCBatchNorm1d(nn.BatchNorm1d):
+    """Map with each filter's two channels normalised together, to mean `bias` and standard deviation `weight`.
+
+    Parameters
+    ----------
+    n_filters : int
+        Independent filters F; the map has 2F channels.
+    eps : float
+        Added to the variance: 1e-3, as in the original.
+    momentum : float
+        Share of the newest batch in the running statistics: 0.01, which Keras calls 0.99.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape (F,)
+        The scale gamma (1 at the start) and the shift beta (0 at the start).
+    running_mean, running_var : Tensor, shape (F,)
+        Used in eval mode; PyTorch's convention (the variance is the unbiased one), see docs/deviations.md.
+
+    Notes
+    -----
+    In training, mean and (biased) variance of filter f run over the batch and over the positions of both its channels,
+    f and 2F-1-f: 2·N·L values::
+
+        y = weight · (x - mean) / sqrt(variance + eps) + bias
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, section 3.1.2; Ioffe & Szegedy 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> RCBatchNorm1d(3)(torch.rand(2, 6, 11)).shape
+    torch.Size([2, 6, 11])
+    """
+
+    def __init__(self, n_filters: int, eps: float = 1e-3, momentum: float = 0.01) -> None:
+        require_positive("RCBatchNorm1d", n_filters=n_filters)
+        super().__init__(n_filters, eps=eps, momentum=momentum)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise: (N, 2F, L) -> (N, 2F, L)."""
+        require_map("RCBatchNorm1d", input, 2 * self.num_features)
+        return join_strands(super().forward(by_strand(input)))

@@ -1,0 +1,69 @@
+"""Pooling whose windows are the same seen from either strand."""
+
+from torch import Tensor, nn
+
+from rclayers._checks import require_map, require_positive, symmetric_trim
+
+
+def _windows(layer: str, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Return the positions that the windows tile: the same number left out at both ends."""
+    require_map(layer, x)
+    trim = symmetric_trim(layer, x.shape[2], kernel_size, stride)
+    return x[:, :, trim : x.shape[2] - trim] if trim else x
+
+
+class RCMaxPool1d(nn.MaxPool1d):
+    """Largest value in each window of each channel.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Window, in positions.
+    stride : int, optional
+        Step between windows; the window itself when not given.
+
+    Raises
+    ------
+    SymmetryError
+        If (L - kernel_size) modulo the stride is odd: the message names the nearest lengths that work.
+
+    Notes
+    -----
+    If r = (L - kernel_size) mod stride is even, r/2 positions are left out at both ends; the original dropped all r at
+    one end, and lost the guarantee (docs/deviations.md). ``floor((L - kernel_size) / stride) + 1`` windows either way.
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, sections 3.4 and 3.6.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> RCMaxPool1d(40, 20)(torch.rand(2, 16, 986)).shape  # 6 positions over: 3 left out at each end
+    torch.Size([2, 16, 48])
+    """
+
+    def __init__(self, kernel_size: int, stride: int | None = None) -> None:
+        stride = kernel_size if stride is None else stride
+        require_positive("RCMaxPool1d", kernel_size=kernel_size, stride=stride)
+        super().__init__(kernel_size, stride)
+        self.tiles = kernel_size, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool: (N, 2F, L) -> (N, 2F, L')."""
+        pooled: Tensor = super().forward(_windows("RCMaxPool1d", input, *self.tiles))
+        return pooled
+
+
+class RCAvgPool1d(nn.AvgPool1d):
+    """Mean value in each window of each channel; sizes and errors as in `RCMaxPool1d`."""
+
+    def __init__(self, kernel_size: int, stride: int | None = None) -> None:
+        stride = kernel_size if stride is None else stride
+        require_positive("RCAvgPool1d", kernel_size=kernel_size, stride=stride)
+        super().__init__(kernel_size, stride)
+        self.tiles = kernel_size, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool: (N, 2F, L) -> (N, 2F, L')."""
+        return super().forward(_windows("RCAvgPool1d", input, *self.tiles))
