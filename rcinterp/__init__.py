@@ -1,0 +1,1 @@
+"""Train compact models on transcription-factor binding data, and read their filters."""

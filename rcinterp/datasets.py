@@ -1,0 +1,227 @@
+"""Labelled sequences: what a model is trained and tested on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.sequences import SequenceInput, as_one_hot, as_records, name_record, read_fasta
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """N one-hot sequences of one length with their labels for each task.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        Shape (N, 4, L), float32: the sequences, rows A, C, G, T, N an all-zero column.
+    y : torch.Tensor
+        Shape (N, n_tasks), float32, 0 or 1: the labels.
+    names : tuple of str
+        N names, which may repeat.
+
+    Raises
+    ------
+    InputError
+        If a shape, a type or a label is another one.
+
+    Examples
+    --------
+    >>> data = load_dataset(["ACGTA", "CCGTA"], ["TTTTT", "NACGT", "GGGGG"])
+    >>> len(data), data.length, data.n_tasks, data.names[2]
+    (5, 5, 1, 'negative_0')
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, value in (("x", self.x), ("y", self.y)):
+            if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
+                given = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+                raise InputError(
+                    f"Dataset: got {name} as {given}, expected a float32 tensor; "
+                    f"use torch.as_tensor({name}, dtype=torch.float32)."
+                )
+        as_one_hot(self.x, origin="Dataset")  # raises for another shape
+        if self.y.ndim != 2 or self.y.shape[0] != len(self) or not self.n_tasks:
+            raise InputError(
+                f"Dataset: got y of shape {tuple(self.y.shape)} for x of shape {tuple(self.x.shape)}, expected "
+                f"({len(self)}, n_tasks). For one task, use y[:, None]."
+            )
+        if not ((self.y == 0) | (self.y == 1)).all():
+            raise InputError(
+                "Dataset: got y with other values than labels, expected 0 and 1; make labels of them, "
+                "e.g. (y > 0.5).float()."
+            )
+        if not isinstance(self.names, tuple) or len(self.names) != len(self):
+            raise InputError(
+                f"Dataset: got names as {type(self.names).__name__} of length {len(self.names)}, expected a tuple of "
+                f"{len(self)}, one for each sequence; use tuple(names)."
+            )
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def __repr__(self) -> str:
+        n_positives = self.y.sum(dim=0).int().tolist()
+        return f"Dataset({len(self)} sequences of {self.length} bp, positives for each task: {n_positives})"
+
+    @property
+    def length(self) -> int:
+        """The sequences' length L in bp."""
+        return self.x.shape[2]
+
+    @property
+    def n_tasks(self) -> int:
+        """How many labels each sequence has."""
+        return self.y.shape[1]
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the shapes and contents of x and y (names aside), for provenance."""
+        digest = hashlib.sha256()
+        for tensor in (self.x, self.y):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def positives(self, task: int = 0) -> torch.Tensor:
+        """Return the sequences with label 1 in a task (counted from 0), shape (n_positives, 4, L)."""
+        return self._labelled(1, task)
+
+    def negatives(self, task: int = 0) -> torch.Tensor:
+        """Return the sequences with label 0 in a task (counted from 0), shape (n_negatives, 4, L)."""
+        return self._labelled(0, task)
+
+    def _labelled(self, label: int, task: int) -> torch.Tensor:
+        if not 0 <= task < self.n_tasks:
+            raise InputError(
+                f"Dataset: got task {task}, expected 0 to {self.n_tasks - 1}; tasks are the columns of y, "
+                "counted from 0."
+            )
+        return self.x[self.y[:, task] == label]
+
+
+def load_dataset(positives: SequenceInput, negatives: SequenceInput) -> Dataset:
+    """Make a data set of one task from bound and unbound sequences.
+
+    Parameters
+    ----------
+    positives : path, list, tuple or Series of str, ndarray, or tensor
+        Sequences with label 1, all of one length L: a FASTA path, strings, or a one-hot (N, 4, L).
+    negatives : path, list, tuple or Series of str, ndarray, or tensor
+        Sequences with label 0, of the same length.
+
+    Returns
+    -------
+    Dataset
+        On the CPU, positives first, y of shape (N, 1). Names come from FASTA headers or a Series' index; others are
+        "positive_0", ...
+
+    Raises
+    ------
+    InputError
+        If a set is empty or cannot be read, lengths differ within or between the sets, or both sets hold the same
+        sequences.
+
+    Warns
+    -----
+    UserWarning
+        If some sequences stand in both sets, with their number.
+
+    Examples
+    --------
+    >>> load_dataset(["ACGTA", "CCGTA"], ["TTTTT", "NACGT", "GGGGG"])
+    Dataset(5 sequences of 5 bp, positives for each task: [2])
+    """
+    sets = (_Labelled.read(positives, "positive"), _Labelled.read(negatives, "negative"))
+    _check_lengths(*sets)
+    x_positive, x_negative = (labelled.one_hot() for labelled in sets)
+    _check_shared(x_positive, x_negative)
+    y = torch.cat([torch.ones(len(x_positive), 1), torch.zeros(len(x_negative), 1)])
+    return Dataset(torch.cat([x_positive, x_negative]), y, sets[0].names + sets[1].names)
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """The sequences of one label, with what names and messages need of them."""
+
+    label: str
+    source: str
+    records: pd.Series[str] | torch.Tensor
+
+    @classmethod
+    def read(cls, sequences: SequenceInput, label: str) -> _Labelled:
+        if isinstance(sequences, (str, os.PathLike)):
+            return cls(label, f"{label}s ({os.fspath(sequences)})", read_fasta(sequences))
+        origin = f"load_dataset: {label}s"
+        if isinstance(sequences, (np.ndarray, torch.Tensor)):
+            return cls(label, f"{label}s", as_one_hot(sequences, origin))
+        return cls(label, f"{label}s", as_records(sequences, origin))
+
+    @property
+    def lengths(self) -> NDArray[np.integer]:
+        if isinstance(self.records, torch.Tensor):
+            return np.full(len(self.records), self.records.shape[2])
+        return self.records.str.len().to_numpy()
+
+    @property
+    def index(self) -> pd.Index:
+        return pd.RangeIndex(len(self.records)) if isinstance(self.records, torch.Tensor) else self.records.index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if isinstance(self.index, pd.RangeIndex):
+            return tuple(f"{self.label}_{i}" for i in self.index)
+        return tuple(map(str, self.index))
+
+    def one_hot(self) -> torch.Tensor:
+        return as_one_hot(self.records, f"load_dataset: {self.source}").to("cpu", torch.float32)
+
+    def describe_lengths(self) -> str:
+        shortest, longest = self.lengths.min(), self.lengths.max()
+        return (
+            f"{self.source} of {shortest} bp" if shortest == longest else f"{self.source} of {shortest} to {longest} bp"
+        )
+
+
+def _check_lengths(positives: _Labelled, negatives: _Labelled) -> None:
+    expected = positives.lengths[0]
+    for labelled in (positives, negatives):
+        differing = np.flatnonzero(labelled.lengths != expected)
+        if differing.size:
+            i = int(differing[0])
+            raise InputError(
+                f"load_dataset: got {positives.describe_lengths()} and {negatives.describe_lengths()}, expected one "
+                f"length; the first to differ is {name_record(labelled.index, i)} of the {labelled.label}s "
+                f"({labelled.lengths[i]} bp, not {expected}). Cut windows of one length, "
+                "e.g. with extract_windows(bed, genome, width)."
+            )
+
+
+def _check_shared(x_positive: torch.Tensor, x_negative: torch.Tensor) -> None:
+    positives, negatives = (
+        {hashlib.sha256(row.tobytes()).digest() for row in x.numpy()} for x in (x_positive, x_negative)
+    )
+    if positives == negatives:
+        raise InputError(
+            "load_dataset: positives and negatives hold the same sequences, expected different ones; "
+            "check that the same file was not given twice."
+        )
+    if shared := len(positives & negatives):
+        warnings.warn(
+            f"load_dataset: {shared} sequences stand both in the positives and in the negatives; "
+            "remove them from one, or no model can label them.",
+            stacklevel=3,
+        )

@@ -1,0 +1,52 @@
+"""How well logits rank positives above negatives."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import Tensor, nn
+
+from rcinterp.datasets import Dataset
+from rcinterp.errors import InputError
+from rcinterp.inference import predict
+
+
+def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
+    """Area under the ROC curve and average precision of each task.
+
+    Parameters
+    ----------
+    y : Tensor, shape (N, n_tasks)
+        1 for positives, 0 for negatives.
+    logits : Tensor, shape (N, n_tasks)
+
+    Returns
+    -------
+    DataFrame
+        One row a task; columns auroc and auprc (average precision, the step-wise area of scikit-learn).
+
+    Raises
+    ------
+    InputError
+        If a task has no positives or no negatives, or if a logit is not finite.
+    """
+    truth, scores = y.numpy(), logits.double().numpy()
+    if truth.shape != scores.shape:
+        raise InputError(f"got {scores.shape} logits for {truth.shape} labels, expected one logit a label.")
+    if not np.isfinite(scores).all():
+        raise InputError("the model's logits are not finite; its training has diverged: lower the learning rate.")
+    rows = []
+    for task in range(truth.shape[1]):
+        if len(np.unique(truth[:, task])) < 2:
+            raise InputError(f"task {task} has only one class in these sequences; positives and negatives are needed.")
+        rows.append(
+            {
+                "auroc": roc_auc_score(truth[:, task], scores[:, task]),
+                "auprc": average_precision_score(truth[:, task], scores[:, task]),
+            }
+        )
+    return pd.DataFrame(rows).rename_axis("task")
+
+
+def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = 500) -> pd.DataFrame:
+    """Scores of a model on a data set (auROC, auPRC), one row a task; as `score_logits`."""
+    return score_logits(data.y, predict(model, data.x, batch_size=batch_size))

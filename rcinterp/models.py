@@ -1,0 +1,270 @@
+"""The paper's compact models and their traditional twins; saving and loading them."""
+
+import json
+import os
+import platform
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rcinterp.errors import InputError
+from rcinterp.recipes import initialise_as_keras
+from rclayers import RCBatchNorm1d, RCConv1d, RCLinear, RCMaxPool1d, RCWeightedSum1d, SymmetryError
+
+_FORMAT = "rcinterp model 1"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What it takes to build a compact model again; the fields are the arguments of `compact_model`."""
+
+    n_layers: int
+    n_filters: int
+    length: int
+    rc: bool
+    n_tasks: int
+    widths: tuple[int, ...]
+    pool: int
+    stride: int
+
+    @property
+    def map_length(self) -> int:
+        """Positions of the last convolution's output."""
+        return self.length - sum(width - 1 for width in self.widths)
+
+    @property
+    def pooled_length(self) -> int:
+        """Positions after pooling (section 3.6.3)."""
+        return 1 + (self.map_length - self.pool) // self.stride
+
+
+class CompactModel(nn.Sequential):
+    """Logits (N, n_tasks) of one-hot sequences (N, 4, length); made by `compact_model`.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    provenance : dict
+        How it was trained (seed, recipe, hashes of the data); empty for a fresh model. Filled by `fit`, kept by
+        `save_model` and `load_model`.
+
+    Notes
+    -----
+    Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head`` (RC) or ``flatten, head``
+    (traditional). docs/original-weights.md tells which array of the original goes where.
+    """
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]", architecture: Architecture) -> None:
+        super().__init__(layers)
+        self.architecture = architecture
+        self.provenance: dict[str, Any] = {}
+
+
+def compact_model(
+    n_layers: int,
+    n_filters: int,
+    length: int,
+    rc: bool = True,
+    n_tasks: int = 1,
+    widths: Sequence[int] | None = None,
+    pool: int = 40,
+    stride: int = 20,
+) -> CompactModel:
+    """The paper's model: convolutions with batch norm and ReLU, one max pooling, and a read-out; logits out.
+
+    Parameters
+    ----------
+    n_layers : int
+        Convolutions: 1 or 3 in the paper.
+    n_filters : int
+        Independent filters of each convolution; RC layers have twice as many channels.
+    length : int
+        Length of the sequences, in bp.
+    rc : bool
+        Whether weights are shared between the strands; False gives the traditional twin.
+    n_tasks : int
+        Outputs.
+    widths : sequence of int, optional
+        Width of each convolution; 15, then 14 for the others, when not given (section 3.4.2). Simulated data: (21,).
+    pool, stride : int
+        Max pooling: 40/20 for ChIP-seq data, 20/20 for simulated data.
+
+    Returns
+    -------
+    CompactModel
+        Initialised as the paper was, from torch's global generator (`fit` draws again, from its seed).
+
+    Raises
+    ------
+    InputError, SymmetryError
+        If the sizes do not fit the length; for rc=True also if the pooling would not treat both ends alike.
+
+    Notes
+    -----
+    RC read-out: weighted sum over positions, then a dense layer on both strands. With a single output that layer is
+    redundant, so it is frozen: weights 1, bias 0 (section 3.4.2). Traditional read-out: one dense layer on all pooled
+    values.
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, sections 3.4 and 3.5.
+
+    Examples
+    --------
+    >>> model = compact_model(1, 20, 200, n_tasks=3, widths=(21,), pool=20, stride=20)
+    >>> count_parameters(model)
+    1983
+    """
+    if widths is None:
+        widths = (15, *[14] * (n_layers - 1))
+    architecture = Architecture(n_layers, n_filters, length, bool(rc), n_tasks, tuple(widths), pool, stride)
+    _check(architecture)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = 4
+    for i, width in enumerate(architecture.widths, start=1):
+        if rc:
+            layers[f"conv{i}"] = RCConv1d(channels, n_filters, width)
+            layers[f"norm{i}"] = RCBatchNorm1d(n_filters)
+        else:
+            layers[f"conv{i}"] = nn.Conv1d(channels, n_filters, width)
+            layers[f"norm{i}"] = nn.BatchNorm1d(n_filters, eps=1e-3, momentum=0.01)
+        layers[f"relu{i}"] = nn.ReLU()
+        channels = 2 * n_filters if rc else n_filters
+    if rc:
+        layers["pool"] = RCMaxPool1d(pool, stride)
+        layers["weighted_sum"] = RCWeightedSum1d(n_filters, architecture.pooled_length)
+        layers["head"] = _all_ones_head(n_filters) if n_tasks == 1 else RCLinear(n_filters, n_tasks)
+    else:
+        layers["pool"] = nn.MaxPool1d(pool, stride)
+        layers["flatten"] = nn.Flatten()
+        layers["head"] = nn.Linear(n_filters * architecture.pooled_length, n_tasks)
+    model = CompactModel(layers, architecture)
+    initialise_as_keras(model)
+    return model
+
+
+def _all_ones_head(n_filters: int) -> RCLinear:
+    head = RCLinear(n_filters, 1)
+    nn.init.ones_(head.weight)
+    return head.requires_grad_(False)
+
+
+def _check(architecture: Architecture) -> None:
+    for name in ("n_layers", "n_filters", "length", "n_tasks", "pool", "stride"):
+        size = getattr(architecture, name)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise InputError(f"compact_model: got {name}={size!r}, expected a whole number of at least 1.")
+    if len(architecture.widths) != architecture.n_layers:
+        raise InputError(
+            f"compact_model: got {len(architecture.widths)} widths for {architecture.n_layers} layers, expected one "
+            "a layer, e.g. widths=(15, 14, 14)."
+        )
+    spare = architecture.map_length - architecture.pool
+    if spare < 0:
+        raise InputError(
+            f"compact_model: got length={architecture.length}, expected at least {architecture.length - spare} bp for "
+            f"widths {architecture.widths} and a pool of {architecture.pool}. Use longer sequences or a smaller pool."
+        )
+    if architecture.rc and (spare % architecture.stride) % 2:
+        raise SymmetryError(
+            f"compact_model: with length={architecture.length} an odd number of positions "
+            f"({spare % architecture.stride}) is left over by the pooling ({architecture.pool}/{architecture.stride}), "
+            f"which breaks the reverse-complement guarantee. Lengths that work: {architecture.length - 1} or "
+            f"{architecture.length + 1}; or change a width by one."
+        )
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters, each shared weight counted once (section 3.6)."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
+    """Write a compact model to a folder: model.safetensors (weights) and model.json (everything else).
+
+    Parameters
+    ----------
+    model : CompactModel
+    folder : path
+        Made if need be; a model in it is replaced, each file in one step.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Notes
+    -----
+    model.json holds the architecture, the order of the letters (ACGT), the provenance (seed, recipe and data hashes,
+    when the model was trained by `fit`) and the versions of the packages. Nothing is pickled.
+    """
+    if not isinstance(model, CompactModel):
+        raise InputError(
+            f"save_model: got {type(model).__name__}, expected a model made by compact_model. For a model of your own, "
+            "save model.state_dict() with safetensors."
+        )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {
+        "format": _FORMAT,
+        "architecture": asdict(model.architecture),
+        "letters": "ACGT",
+        "provenance": model.provenance,
+        "versions": _versions(),
+    }
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors.part")
+    os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
+    (folder / "model.json.part").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    os.replace(folder / "model.json.part", folder / "model.json")
+    return folder
+
+
+def load_model(folder: str | os.PathLike[str]) -> CompactModel:
+    """The model that `save_model` wrote, in eval mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no such model, or its two files do not belong together.
+    """
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder}: no model.json here, expected a folder written by save_model or `rcinterp train`."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'model.json'}: cannot be read ({error}); train the model again.") from None
+    if not isinstance(description, Mapping) or description.get("format") != _FORMAT:
+        raise InputError(f'{folder / "model.json"}: not a model of rcinterp, expected "format": "{_FORMAT}".')
+    fields = dict(description["architecture"])
+    model = compact_model(**fields)
+    try:
+        weights = load_file(folder / "model.safetensors")
+        dtype = next(value.dtype for value in weights.values() if value.is_floating_point())
+        model.to(dtype).load_state_dict(weights)
+    except (OSError, SafetensorError, RuntimeError, StopIteration) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{folder / 'model.safetensors'}: does not hold the weights that model.json describes ({first_line})."
+        ) from None
+    model.provenance = dict(description.get("provenance", {}))
+    return model.eval()
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("rcinterp")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        own = "unknown"
+    return {"rcinterp": own, "torch": torch.__version__, "python": platform.python_version()}

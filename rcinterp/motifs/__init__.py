@@ -1,0 +1,91 @@
+"""Known motifs: where they come from, and what can be said of one by itself."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.encode import encode_descriptions, load_encode
+from rcinterp.motifs.matrices import Motif, as_ppm, check_name, consensus, information_content, reverse_complement_motif
+from rcinterp.motifs.meme import read_meme, write_meme
+
+__all__ = [
+    "Motif",
+    "consensus",
+    "encode_descriptions",
+    "information_content",
+    "load_motifs",
+    "load_motifs_with_sites",
+    "read_meme",
+    "reverse_complement_motif",
+    "write_meme",
+]
+
+
+def load_motifs(source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+    """Return motifs as position probability matrices (PPMs).
+
+    Parameters
+    ----------
+    source : "encode", path, or mapping of str to array-like, shape (4, W)
+        ``"encode"``: the 2,067 motifs of the ENCODE catalogue (`load_encode`). A path: a file in MEME minimal
+        format, plain or gzipped (`read_meme`); write ``"./encode"`` for a file of that name. A mapping: PPMs, which
+        are checked and copied.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray of float64, shape (4, W)
+        Name to probabilities, rows A, C, G, T, in the source's order; every column divided by its sum. The arrays
+        are new.
+
+    Raises
+    ------
+    InputError
+        If the source cannot be read, is empty, has a name twice, or holds something that is not a PPM.
+
+    Warns
+    -----
+    UserWarning
+        If a motif in a MEME file has no matrix; it names the motif, which is left out.
+
+    Examples
+    --------
+    >>> from rcinterp.motifs import consensus, load_motifs
+    >>> consensus(load_motifs("encode")["CTCF_known1"])
+    'TGGCCACCAGGGGGCGCTA'
+    """
+    return {name: motif.ppm / motif.ppm.sum(axis=0) for name, motif in load_motifs_with_sites(source).items()}
+
+
+def load_motifs_with_sites(source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> dict[str, Motif]:
+    """Return motifs with the number of sites that each was estimated from, where the source says so.
+
+    Parameters
+    ----------
+    source : "encode", path, or mapping of str to array-like, shape (4, W)
+        As in `load_motifs`. Only MEME files give numbers of sites.
+
+    Returns
+    -------
+    dict of str to Motif
+        Name to PPM and number of sites.
+
+    Raises
+    ------
+    InputError
+        As `load_motifs`.
+    """
+    if isinstance(source, Mapping):
+        if not source:
+            raise InputError("motifs: got an empty mapping, expected at least one motif: {name: (4, W) PPM}.")
+        return {check_name(name): Motif(as_ppm(ppm, name)) for name, ppm in source.items()}
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(
+            f'motifs: got {type(source).__name__}, expected "encode", the path of a MEME file, or a mapping '
+            "{name: (4, W) PPM}."
+        )
+    if source == "encode":
+        return {name: Motif(ppm) for name, ppm in load_encode().items()}
+    return read_meme(source)

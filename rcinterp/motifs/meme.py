@@ -1,0 +1,221 @@
+"""Motif files in MEME minimal format: a tolerant reader and a strict writer."""
+
+import gzip
+import os
+import re
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
+
+#: MEME cuts longer names off (MAX_MOTIF_ID_LENGTH in its sources), after which two may be the same.
+MAX_NAME_LENGTH = 100
+#: The number of sites that MEME assumes of a motif that does not say.
+DEFAULT_N_SITES = 20.0
+
+_MATRIX_HEADER = re.compile(r"\s*letter\s*-\s*probability\s+matrix\s*:", re.IGNORECASE)
+_ALPHABET = re.compile(r"\s*ALPHABET\s*=\s*(\S*)", re.IGNORECASE)
+_WIDTH = re.compile(r"\bw\s*=\s*(\d+)")
+_NUMBER = re.compile(r"[-+]?(\.?\d|(nan|inf)\b)", re.IGNORECASE)
+_N_SITES = re.compile(r"\bnsites\s*=\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)")
+
+
+def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
+    """Read a motif file in MEME format.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A MEME minimal file (or MEME's full text output), plain or gzipped; which is told from its first two bytes.
+
+    Returns
+    -------
+    dict of str to Motif
+        Motif id (the first word after ``MOTIF``) to PPM and number of sites, in the file's order.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is not in MEME format, is not of DNA, has no motif, has one id twice, a matrix
+        whose number of rows is not its ``w=``, or a row that is not four probabilities that sum to 1 within
+        `SUM_TOLERANCE`. The message names file, motif and row (1-based).
+
+    Warns
+    -----
+    UserWarning
+        If a motif has no letter-probability matrix; it names the motif, which is left out.
+
+    Notes
+    -----
+    ``alength=``, ``w=``, ``nsites=``, ``E=``, ``URL`` lines, the header's alphabet, strands and background, blank
+    lines, tabs, Windows line ends and the last newline are all optional. Rows that
+    sum to 1 within 1e-5 are left as they are and others divided by their sums, as in MEME.
+
+    References
+    ----------
+    https://meme-suite.org/meme/doc/meme-format.html
+    """
+    lines = _read_text(Path(path)).splitlines()
+    _check_header(lines, path)
+    motifs: dict[str, Motif] = {}
+    without_matrix = []
+    for name, block in _split_motifs(lines, path):
+        if name in motifs or name in without_matrix:
+            raise InputError(f"{path}: motif {name} occurs twice; expected unique ids after MOTIF. Rename one of them.")
+        motif = _parse_motif(name, block, path)
+        if motif is None:
+            without_matrix.append(name)
+        else:
+            motifs[name] = motif
+    if without_matrix:
+        names = ", ".join(without_matrix)
+        warnings.warn(f"{path}: left out motifs without a letter-probability matrix: {names}", stacklevel=2)
+    if not motifs:
+        raise InputError(f"{path}: found no motif, expected MOTIF lines, each with a letter-probability matrix.")
+    return motifs
+
+
+def write_meme(
+    path: str | os.PathLike[str],
+    motifs: Mapping[str, ArrayLike],
+    background: ArrayLike | None = None,
+    n_sites: float | Mapping[str, float] | None = None,
+) -> None:
+    """Write PPMs to a file in MEME minimal format, version 5, which the MEME suite's programs read.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an existing one is replaced.
+    motifs : mapping of str to array-like, shape (4, W)
+        Name to probabilities, rows A, C, G, T.
+    background : array-like, shape (4,), optional
+        Probabilities of A, C, G, T outside the motifs; uniform by default.
+    n_sites : float, or mapping of str to float, optional
+        Number of sites that each motif was estimated from; 20 (what MEME assumes) by default, and for motifs that
+        the mapping does not name.
+
+    Raises
+    ------
+    InputError
+        If there is no motif, a name is empty, longer than 100 characters or has white space (MEME ends an id
+        there), a matrix is not a PPM, a number of sites is not positive, or the file cannot be written.
+    """
+    if not motifs:
+        raise InputError("write_meme: got no motif, expected at least one; there is nothing to write.")
+    frequencies = " ".join(f"{letter} {p:.6f}" for letter, p in zip("ACGT", as_background(background), strict=True))
+    parts = [
+        "MEME version 5\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
+        f"Background letter frequencies (from unknown source):\n{frequencies}\n"
+    ]
+    parts += [_format_motif(name, ppm, _n_sites_of(name, n_sites)) for name, ppm in motifs.items()]
+    try:
+        Path(path).write_text("\n".join(parts), encoding="utf-8")
+    except OSError as error:
+        advice = "Give a path in a folder that exists."
+        raise InputError(f"write_meme: cannot write {path} ({error.strerror}). {advice}") from error
+
+
+def _read_text(path: Path) -> str:
+    """Return the text of a plain or gzipped file."""
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f'motifs: found no file {path}; expected "encode" or the path of a MEME file.') from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as plain or gzipped text ({error}). Is the file complete?") from error
+
+
+def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
+    """Raise unless the file says that it is MEME's and of DNA."""
+    header = [line for line in lines if line.split()[:1] != ["MOTIF"]]
+    if not any(re.match(r"\s*MEME\s+version\s+\d", line, re.IGNORECASE) for line in header):
+        raise InputError(
+            f'{path}: got a file without a line "MEME version ...", expected MEME minimal format. '
+            "The MEME suite's jaspar2meme, transfac2meme and others convert to it."
+        )
+    alphabets = [match[1].upper() for line in header if (match := _ALPHABET.match(line))]
+    if alphabets and alphabets[0] not in ("", "ACGT", "DNA"):
+        raise InputError(f"{path}: got motifs of the alphabet {alphabets[0]}, expected DNA (ALPHABET= ACGT).")
+
+
+def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each motif's id and the lines after its MOTIF line."""
+    starts = [number for number, line in enumerate(lines) if line.split()[:1] == ["MOTIF"]]
+    for start, stop in pairwise([*starts, len(lines)]):
+        words = lines[start].split()
+        if len(words) < 2:
+            raise InputError(f"{path}: line {start + 1} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
+        yield words[1], lines[start + 1 : stop]
+
+
+def _parse_motif(name: str, block: list[str], path: str | os.PathLike[str]) -> Motif | None:
+    """Read one motif's matrix; None if it has none."""
+    start = next((number for number, line in enumerate(block) if _MATRIX_HEADER.match(line)), None)
+    if start is None:
+        return None
+    where = f"{path}: motif {name}"
+    rows = [_parse_row(words, f"{where}, row {i}") for i, words in enumerate(_rows(block[start + 1 :]), start=1)]
+    width = _WIDTH.search(block[start])
+    if not rows or (width and int(width[1]) != len(rows)):
+        expected = f"w= {width[1]}" if width else "at least one"
+        raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected}.")
+    n_sites = _N_SITES.search(block[start])
+    sites = float(n_sites[1]) if n_sites else 0.0
+    return Motif(as_ppm(np.array(rows).T, name), sites if 0 < sites < float("inf") else None)
+
+
+def _rows(lines: list[str]) -> Iterator[list[str]]:
+    """Yield the words of the lines of numbers that the block starts with, blank lines skipped."""
+    for line in lines:
+        words = line.split()
+        if words and not _NUMBER.match(words[0]):
+            return
+        if words:
+            yield words
+
+
+def _parse_row(words: list[str], where: str) -> NDArray[np.float64]:
+    """Return four probabilities that sum to 1."""
+    try:
+        row = np.array(words, dtype=np.float64)
+    except ValueError:
+        row = np.empty(0)
+    if row.shape != (4,) or not ((row >= 0) & (row <= 1)).all() or abs(row.sum() - 1) > SUM_TOLERANCE + 1e-9:
+        raise InputError(
+            f"{where}: got {' '.join(words)}, expected four probabilities (A C G T) that sum to 1 "
+            f"(within {SUM_TOLERANCE:g}). Correct the row, or divide counts by their sum."
+        )
+    return row
+
+
+def _n_sites_of(name: str, n_sites: float | Mapping[str, float] | None) -> float:
+    """Return the number of sites to write for a motif."""
+    value = n_sites.get(name, DEFAULT_N_SITES) if isinstance(n_sites, Mapping) else n_sites
+    value = DEFAULT_N_SITES if value is None else float(value)
+    if not 0 < value < float("inf"):
+        raise InputError(f"write_meme: got n_sites {value:g} for motif {name}, expected a positive number.")
+    return value
+
+
+def _format_motif(name: str, ppm: ArrayLike, n_sites: float) -> str:
+    """Return one motif's lines."""
+    if len(check_name(name)) > MAX_NAME_LENGTH or name.split() != [name]:
+        raise InputError(
+            f"write_meme: got the motif name {name!r}, expected 1 to {MAX_NAME_LENGTH} characters without white space. "
+            f"Rename it, e.g. {'_'.join(name.split())[:MAX_NAME_LENGTH] or 'motif_0'!r}."
+        )
+    columns = as_ppm(ppm, name).T
+    rows = "".join(" " + "  ".join(f"{p:.8f}" for p in column) + "\n" for column in columns)
+    header = f"letter-probability matrix: alength= 4 w= {len(columns)} nsites= {n_sites:g} E= 0\n"
+    return f"MOTIF {name}\n{header}{rows}"

@@ -1,0 +1,400 @@
+"""DNA sequences in and out: strings, FASTA files and one-hot arrays.
+
+A one-hot array has shape (N, 4, L), rows A, C, G, T; N and every IUPAC ambiguity letter is an all-zero column. Records
+and positions are counted from 0.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+
+#: What every public function takes for sequences: a FASTA path, strings, or a one-hot (N, 4, L).
+SequenceInput: TypeAlias = (
+    "str | os.PathLike[str] | list[str] | tuple[str, ...] | pd.Series[str] | NDArray[np.generic] | torch.Tensor"
+)
+
+_BASES, _AMBIGUITY = "ACGT", "NRYSWKMBDHV"
+_UNKNOWN, _NO_BASE = len(_BASES), 255
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def _tables() -> tuple[bytes, bytes]:
+    """Return the tables byte -> code (A, C, G, T: 0 to 3; ambiguous: 4; no base: 255) and code -> byte."""
+    codes = bytearray([_NO_BASE]) * 256
+    for code, letters in enumerate((*_BASES, _AMBIGUITY)):
+        for letter in letters + letters.lower():
+            codes[ord(letter)] = code
+    return bytes(codes), (_BASES + "N").encode().ljust(256, b"?")
+
+
+_TO_CODE, _TO_LETTER = _tables()
+
+
+def one_hot(
+    sequences: str | list[str] | tuple[str, ...] | pd.Series[str], dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Turn sequences of one length into a one-hot tensor.
+
+    Parameters
+    ----------
+    sequences : str, or list, tuple or Series of str
+        N sequences of L bp, in any case; one str is one sequence (N = 1). A Series' index names the records in
+        messages.
+    dtype : torch.dtype, default torch.float32
+        The tensor's type.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (N, 4, L), rows A, C, G, T. N and the ambiguity letters RYSWKMBDHV are all-zero columns.
+
+    Raises
+    ------
+    InputError
+        For no sequence at all, an empty one, unequal lengths, or a letter that is no base.
+
+    Examples
+    --------
+    >>> one_hot("ACn", dtype=torch.int64)
+    tensor([[[1, 0, 0],
+             [0, 1, 0],
+             [0, 0, 0],
+             [0, 0, 0]]])
+    """
+    return _one_hot(as_records(sequences, origin="one_hot"), "one_hot", dtype)
+
+
+def _one_hot(records: pd.Series[str], origin: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    lengths = records.str.len().to_numpy()
+    differing = np.flatnonzero(lengths != lengths[0])
+    if differing.size:
+        i = int(differing[0])
+        raise InputError(
+            f"{origin}: {name_record(records.index, i)} is {lengths[i]} bp long, but record 0 is {lengths[0]} bp "
+            f"(all are {lengths.min()} to {lengths.max()} bp); expected one length: cut windows of one length, "
+            "e.g. with extract_windows(bed, genome, width)."
+        )
+    return codes_to_one_hot(_encode(records, origin).reshape(len(records), -1), dtype)
+
+
+def codes_to_one_hot(codes: NDArray[np.uint8], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Turn base codes (N, L), 0 to 3 for A, C, G, T and anything else for N, into a one-hot tensor (N, 4, L).
+
+    Examples
+    --------
+    >>> decode(codes_to_one_hot(np.array([[0, 3, 4]], dtype=np.uint8)))
+    ['ATN']
+    """
+    x = torch.empty((len(codes), len(_BASES), codes.shape[1]), dtype=dtype)
+    for code in range(len(_BASES)):
+        x[:, code] = torch.from_numpy(codes == code)
+    return x
+
+
+def decode(x: NDArray[np.generic] | torch.Tensor) -> list[str]:
+    """Turn a one-hot array back into upper-case strings; the inverse of `one_hot`.
+
+    Parameters
+    ----------
+    x : tensor or ndarray, shape (N, 4, L)
+        One-hot sequences of any type, on any device.
+
+    Returns
+    -------
+    list of str
+        N sequences of L bp; an all-zero column is N.
+
+    Raises
+    ------
+    InputError
+        If the shape is not (N, 4, L), or a column is neither all zero nor a single 1.
+
+    Examples
+    --------
+    >>> decode(one_hot(["ACGT", "ttrn"]))
+    ['ACGT', 'TTNN']
+    """
+    hot = _as_tensor(x, "decode").detach().cpu()
+    codes = torch.full((hot.shape[0], hot.shape[2]), _UNKNOWN, dtype=torch.uint8)
+    for code in range(len(_BASES)):
+        codes.masked_fill_(hot[:, code] == 1, code)
+    expected = codes_to_one_hot(codes.numpy(), hot.dtype)
+    if not torch.equal(expected, hot):
+        i, _, position = (expected != hot).nonzero()[0].tolist()
+        raise InputError(
+            f"decode: record {i} has the column {hot[i, :, position].tolist()} at position {position}; expected "
+            "one-hot columns (a single 1, or all 0 for N). For probabilities, take the likeliest base first."
+        )
+    return _spell(codes.numpy(), [codes.shape[1]] * len(codes))
+
+
+def as_one_hot(sequences: SequenceInput, origin: str = "as_one_hot") -> torch.Tensor:
+    """Turn whatever a user may hold as sequences into a one-hot tensor; what public functions call at their boundary.
+
+    Parameters
+    ----------
+    sequences : path, list, tuple or Series of str, ndarray, or tensor
+        A FASTA path, N strings of L bp, or an array (N, 4, L) of any type. **One str is a path**, never a sequence: put
+        a single sequence in a list.
+    origin : str, default "as_one_hot"
+        What messages begin with, e.g. the function and argument that the sequences came through; for a file, its path.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (N, 4, L), floating point. A tensor that is floating point already is returned as it is, without a copy;
+        everything else becomes float32 on its device.
+
+    Raises
+    ------
+    InputError
+        As `read_fasta` and `one_hot` do; for another shape, no sequence, or values that are not finite numbers.
+
+    Notes
+    -----
+    Values of an array are not required to be 0 and 1: soft sequences (a probability for each base) are let through.
+
+    Examples
+    --------
+    >>> as_one_hot(["ACGTN", "TTTTT"]).shape
+    torch.Size([2, 4, 5])
+    """
+    if isinstance(sequences, (str, os.PathLike)):
+        return _one_hot(read_fasta(sequences), str(sequences))
+    if isinstance(sequences, np.ndarray) and sequences.dtype.kind in "OUT":
+        sequences = sequences.tolist()
+    if isinstance(sequences, (np.ndarray, torch.Tensor)):
+        return _as_tensor(sequences, origin)
+    return _one_hot(as_records(sequences, origin), origin)
+
+
+def _as_tensor(x: NDArray[np.generic] | torch.Tensor, origin: str) -> torch.Tensor:
+    """Return x as a floating-point tensor of shape (N, 4, L), or say what is wrong with it."""
+    if not isinstance(x, (np.ndarray, torch.Tensor)):
+        raise InputError(
+            f"{origin}: got {type(x).__name__}, expected a tensor or array (N, 4, L). For str, use one_hot."
+        )
+    shape = tuple(x.shape)
+    if x.ndim != 3 or shape[1] != len(_BASES) or 0 in shape:
+        raise InputError(f"{origin}: got x of shape {shape}, expected (N, 4, L){_shape_advice(x)}.")
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind not in "biuf":
+            raise InputError(
+                f"{origin}: got an array of {x.dtype}, expected numbers; convert it with x.astype('float32')."
+            )
+        x = torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
+    if not x.is_floating_point():
+        x = x.float()
+    if not torch.stack(torch.aminmax(x.detach())).isfinite().all():
+        raise InputError(f"{origin}: got x with NaN or infinite values, expected a one-hot of 0 and 1; build it anew.")
+    return x
+
+
+def _shape_advice(x: NDArray[np.generic] | torch.Tensor) -> str:
+    if 0 in x.shape:
+        return " with at least one sequence of at least 1 bp"
+    if x.ndim == 3 and x.shape[2] == len(_BASES):
+        swap = "transpose" if isinstance(x, torch.Tensor) else "swapaxes"
+        return f". If your one-hot is (N, L, 4), use x.{swap}(1, 2)"
+    if x.ndim == 2:
+        return f". For a single sequence, use {'x[None]' if x.shape[0] == len(_BASES) else 'x.T[None]'}"
+    return ", rows A, C, G, T. For strings, use one_hot"
+
+
+def as_records(sequences: object, origin: str = "as_records") -> pd.Series[str]:
+    """Return strings as a Series, after a check that each is a sequence at all.
+
+    Parameters
+    ----------
+    sequences : str, or list, tuple or Series of str
+        N sequences of any lengths, at least 1 bp each.
+    origin : str, default "as_records"
+        What messages begin with: the function or file that the strings came through.
+
+    Returns
+    -------
+    pandas.Series of str
+        The sequences as given; a Series keeps its index.
+
+    Raises
+    ------
+    InputError
+        For another type, no sequence at all, or an empty sequence.
+
+    Examples
+    --------
+    >>> as_records(["ACG", "T"]).tolist()
+    ['ACG', 'T']
+    """
+    strings = [sequences] if isinstance(sequences, str) else sequences
+    if not isinstance(strings, (list, tuple, pd.Series)):
+        advice = "read_fasta(path) reads a file" if isinstance(strings, os.PathLike) else "or convert it with list(...)"
+        raise InputError(f"{origin}: got {type(strings).__name__}, expected a list or Series of str; {advice}.")
+    if not len(strings):
+        raise InputError(f"{origin}: got no sequences, expected at least one; check what selected them.")
+    index = strings.index if isinstance(strings, pd.Series) else pd.RangeIndex(len(strings))
+    for i, string in enumerate(strings):
+        if not isinstance(string, str) or not string:
+            given = "has no sequence" if string == "" else f"is {type(string).__name__}, expected str"
+            raise InputError(f"{origin}: {name_record(index, i)} {given}; remove the record or fill in its sequence.")
+    return strings if isinstance(strings, pd.Series) else pd.Series(list(strings), index=index)
+
+
+def name_record(index: pd.Index, i: int) -> str:
+    """Return what messages call record i (counted from 0) of a Series with this index.
+
+    Examples
+    --------
+    >>> name_record(pd.Index(["chr1:5-8"]), 0), name_record(pd.RangeIndex(1), 0)
+    ("record 0 ('chr1:5-8')", 'record 0')
+    """
+    return f"record {i}" if isinstance(index, pd.RangeIndex) else f"record {i} ({str(index[i])!r})"
+
+
+def _encode(records: pd.Series[str], origin: str) -> NDArray[np.uint8]:
+    """Return the codes of all records, one after the other, or name the first letter that is no base."""
+    codes = np.frombuffer("".join(records).encode("ascii", "replace").translate(_TO_CODE), dtype=np.uint8)
+    wrong = np.flatnonzero(codes == _NO_BASE)
+    if wrong.size:
+        ends = records.str.len().to_numpy().cumsum()
+        i = int(np.searchsorted(ends, wrong[0], side="right"))
+        position = int(wrong[0] - ends[i] + len(records.iloc[i]))
+        letter = records.iloc[i][position]
+        advice = "RNA must be converted to DNA first: replace U by T" if letter in "Uu" else "mask or remove it"
+        raise InputError(
+            f"{origin}: {name_record(records.index, i)} has {letter!r} at position {position}; expected A, C, G, T, N "
+            f"or another IUPAC letter of DNA ({_AMBIGUITY[1:]}); {advice}."
+        )
+    return codes
+
+
+def _spell(codes: NDArray[np.uint8], lengths: Iterable[int]) -> list[str]:
+    """Return upper-case strings of the given lengths from the codes of all of them, one after the other."""
+    letters = codes.tobytes().translate(_TO_LETTER).decode()
+    return [letters[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+
+
+def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
+    """Read the sequences of a FASTA file, plain or gzip.
+
+    Parameters
+    ----------
+    path : path
+        The file. Gzip is recognised by its first bytes, whatever the name.
+
+    Returns
+    -------
+    pandas.Series of str
+        Upper-case sequences ("sequence") of A, C, G, T and N, indexed by the first word of their headers ("name"), in
+        the file's order. Names may repeat, lengths may differ.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, a folder, empty, not text, damaged or without headers, a record has no sequence, or a
+        letter is no base. The line names the file and the record, counted from 0.
+
+    Notes
+    -----
+    Soft-masked (lower-case) bases are read as bases; every IUPAC ambiguity letter is read as N.
+
+    Examples
+    --------
+    >>> write_fasta("peaks.fa.gz", ["ACGT", "ttr"], names=["a", "b"])
+    >>> read_fasta("peaks.fa.gz").to_dict()
+    {'a': 'ACGT', 'b': 'TTN'}
+    """
+    text = _read_text(path).replace("\r\n", "\n").replace("\r", "\n").lstrip()
+    if not text:
+        raise InputError(f"{path}: the file is empty; expected FASTA records ('>name', then the sequence).")
+    if not text.startswith(">"):
+        raise InputError(f"{path}: starts with {text[:20]!r}, expected '>' and a name; convert the file to FASTA.")
+    names, sequences = [], []
+    for block in ("\n" + text).split("\n>")[1:]:
+        header, _, body = block.partition("\n")
+        names.append(next(iter(header.split()), ""))
+        sequences.append("".join(body.split()))
+    index = pd.Index(names, name="name")
+    records = as_records(pd.Series(sequences, index=index), str(path))
+    letters = _spell(_encode(records, str(path)), records.str.len())
+    return pd.Series(letters, index=index, name="sequence")
+
+
+def _read_text(path: str | os.PathLike[str]) -> str:
+    try:
+        data = Path(path).read_bytes()
+        return (gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text, expected FASTA, plain or gzip; convert the file first.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: is a damaged gzip file ({error}); copy or download it again.") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a FASTA file; check the path{_list_advice(path)}.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, expected a FASTA file; name a file in it.") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path{_list_advice(path)}."
+        ) from None
+
+
+def _list_advice(path: str | os.PathLike[str]) -> str:
+    """Return the advice for one sequence given where one str is a path."""
+    is_sequence = _NO_BASE not in os.fsencode(path).translate(_TO_CODE)
+    return ", or put a single sequence in a list: ['ACGT']" if is_sequence else ""
+
+
+def write_fasta(
+    path: str | os.PathLike[str],
+    sequences: list[str] | tuple[str, ...] | pd.Series[str],
+    names: Iterable[object] | None = None,
+) -> None:
+    """Write sequences to a FASTA file, one line each; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        The file, replaced if there is one; gzip if its name ends in ".gz".
+    sequences : list, tuple or Series of str
+        Sequences of any lengths, written as they are.
+    names : iterable of str, optional
+        One header each. Left out, a Series' index, or else 0, 1, 2, ...
+
+    Raises
+    ------
+    InputError
+        For sequences that `read_fasta` would refuse, another number of names than of sequences, a name of more than one
+        line, or a path that cannot be written.
+
+    Examples
+    --------
+    >>> write_fasta("two.fa", ["ACGT", "TTT"], names=["first", "second"])
+    """
+    records = as_records(sequences, "write_fasta")
+    _encode(records, "write_fasta")
+    headers = [str(name) for name in (records.index if names is None else names)]
+    if len(headers) != len(records):
+        raise InputError(f"write_fasta: got {len(headers)} names for {len(records)} sequences; expected one name each.")
+    for i, header in enumerate(headers):
+        if len(f"{header}|".splitlines()) > 1:
+            raise InputError(f"write_fasta: name {i} is {header!r}, expected one line; remove its line breaks.")
+    data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
+    try:
+        Path(path).write_bytes(gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+    except OSError as error:
+        raise InputError(
+            f"write_fasta: cannot write {path} ({error.strerror}); check the path and its folder."
+        ) from None

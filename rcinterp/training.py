@@ -1,0 +1,288 @@
+"""Train a model, keep its best epoch, and be able to stop and go on at any time."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from rcinterp.datasets import Dataset
+from rcinterp.errors import InputError
+from rcinterp.inference import place_of, predict
+from rcinterp.metrics import score_logits
+from rcinterp.models import CompactModel
+from rcinterp.recipes import Recipe, find_recipe
+from rclayers import reverse_complement
+
+
+def fit(
+    model: nn.Module,
+    train: Dataset,
+    valid: Dataset,
+    *,
+    seed: int,
+    recipe: str | Recipe = "paper",
+    epochs: int = 80,
+    samples_per_epoch: int = 5000,
+    batch_size: int = 100,
+    patience: int | None = 10,
+    positive_weight: str | float = "balanced",
+    augment: bool = False,
+    initialise: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """History of a training run, one row an epoch; the model is left with the weights of its best epoch, in eval mode.
+
+    Parameters
+    ----------
+    model : nn.Module
+        (n, 4, L) -> logits (n, n_tasks); trained in place, where it is.
+    train, valid : Dataset
+    seed : int
+        Of the initial weights, the order of the sequences and dropout. The same seed, settings, machine and number of
+        threads give the same numbers.
+    recipe : str or Recipe
+        Initialisation, optimiser and schedule; "paper" is Adam at 1e-3 (sections 3.4 and 3.7).
+    epochs : int
+        At most; 80 in section 3.4.2.
+    samples_per_epoch, batch_size : int
+        5,000 in batches of 100 (ChIP-seq) or 500 (simulated data).
+    patience : int, optional
+        Stop after so many epochs without a better validation auROC: 10 in section 3.4.1. None: never.
+    positive_weight : "balanced" or float
+        Class weight of the positives: negatives / positives of `train`, task by task, or a number; 1 for none.
+    augment : bool
+        Train on each sequence and its reverse complement; an epoch shows as many samples as without.
+    initialise : bool
+        Draw the weights anew first. False goes on from the weights that the model has.
+    checkpoint : path, optional
+        File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
+        numbers as a run that was never stopped; a finished run is not repeated.
+    progress : bool
+        A bar on standard error.
+
+    Returns
+    -------
+    DataFrame
+        Columns epoch, learning_rate, train_loss, valid_loss, valid_auroc, valid_auprc (means over tasks), is_best.
+
+    Raises
+    ------
+    InputError
+        If the data do not fit the model or each other, or if the checkpoint is of another run.
+
+    Notes
+    -----
+    The loss is binary cross-entropy on logits, mean over tasks and samples of (class weight · loss), not divided by
+    the sum of the weights (as Keras). The sequences are shuffled once; epochs walk through that order, round and round.
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, section 3.4.
+    """
+    recipe = find_recipe(recipe)
+    _check_data(model, train, valid)
+    settings = {
+        "architecture": asdict(model.architecture) if isinstance(model, CompactModel) else type(model).__name__,
+        "recipe": recipe.name,
+        "seed": seed,
+        "epochs": epochs,
+        "samples_per_epoch": samples_per_epoch,
+        "batch_size": batch_size,
+        "patience": patience,
+        "positive_weight": positive_weight,
+        "augment": augment,
+        "train_sha256": train.sha256,
+        "valid_sha256": valid.sha256,
+    }
+    _check_sizes(epochs=epochs, samples_per_epoch=samples_per_epoch, batch_size=batch_size)
+    with torch.random.fork_rng():
+        if initialise:
+            torch.manual_seed(seed)
+            recipe.initialise(model)
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        run = _Run(model, recipe, recipe.optimiser(trainable), settings)
+        path = None if checkpoint is None else Path(checkpoint)
+        if path is not None and path.exists():
+            run.restore(path)
+        loss_weight = _positive_weight(positive_weight, train.y)
+        order = torch.randperm((1 + augment) * len(train), generator=torch.Generator().manual_seed(seed))
+        with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", desc="train") as bar:
+            while run.n_epochs < epochs and not run.is_stale(patience):
+                torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
+                train_loss = _train_epoch(run, train, order, loss_weight)
+                run.record(train_loss, *_validate(model, valid, loss_weight))
+                if path is not None:
+                    run.save(path)
+                bar.update()
+                bar.set_postfix(valid_auroc=f"{run.rows[-1]['valid_auroc']:.4f}", best=f"{run.best_auroc:.4f}")
+    model.load_state_dict(run.best)
+    model.eval()
+    if isinstance(model, CompactModel):
+        del settings["architecture"]  # the model itself knows it
+        model.provenance = {**settings, "best_epoch": run.best_epoch, "valid_auroc": run.best_auroc}
+    history = pd.DataFrame(run.rows)
+    return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+@dataclass
+class _Run:
+    """What changes during training, and what a checkpoint holds."""
+
+    model: nn.Module
+    recipe: Recipe
+    optimiser: torch.optim.Optimizer
+    settings: dict[str, Any]
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    base_rates: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base_rates = [group["lr"] for group in self.optimiser.param_groups]
+
+    @property
+    def n_epochs(self) -> int:
+        return len(self.rows)
+
+    @property
+    def best_epoch(self) -> int:
+        return int(max(self.rows, key=lambda row: row["valid_auroc"])["epoch"])  # the first of equals
+
+    @property
+    def best_auroc(self) -> float:
+        return max(row["valid_auroc"] for row in self.rows)
+
+    def is_stale(self, patience: int | None) -> bool:
+        return patience is not None and bool(self.rows) and self.n_epochs - self.best_epoch >= patience
+
+    def set_rate(self, share_done: float) -> None:
+        for group, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * self.recipe.schedule(share_done)
+
+    def record(self, train_loss: float, valid_loss: float, auroc: float, auprc: float) -> None:
+        rate = self.optimiser.param_groups[0]["lr"]
+        row = {"epoch": self.n_epochs + 1, "learning_rate": rate, "train_loss": train_loss, "valid_loss": valid_loss}
+        self.rows.append(row | {"valid_auroc": auroc, "valid_auprc": auprc})
+        if self.best_epoch == self.n_epochs:
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        state = self.optimiser.state_dict()["state"]
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        tensors |= {f"optimiser/{i}/{key}": value for i, slots in state.items() for key, value in slots.items()}
+        metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, part, metadata)
+        os.replace(part, path)
+
+    def restore(self, path: Path) -> None:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        _check_same_settings(path, json.loads(metadata["settings"]), self.settings)
+        self.rows = json.loads(metadata["rows"])
+        device, _ = place_of(self.model)
+        self.model.load_state_dict(_below(tensors, "model"))
+        self.best = {name: value.to(device) for name, value in _below(tensors, "best").items()}
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(tensors, "optimiser").items():
+            i, key = name.split("/")
+            state.setdefault(int(i), {})[key] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+
+def _train_epoch(run: _Run, train: Dataset, order: Tensor, positive_weight: Tensor) -> float:
+    run.model.train()
+    device, dtype = place_of(run.model)
+    losses = []
+    for step, batch in _epoch_batches(order, run.n_epochs, run.settings):
+        run.set_rate(step)
+        rows = batch % len(train)
+        x = train.x[rows]
+        turned = batch >= len(train)
+        x[turned] = reverse_complement(x[turned])
+        logits = run.model(x.to(device, dtype))
+        loss = _loss(logits, train.y[rows].to(device, dtype), positive_weight)
+        run.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        run.optimiser.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
+
+
+def _epoch_batches(order: Tensor, epoch: int, settings: dict[str, Any]) -> Iterator[tuple[float, Tensor]]:
+    """Share of the run that is done, and the rows of the next batch, through one epoch."""
+    n_samples, batch_size = settings["samples_per_epoch"], settings["batch_size"]
+    for start in range(0, n_samples, batch_size):
+        wanted = torch.arange(start, min(start + batch_size, n_samples)) + epoch * n_samples
+        yield (epoch + start / n_samples) / settings["epochs"], order[wanted % len(order)]
+
+
+def _loss(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(
+        logits.reshape(y.shape), y, pos_weight=positive_weight.to(logits.device, logits.dtype)
+    )
+
+
+def _validate(model: nn.Module, valid: Dataset, positive_weight: Tensor) -> tuple[float, float, float]:
+    logits = predict(model, valid.x)
+    scores = score_logits(valid.y, logits).mean()
+    return float(_loss(logits, valid.y.to(logits.dtype), positive_weight)), scores["auroc"], scores["auprc"]
+
+
+def _positive_weight(given: str | float, y: Tensor) -> Tensor:
+    if given == "balanced":
+        n_positive = y.sum(0)
+        return (len(y) - n_positive) / n_positive.clamp(min=1)
+    if isinstance(given, str) or not given > 0:
+        raise InputError(f"positive_weight: got {given!r}, expected 'balanced' or a number above 0.")
+    return torch.full((y.shape[1],), float(given))
+
+
+def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
+    if train.length != valid.length or train.n_tasks != valid.n_tasks:
+        raise InputError(
+            f"fit: got training sequences of {train.length} bp with {train.n_tasks} tasks and validation sequences of "
+            f"{valid.length} bp with {valid.n_tasks}; expected the same. Cut both to one length."
+        )
+    if isinstance(model, CompactModel) and model.architecture.length != train.length:
+        raise InputError(
+            f"fit: got sequences of {train.length} bp for a model of {model.architecture.length} bp; build it with "
+            f"compact_model(..., length={train.length})."
+        )
+    if isinstance(model, CompactModel) and model.architecture.n_tasks != train.n_tasks:
+        raise InputError(
+            f"fit: got {train.n_tasks} tasks for a model of {model.architecture.n_tasks}; build it with "
+            f"compact_model(..., n_tasks={train.n_tasks})."
+        )
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise InputError(f"fit: got {name}={size}, expected at least 1.")
+
+
+def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        if found.get(name) != json.loads(json.dumps(value)):
+            raise InputError(
+                f"{path}: a checkpoint of another run ({name} was {found.get(name)!r}, now {value!r}); delete it, or "
+                "name another file."
+            )
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}

@@ -1,0 +1,229 @@
+"""MEME minimal format: what is read, what is refused, and that others read what is written."""
+
+import gzip
+import re
+
+import memelite.io
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rcinterp.errors import InputError
+from rcinterp.motifs import load_motifs
+from rcinterp.motifs.matrices import consensus
+from rcinterp.motifs.meme import read_meme, write_meme
+
+HEADER = (
+    "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\nA 0.25 C 0.25 G 0.25 T 0.25\n\n"
+)
+TWO_ROWS = "0.1 0.2 0.3 0.4\n0.7 0.1 0.1 0.1\n"
+MOTIF = "MOTIF M1 one\nletter-probability matrix: alength= 4 w= 2 nsites= 31 E= 1e-5\n" + TWO_ROWS
+
+
+def write(tmp_path, text):
+    path = tmp_path / "motifs.meme"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def random_motifs(widths, seed=0):
+    rng = np.random.default_rng(seed)
+    return {f"M{width}": rng.dirichlet([0.5] * 4, size=width).T for width in widths}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + MOTIF,
+        HEADER + MOTIF.rstrip("\n"),
+        (HEADER + MOTIF).replace("\n", "\r\n"),
+        (HEADER + MOTIF).replace(" 0", "\t0"),
+        "MEME version 5.5.7 (Release date: Wed Jun 19 2024)\n" + MOTIF,
+        "\ufeff" + HEADER + MOTIF,
+        HEADER + "\n\n" + MOTIF.replace("MOTIF M1 one", "  MOTIF   M1"),
+        HEADER + MOTIF.replace("alength= 4 w= 2 nsites= 31", "nsites=31"),
+        HEADER + MOTIF.replace("alength= 4 w= 2 nsites= 31 E= 1e-5", "w=2 nsites=31"),
+        HEADER + MOTIF.replace("0.4\n0.7", "0.4\n\n0.7") + "\nURL https://example.org\n",
+        HEADER + MOTIF.replace("letter-prob", "URL https://example.org\n\nletter-prob") + "\n-----\n 0.5 0.5 0 0\n",
+        HEADER + MOTIF.replace("letter-", "log-odds matrix: alength= 4 w= 2\n -1 2 -3 4\n 5 -6 7 -8\n\nletter-"),
+        HEADER.replace("ALPHABET= ACGT", 'ALPHABET "DNA" DNA-LIKE') + MOTIF,
+        HEADER + MOTIF.replace("0.1 0.1 0.1", ".1 1e-1 0.100000"),
+    ],
+)
+def test_reads_every_variant_alike(tmp_path, text):
+    motifs = read_meme(write(tmp_path, text))
+    assert list(motifs) == ["M1"]
+    np.testing.assert_array_equal(motifs["M1"].ppm, [[0.1, 0.7], [0.2, 0.1], [0.3, 0.1], [0.4, 0.1]])
+    assert motifs["M1"].n_sites == 31
+
+
+def test_gzip_is_told_by_its_bytes_and_not_by_its_name(tmp_path):
+    assert list(read_meme(write(tmp_path, gzip.compress((HEADER + MOTIF).encode())))) == ["M1"]
+    plain = tmp_path / "plain.gz"
+    plain.write_text(HEADER + MOTIF)
+    assert list(read_meme(plain)) == ["M1"]
+
+
+@pytest.mark.parametrize("field", ["", "nsites= 0", "nsites= many", "nsites= 1e999"])
+def test_number_of_sites_may_be_unknown(tmp_path, field):
+    path = write(tmp_path, HEADER + MOTIF.replace("nsites= 31", field))
+    assert read_meme(path)["M1"].n_sites is None
+
+
+def test_rows_that_sum_to_one_within_the_tolerance_are_divided_by_their_sums(tmp_path):
+    path = write(tmp_path, HEADER + MOTIF.replace("0.1 0.2 0.3 0.4", "0.33 0.33 0.33 0.00"))
+    np.testing.assert_allclose(read_meme(path)["M1"].ppm[:, 0], [1 / 3, 1 / 3, 1 / 3, 0])
+    np.testing.assert_allclose(load_motifs(path)["M1"].sum(axis=0), 1, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0.1 0.2 0.3 0.3",
+        "3 5 2 11",
+        "0.1 0.2 0.7",
+        "0.1 0.2 0.3 0.2 0.2",
+        "-0.1 0.3 0.4 0.4",
+        "nan 0 0 1",
+        "0.1 0.2 x 0.7",
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, row):
+    path = write(tmp_path, HEADER + MOTIF.replace("0.7 0.1 0.1 0.1", row))
+    message = (
+        rf"motifs\.meme: motif M1, row 2: got {re.escape(row)}, expected four probabilities \(A C G T\) that sum to 1"
+    )
+    with pytest.raises(InputError, match=message):
+        read_meme(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r'got a file without a line "MEME version \.\.\.", expected MEME minimal format'),
+        (">MA0004.1\nA [4 19]\n", r"jaspar2meme, transfac2meme and others convert to it"),
+        (HEADER, r"found no motif, expected MOTIF lines"),
+        (HEADER + MOTIF + MOTIF, r"motif M1 occurs twice; expected unique ids after MOTIF\. Rename one"),
+        (HEADER + "MOTIF M1\n" + MOTIF, r"motif M1 occurs twice"),
+        (HEADER + MOTIF + "MOTIF\n" + TWO_ROWS, r"line 14 is MOTIF without an id"),
+        (HEADER + MOTIF.replace("w= 2", "w= 3"), r"motif M1 has 2 rows of probabilities, expected w= 3"),
+        (HEADER + MOTIF.replace("w= 2", "w= 1"), r"motif M1 has 2 rows of probabilities, expected w= 1"),
+        (HEADER + MOTIF.replace(TWO_ROWS, ""), r"motif M1 has 0 rows of probabilities, expected w= 2"),
+        (
+            HEADER + "MOTIF M1\nletter-probability matrix:\n\n",
+            r"motif M1 has 0 rows of probabilities, expected at least one",
+        ),
+        (HEADER.replace("ACGT", "ACGU") + MOTIF, r"motifs of the alphabet ACGU, expected DNA \(ALPHABET= ACGT\)"),
+        (b"\xff\xfe\x00", r"cannot be read as plain or gzipped text .* Is the file complete\?"),
+        (gzip.compress((HEADER + MOTIF).encode())[:60], r"cannot be read as plain or gzipped text"),
+    ],
+)
+def test_what_is_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_meme(write(tmp_path, text))
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_meme(tmp_path)
+
+
+def test_a_motif_without_a_matrix_is_named_in_a_warning(tmp_path):
+    path = write(tmp_path, HEADER + "MOTIF first\nURL x\n" + MOTIF + "MOTIF last\n")
+    with pytest.warns(UserWarning, match=r"left out motifs without a letter-probability matrix: first, last$"):
+        motifs = read_meme(path)
+    assert list(motifs) == ["M1"]
+
+
+@pytest.mark.parametrize(
+    ("file", "n_motifs", "name", "expected"),
+    [
+        ("data/motifs/JASPAR2024.meme.gz", 2346, "MA0004.1", "CACGTG"),
+        ("data/motifs/H12CORE_meme_format.meme.gz", 1443, "AHR.H12CORE.0.P.B", "GCTTGCGTGC"),
+        ("oracle/tomtom/targets_jaspar2020.meme.gz", 746, "MA0006.1", "TGCGTG"),
+        ("oracle/tomtom/queries.meme", 50, "filter0", "CAGTTATTTACCTGGTTTA"),
+    ],
+)
+def test_reads_real_files(shared, file, n_motifs, name, expected):
+    motifs = load_motifs(shared / file)
+    assert len(motifs) == n_motifs
+    assert consensus(motifs[name]) == expected
+
+
+def test_reads_as_memelite_does(shared):
+    path = shared / "oracle" / "tomtom" / "queries.meme"
+    theirs = memelite.io.read_meme(str(path))
+    ours = load_motifs(path)
+    assert list(ours) == list(theirs)
+    for name, ppm in ours.items():
+        np.testing.assert_allclose(ppm, theirs[name], atol=1e-6)
+
+
+def test_round_trip_through_both_readers(tmp_path):
+    motifs = random_motifs([7, 5, 11])
+    write_meme(tmp_path / "out.meme", motifs, n_sites=31.5)
+    ours, theirs = read_meme(tmp_path / "out.meme"), memelite.io.read_meme(str(tmp_path / "out.meme"))
+    assert list(ours) == list(theirs) == list(motifs)
+    for name, ppm in motifs.items():
+        np.testing.assert_allclose(ours[name].ppm, ppm, atol=1e-6)
+        np.testing.assert_allclose(theirs[name], ppm, atol=1e-6)
+        assert ours[name].n_sites == 31.5
+
+
+@given(st.integers(1, 13), st.integers(0, 10**6))
+def test_written_rows_obey_meme_s_parser(tmp_path_factory, width, seed):
+    path = tmp_path_factory.mktemp("meme") / "out.meme"
+    write_meme(path, random_motifs([width], seed))
+    rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.startswith(" ")]
+    assert len(rows) == width
+    assert all(abs(sum(row) - 1) < 1e-6 and min(row) >= 0 and max(row) <= 1 for row in rows)
+
+
+def test_the_text_that_is_written(tmp_path):
+    path = tmp_path / "out.meme"
+    write_meme(path, {"a::b(1)": [[0.5], [0.125], [0.25], [0.125]]}, background=[0.3, 0.2, 0.2, 0.3], n_sites={"x": 3})
+    assert path.read_text() == (
+        "MEME version 5\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies (from unknown source):\n"
+        "A 0.300000 C 0.200000 G 0.200000 T 0.300000\n\n"
+        "MOTIF a::b(1)\nletter-probability matrix: alength= 4 w= 1 nsites= 20 E= 0\n"
+        " 0.50000000  0.12500000  0.25000000  0.12500000\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("two words", "two_words"), ("tab\t", "tab"), ("", "motif_0"), ("x" * 101, "x" * 100)]
+)
+def test_a_name_that_meme_cannot_hold(tmp_path, name, advice):
+    ppm = random_motifs([7])["M7"]
+    message = (
+        f"got the motif name {name!r}, expected 1 to 100 characters without white space. Rename it, e.g. {advice!r}"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        write_meme(tmp_path / "out.meme", {name: ppm})
+    assert not (tmp_path / "out.meme").exists()
+    write_meme(tmp_path / "out.meme", {advice: ppm})
+    assert list(read_meme(tmp_path / "out.meme")) == [advice]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"motifs": {}}, "write_meme: got no motif, expected at least one"),
+        ({"motifs": {3: np.full((4, 5), 0.25)}}, r"got the name 3 \(int\)"),
+        ({"motifs": {"M": np.full((4, 5), 0.5)}}, "motif M: the probabilities of position 0"),
+        ({"n_sites": 0}, "got n_sites 0 for motif M7, expected a positive number"),
+        ({"n_sites": {"M7": float("nan")}}, "got n_sites nan for motif M7"),
+        ({"background": [1, 0, 0, 0]}, "expected four positive probabilities"),
+    ],
+)
+def test_what_is_not_written(tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        write_meme(tmp_path / "out.meme", **{"motifs": random_motifs([7])} | arguments)
+
+
+def test_a_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(
+        InputError, match=r"cannot write .*out\.meme \(No such file or directory\)\. Give a path in a folder"
+    ):
+        write_meme(tmp_path / "nowhere" / "out.meme", random_motifs([7]))

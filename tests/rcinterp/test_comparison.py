@@ -1,0 +1,401 @@
+"""compare_motifs against MEME Tomtom's own table, and against what must hold of any such table."""
+
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rcinterp.comparison import (
+    COLUMNS,
+    FewTargetsWarning,
+    UninformativeMotifWarning,
+    best_matches,
+    compare_motifs,
+    estimate_null_fraction,
+    is_engine_compiled,
+    q_values,
+)
+from rcinterp.errors import InputError
+from rcinterp.motifs import load_motifs, reverse_complement_motif, write_meme
+
+PAIR = ["Query_ID", "Target_ID"]
+
+
+def random_motifs(n, width, seed=0):
+    """Motifs M0, M1, ... of `width` and more positions, with sharp columns."""
+    rng = np.random.default_rng(seed)
+    return {f"M{i}": rng.dirichlet([0.1] * 4, size=width + i % 5).T for i in range(n)}
+
+
+@pytest.fixture(scope="module")
+def ctcf():
+    return load_motifs("encode")["CTCF_known1"]
+
+
+@pytest.fixture(scope="module")
+def tomtom_files(shared):
+    folder = shared / "oracle" / "tomtom"
+    return folder / "queries.meme", folder / "targets_jaspar2020.meme.gz", folder / "tomtom.tsv"
+
+
+@pytest.fixture(scope="module")
+def meme(tomtom_files):
+    return pd.read_csv(tomtom_files[2], sep="\t", comment="#")
+
+
+@pytest.fixture(scope="module")
+def every_pair(tomtom_files):
+    return compare_motifs(tomtom_files[0], tomtom_files[1], max_q_value=None)
+
+
+@pytest.fixture(scope="module")
+def joined(meme, every_pair):
+    table = meme.merge(every_pair, on=PAIR, suffixes=("", "_ours"))
+    assert len(table) == len(meme) == 1635
+    return table
+
+
+# MEME 5.4.1's table, printed with six digits.
+
+
+def test_columns_are_tomtom_s(meme, every_pair):
+    assert list(every_pair.columns) == list(meme.columns) == list(COLUMNS)
+    assert len(every_pair) == 50 * 746
+    assert every_pair.attrs["refused"] == {}
+
+
+def test_p_values_are_tomtom_s(joined):
+    logs = np.log10(joined[["p-value", "p-value_ours"]])
+    assert np.corrcoef(logs.T)[0, 1] > 0.9999999
+    relative = (joined["p-value_ours"] / joined["p-value"] - 1).abs()
+    assert relative.median() < 2e-5
+    assert relative.max() < 3e-4
+
+
+def test_e_values_are_p_times_the_number_of_targets(joined, every_pair):
+    np.testing.assert_allclose(every_pair["E-value"], every_pair["p-value"] * 746, rtol=1e-12)
+    np.testing.assert_allclose(joined["E-value_ours"], joined["E-value"], rtol=3e-4)
+
+
+def test_p_values_are_probabilities(every_pair):
+    assert every_pair["p-value"].between(0, 1).all()
+    assert every_pair["q-value"].between(0, 1).all()
+    assert (every_pair["p-value"] > 0).all()
+
+
+@pytest.mark.parametrize("column", ["Optimal_offset", "Overlap", "Orientation", "Query_consensus", "Target_consensus"])
+def test_every_alignment_and_consensus_is_tomtom_s(joined, column):
+    assert (joined[column] == joined[f"{column}_ours"]).mean() == 1
+
+
+def test_q_values_are_tomtom_s_up_to_its_random_bootstrap(joined):
+    logs = np.log10(joined[["q-value", "q-value_ours"]])
+    assert np.corrcoef(logs.T)[0, 1] > 0.999999
+    relative = (joined["q-value_ours"] / joined["q-value"] - 1).abs()
+    assert relative.median() < 5e-5
+    assert relative.max() < 0.003
+
+
+def test_q_values_differ_by_pi_0_alone(joined):
+    ratio = joined["q-value_ours"] / joined["q-value"]
+    of_query = ratio.groupby(joined["Query_ID"]).agg(["min", "median", "max"])
+    assert len(of_query) == 28
+    assert (of_query["max"] - of_query["min"]).max() < 3e-4
+    assert ((of_query["median"] - 1).abs() < 1e-4).sum() >= 22  # the same lambda was chosen
+
+
+def test_rows_and_their_order_are_tomtom_s(tomtom_files, meme):
+    table = compare_motifs(tomtom_files[0], tomtom_files[1])
+    ours, theirs = (pd.MultiIndex.from_frame(rows[PAIR]) for rows in (table, meme))
+    assert len(ours.symmetric_difference(theirs)) <= 2  # q-values next to 0.5
+    assert list(ours[ours.isin(theirs)]) == list(theirs[theirs.isin(ours)])
+    assert table["q-value"].max() <= 0.5
+
+
+# Without any reference.
+
+
+def test_a_catalogue_motif_finds_itself(ctcf):
+    first = best_matches(compare_motifs({"q": ctcf})).iloc[0]
+    assert (first["Target_ID"], first["Optimal_offset"], first["Overlap"]) == ("CTCF_known1", 0, 19)
+    assert first["Orientation"] == "+"
+    assert first["Query_consensus"] == first["Target_consensus"] == "TGGCCACCAGGGGGCGCTA"
+    assert 0 < first["p-value"] < 1e-50
+
+
+def test_the_other_strand_has_the_same_matches_in_the_other_orientation(ctcf):
+    queries = {"forward": ctcf, "reverse": reverse_complement_motif(ctcf)}
+    first = best_matches(compare_motifs(queries)).set_index("Query_ID")
+    assert list(first["Target_ID"]) == ["CTCF_known1", "CTCF_known1"]
+    assert list(first["Orientation"]) == ["+", "-"]
+    assert first.loc["reverse", "Target_consensus"] == first.loc["reverse", "Query_consensus"] == "TAGCGCCCCCTGGTGGCCA"
+    assert first.loc["reverse", "p-value"] == pytest.approx(first.loc["forward", "p-value"], rel=1e-6)
+
+
+def test_offset_is_where_the_query_starts_on_the_target(ctcf):
+    longer = np.hstack([np.full((4, 2), 0.25), ctcf, np.full((4, 3), 0.25)])
+    first = best_matches(compare_motifs({"inner": ctcf[:, 3:14], "outer": longer})).set_index("Query_ID")
+    assert list(first["Target_ID"]) == ["CTCF_known1"] * 2
+    assert list(first["Optimal_offset"]) == [3, -2]
+    assert list(first["Overlap"]) == [11, 19]
+
+
+def test_p_values_of_random_queries_are_about_uniform():
+    table = compare_motifs(random_motifs(40, 11, seed=1), random_motifs(200, 8, seed=2), max_q_value=None)
+    share = [(table["p-value"] < threshold).mean() for threshold in (0.5, 0.1, 0.01)]
+    np.testing.assert_allclose(share, [0.5, 0.1, 0.01], rtol=0.4)
+
+
+def test_every_source_of_queries_gives_the_same_table(tmp_path):
+    targets, stack = random_motifs(60, 7), np.stack([ppm[:, :7] for ppm in random_motifs(3, 7, seed=1).values()])
+    by_name = {f"filter_{index}": ppm for index, ppm in enumerate(stack)}
+    write_meme(tmp_path / "queries.meme", by_name)
+    write_meme(tmp_path / "targets.meme", targets)
+    expected = compare_motifs(by_name, targets, max_q_value=None)
+    assert set(expected["Query_ID"]) == {"filter_0", "filter_1", "filter_2"}
+    pd.testing.assert_frame_equal(compare_motifs(stack, targets, max_q_value=None), expected)
+    read = compare_motifs(str(tmp_path / "queries.meme"), tmp_path / "targets.meme", max_q_value=None)
+    pd.testing.assert_frame_equal(read, expected, rtol=1e-5)
+
+
+def test_a_tensor_is_an_array():
+    torch = pytest.importorskip("torch")
+    stack = np.stack([ppm[:, :7] for ppm in random_motifs(2, 7, seed=1).values()])
+    targets = random_motifs(60, 7)
+    pd.testing.assert_frame_equal(
+        compare_motifs(torch.tensor(stack), targets, max_q_value=None), compare_motifs(stack, targets, max_q_value=None)
+    )
+
+
+def test_number_of_sites_weighs_the_pseudocount(tmp_path):
+    query, targets = random_motifs(1, 7, seed=1), random_motifs(60, 7)
+    write_meme(tmp_path / "q.meme", query, n_sites=2)
+    few = compare_motifs(query, targets, n_sites=2, max_q_value=None)
+    assert not np.allclose(few["p-value"], compare_motifs(query, targets, max_q_value=None)["p-value"], rtol=1e-6)
+    of_file = compare_motifs(tmp_path / "q.meme", targets, n_sites=1000, max_q_value=None)
+    pd.testing.assert_frame_equal(of_file, few, rtol=1e-5)
+
+
+def test_queries_do_not_depend_on_each_other_and_keep_their_order():
+    queries, targets = random_motifs(5, 9, seed=1), random_motifs(60, 7)
+    together = compare_motifs(dict(reversed(queries.items())), targets, max_q_value=None)
+    assert list(together["Query_ID"].unique()) == ["M4", "M3", "M2", "M1", "M0"]
+    alone = compare_motifs({"M2": queries["M2"]}, targets, max_q_value=None)
+    of_together = together[together["Query_ID"] == "M2"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_together, alone)
+    for _, rows in together.groupby("Query_ID"):
+        assert rows["p-value"].is_monotonic_increasing
+        assert rows["q-value"].is_monotonic_increasing
+        assert sorted(rows["Target_ID"]) == sorted(targets)
+
+
+def test_largest_q_value():
+    queries, targets = random_motifs(3, 9, seed=1), random_motifs(60, 7)
+    everything = compare_motifs(queries, targets, max_q_value=None)
+    limit = float(everything["q-value"].quantile(0.2))
+    kept = compare_motifs(queries, targets, max_q_value=limit)
+    pd.testing.assert_frame_equal(kept, everything[everything["q-value"] <= limit].reset_index(drop=True))
+    assert 0 < len(kept) < len(everything) == 180
+
+
+def test_equal_orientations_are_reported_as_forward():
+    palindrome = np.eye(4)[[1, 0, 1, 2, 3, 2]].T  # CACGTG
+    table = compare_motifs({"q": palindrome}, {"E-box": palindrome, **random_motifs(60, 7)}, max_q_value=None)
+    assert tuple(table.loc[0, ["Target_ID", "Orientation", "Optimal_offset"]]) == ("E-box", "+", 0)
+
+
+# Refused queries.
+
+
+def test_uninformative_queries_are_refused_with_a_reason(ctcf):
+    queries = {
+        "flat": np.full((4, 5), 0.25),
+        "dead": np.zeros((4, 7)),
+        "broken": np.where(np.arange(28).reshape(4, 7) == 3, np.nan, 0.25),
+        "ctcf": ctcf,
+        "infinite": np.full((4, 5), np.inf),
+        "noise": np.random.default_rng(0).dirichlet([100] * 4, size=15).T,
+    }
+    with pytest.warns(UninformativeMotifWarning) as caught:
+        table = compare_motifs(queries)
+    refused = table.attrs["refused"]
+    assert list(refused) == ["flat", "dead", "broken", "infinite", "noise"]
+    assert refused["flat"] == refused["dead"] == "all values are equal (a dead filter)"
+    assert refused["broken"] == refused["infinite"] == "NaN or infinite values"
+    assert re.fullmatch(r"0\.0\d+ bits of information, less than 2", refused["noise"])
+    assert set(table["Query_ID"]) == {"ctcf"}
+    assert len(caught) == 1
+    assert str(caught[0].message).startswith(
+        "no p-value for 5 queries (flat: all values are equal (a dead filter); dead: "
+    )
+    assert caught[0].filename == __file__
+
+
+def test_a_table_without_rows_has_the_same_columns_and_types(ctcf):
+    full = compare_motifs({"q": ctcf})
+    with pytest.warns(UninformativeMotifWarning, match="no p-value for 1 queries"):
+        refused = compare_motifs(np.full((1, 4, 7), 0.25))
+    none_kept = compare_motifs({"q": random_motifs(1, 7)["M0"]}, random_motifs(60, 5, seed=3), max_q_value=1e-9)
+    for empty in (refused, none_kept, best_matches(refused)):
+        assert len(empty) == 0
+        pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
+
+
+def test_the_threshold_is_total_information():
+    one_base = np.full((4, 7), 0.25)
+    one_base[:, 3] = [1, 0, 0, 0]  # 2 bits
+    assert compare_motifs({"q": one_base}, random_motifs(60, 7)).attrs["refused"] == {}
+    with pytest.warns(UninformativeMotifWarning, match="2 bits of information, less than 2.5"):
+        compare_motifs({"q": one_base}, random_motifs(60, 7), min_bits=2.5)
+
+
+def test_why_there_is_a_threshold(ctcf):
+    faint = 0.01 * ctcf + 0.99 / 4
+    first = best_matches(compare_motifs({"q": faint}, min_bits=0)).iloc[0]
+    assert first["Target_ID"] == "PAX4_4"  # the least informative target, whatever the query is a faint copy of
+    assert first["E-value"] < 1e-3
+
+
+def test_few_targets_are_a_warning_of_our_own():
+    query = random_motifs(1, 7, seed=1)
+    for n_targets in (1, 24, 49):
+        with pytest.warns(FewTargetsWarning, match=f"got {n_targets} targets, expected at least 50") as caught:
+            table = compare_motifs(query, random_motifs(n_targets, 5), max_q_value=None)
+        assert [warning.category for warning in caught] == [FewTargetsWarning]
+        assert len(table) == n_targets
+        assert table["p-value"].between(0, 1).all()
+    assert len(compare_motifs(query, random_motifs(50, 5), max_q_value=None)) == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_q_value": 0}, r"got max_q_value 0, expected it in \(0, 1\], or None for all"),
+        ({"max_q_value": 1.5}, r"got max_q_value 1\.5"),
+        ({"n_sites": 0}, "got n_sites 0, expected a positive number"),
+        ({"n_sites": np.inf}, "got n_sites inf, expected a positive number"),
+        ({"min_bits": -1}, "got min_bits -1, expected a number of bits of at least 0"),
+        ({"queries": {}}, "got no query, expected at least one PPM"),
+        ({"queries": np.zeros((0, 4, 7))}, "got no query, expected at least one PPM"),
+        ({"queries": np.zeros((3, 7, 4))}, r"got queries of shape \(3, 7, 4\).*queries\.transpose\(0, 2, 1\)"),
+        ({"queries": np.zeros((4, 7))}, r"got queries of shape \(4, 7\).*For one motif use \{name: ppm\}"),
+        ({"queries": [[1, 2], [3]]}, "got queries that are not an array of numbers"),
+        ({"queries": {"q": np.zeros((7, 4))}}, r"motif q: got shape \(7, 4\).*Transpose it"),
+        ({"queries": {7: np.zeros((4, 7))}}, r"got the name 7 \(int\), expected a str"),
+        ({"queries": {"q": np.eye(4) - 0.5}}, "motif q: got negative values"),
+        ({"queries": {"q": 10 * np.eye(4)}}, "motif q: the probabilities of position 0"),
+        (
+            {"queries": {"q": np.eye(4)[:, np.arange(101) % 4]}},
+            "query q has 101 positions, expected at most 100. Trim it",
+        ),
+        ({"queries": "nowhere.meme"}, "found no file nowhere.meme"),
+        ({"targets": {}}, "got an empty mapping"),
+        ({"targets": {"t": np.full((4, 5), np.nan)}}, "motif t: got NaN or infinite values"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(InputError, match=message):
+        compare_motifs(**{"queries": random_motifs(1, 7), "targets": random_motifs(60, 7)} | arguments)
+
+
+def test_best_matches_is_the_first_row_of_each_query():
+    table = compare_motifs(random_motifs(3, 9, seed=1), random_motifs(60, 7), max_q_value=None)
+    best = best_matches(table)
+    assert list(best["Query_ID"]) == ["M0", "M1", "M2"]
+    pd.testing.assert_frame_equal(best, table.iloc[[0, 60, 120]].reset_index(drop=True))
+
+
+# q-values.
+
+p_value_arrays = arrays(np.float64, st.integers(1, 300), elements=st.floats(0, 1))
+
+
+def slow_q_values(p, null_fraction):
+    """The equation, one p-value at a time."""
+    rates = [null_fraction * len(p) * value / (p <= value).sum() for value in p]
+    return [min(1.0, *(rate for rate, other in zip(rates, p, strict=True) if other >= value)) for value in p]
+
+
+@given(p_value_arrays)
+def test_q_values_are_the_equation(p):
+    q = q_values(p)
+    np.testing.assert_allclose(q, slow_q_values(p, estimate_null_fraction(p)), rtol=1e-12)
+    assert (np.diff(q[np.argsort(p)]) >= 0).all()
+
+
+@given(p_value_arrays, st.randoms(use_true_random=False))
+def test_q_values_do_not_depend_on_the_order(p, random):
+    order = random.sample(range(p.size), p.size)
+    np.testing.assert_array_equal(q_values(p[order]), q_values(p)[order])
+
+
+def test_up_to_a_hundred_p_values_are_taken_for_null():
+    p = np.full(101, 1e-3)
+    p[:30] = 0.9
+    assert estimate_null_fraction(p[:100]) == 1
+    assert estimate_null_fraction(p) == pytest.approx(30 / 101 / (1 - 0.005))
+    p[30:] = 0.005  # equal to the first lambda: counted as at least it
+    assert estimate_null_fraction(p) == pytest.approx(30 / 101 / (1 - 0.010))
+
+
+def test_no_large_p_value_says_nothing_of_the_null():
+    assert estimate_null_fraction(np.full(150, 1e-9)) == 1
+    assert estimate_null_fraction(np.ones(150)) == 1
+
+
+def bootstrap_null_fraction(p, seed):
+    """MEME's own procedure, random samples of 1,000 p-values and all: the oracle of the closed form."""
+    rng, lambdas = np.random.default_rng(seed), np.arange(1, 101) / 100 * 0.5
+    estimates = np.array([(p >= threshold).mean() / (1 - threshold) for threshold in lambdas])
+    counts = np.histogram(p, [0, *lambdas, 1])[0]
+    samples = rng.multinomial(1000, counts / p.size, size=20_000)[:, ::-1].cumsum(axis=1)[:, -2::-1]
+    errors = ((samples / 1000 / (1 - lambdas) - estimates.min()) ** 2).mean(axis=0)
+    return min(1.0, estimates[np.argmin(errors)])
+
+
+@pytest.mark.parametrize("null", [0.3, 0.7, 1.0])
+def test_null_fraction_is_that_of_many_bootstraps(null):
+    rng = np.random.default_rng(5)
+    p = np.where(rng.random(1492) < null, rng.random(1492), rng.random(1492) ** 6)
+    exact = estimate_null_fraction(p)
+    assert bootstrap_null_fraction(p, seed=0) == pytest.approx(exact, abs=0.004)
+    assert exact == pytest.approx(null, abs=0.15)
+
+
+# The engine.
+
+
+def test_the_engine_is_compiled_once_used(ctcf):
+    compare_motifs({"q": ctcf})
+    assert is_engine_compiled()
+
+
+def test_the_engine_is_compiled_if_a_newer_cache_file_says_so(tmp_path, monkeypatch):
+    source, stats = tmp_path / "tomtom.py", SimpleNamespace(cache_path=str(tmp_path))
+    source.touch()
+    fake = SimpleNamespace(__file__=str(source), _tomtom=SimpleNamespace(signatures=[], stats=stats))
+    monkeypatch.setitem(sys.modules, "memelite.tomtom", fake)
+    assert not is_engine_compiled()
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
+    for other in (f"tomtom._p_values-18.{version}.1.nbc", "tomtom._tomtom-2492.py27.1.nbc"):
+        (tmp_path / other).touch()
+    assert not is_engine_compiled()
+    cached = tmp_path / f"tomtom._tomtom-2492.{version}.1.nbc"
+    cached.touch()
+    assert is_engine_compiled()
+    os.utime(source, (cached.stat().st_mtime + 60,) * 2)
+    assert not is_engine_compiled()
+
+
+def test_importing_does_not_wait_for_numba():
+    code = "import sys, rcinterp.comparison; print('numba' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

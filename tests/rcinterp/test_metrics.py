@@ -1,0 +1,36 @@
+import pytest
+import torch
+from torch import nn
+
+from rcinterp.errors import InputError
+from rcinterp.metrics import evaluate, score_logits
+
+
+def test_equals_counting_pairs():
+    y = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0], [0, 1]], dtype=torch.float32)
+    logits = torch.tensor([[0.9, 0.1], [0.8, 0.7], [0.3, 0.6], [0.1, 0.5], [0.3, 0.4]])
+    table = score_logits(y, logits)
+    for task in range(2):
+        positive, negative = logits[y[:, task] == 1, task], logits[y[:, task] == 0, task]
+        wins = sum(float(p > n) + 0.5 * float(p == n) for p in positive for n in negative)
+        assert table["auroc"][task] == pytest.approx(wins / (len(positive) * len(negative)))
+    assert table["auprc"][1] == pytest.approx((1 + 1 + 3 / 4) / 3)
+
+
+def test_evaluate_runs_the_model(planted):
+    class CountsA(nn.Module):
+        def forward(self, x):
+            return x[:, 0].sum(-1, keepdim=True)
+
+    data = planted(20, 0)
+    expected = score_logits(data.y, data.x[:, 0].sum(-1, keepdim=True))
+    assert evaluate(CountsA(), data, batch_size=7).equals(expected)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="task 0 has only one class"):
+        score_logits(torch.ones(3, 1), torch.ones(3, 1))
+    with pytest.raises(InputError, match="not finite"):
+        score_logits(torch.tensor([[1.0], [0.0]]), torch.tensor([[float("nan")], [1.0]]))
+    with pytest.raises(InputError, match=r"got \(2, 2\) logits for \(2, 1\) labels"):
+        score_logits(torch.ones(2, 1), torch.ones(2, 2))

@@ -1,0 +1,140 @@
+import json
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from rcinterp.errors import InputError
+from rcinterp.models import compact_model, count_parameters, load_model, save_model
+from rclayers import SymmetryError
+from rclayers.testing import check_rc
+
+
+def _small(rc=True, n_tasks=1, length=61):
+    return compact_model(2, 3, length, rc=rc, n_tasks=n_tasks, widths=(7, 5), pool=11, stride=4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_parameters"),
+    [
+        # Section 3.4.1 gives the first two.
+        ({"n_layers": 1, "n_filters": 20, "length": 200, "n_tasks": 3, "widths": (21,), "pool": 20}, 1983),
+        ({"n_layers": 1, "n_filters": 20, "length": 200, "n_tasks": 3, "widths": (21,), "pool": 20, "rc": False}, 2283),
+        # Section 3.6 gives the rest: conv 976 + 2·7,184, norm 3·32, weighted sum 47·16, a frozen head.
+        ({"n_layers": 3, "n_filters": 16, "length": 1000}, 976 + 2 * 7184 + 96 + 752),
+        ({"n_layers": 3, "n_filters": 32, "length": 1000, "rc": False}, 1952 + 2 * 14368 + 192 + 47 * 32 + 1),
+    ],
+)
+def test_parameter_counts(arguments, n_parameters):
+    assert count_parameters(compact_model(**arguments)) == n_parameters
+
+
+@pytest.mark.parametrize("n_tasks", [1, 3])
+def test_rc_model_is_invariant_by_construction(n_tasks):
+    model = _small(n_tasks=n_tasks)
+    assert model(torch.zeros(2, 4, 61)).shape == (2, n_tasks)
+    assert check_rc(model, 61)
+
+
+def test_traditional_twin_is_not():
+    report = check_rc(_small(rc=False), 61)
+    assert not report
+    assert report.first_break == "conv1"
+
+
+def test_the_figure_5_model_is_invariant_here_though_the_original_was_not():
+    """One layer of width 15 on 1000 bp leaves 6 positions over: shared by both ends (docs/deviations.md)."""
+    model = compact_model(1, 8, 1000)
+    assert model.weighted_sum.length == 48
+    assert check_rc(model, 1000)
+    model.pool = nn.MaxPool1d(40, 20)  # what the original did
+    assert check_rc(model, 1000).first_break == "pool"
+
+
+def test_single_rc_output_has_a_frozen_all_ones_head():
+    head = _small().head
+    assert not head.weight.requires_grad
+    assert not head.bias.requires_grad
+    assert head.weight.eq(1).all()
+    assert head.bias.eq(0).all()
+    assert _small(n_tasks=3).head.weight.requires_grad
+
+
+def test_traditional_twin_starts_as_keras_does():
+    model = compact_model(1, 40, 200, rc=False, widths=(21,), pool=20)
+    bound = (6 / (21 * 44)) ** 0.5
+    assert 0.98 * bound < model.conv1.weight.abs().max() <= bound
+    assert model.conv1.bias.eq(0).all()
+    assert (model.norm1.eps, model.norm1.momentum) == (1e-3, 0.01)
+    assert model.head.weight.abs().max() <= (6 / (9 * 40 + 1)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_layers": 0}, "got n_layers=0, expected a whole number of at least 1"),
+        ({"n_filters": 2.5}, "got n_filters=2.5"),
+        ({"widths": (15,)}, "got 1 widths for 3 layers"),
+        ({"length": 79}, "got length=79, expected at least 80 bp"),
+        ({"length": 1001}, "Lengths that work: 1000 or 1002"),
+    ],
+)
+def test_bad_sizes(arguments, message):
+    with pytest.raises((InputError, SymmetryError), match=message):
+        compact_model(**({"n_layers": 3, "n_filters": 4, "length": 1000} | arguments))
+
+
+def test_the_lengths_that_the_error_names_work():
+    for length in (1000, 1002):
+        assert check_rc(compact_model(3, 2, length), length)
+
+
+@pytest.mark.parametrize("rc", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_saved_and_loaded_models_agree(tmp_path, rc, dtype):
+    model = _small(rc=rc).to(dtype).eval()
+    model.provenance = {"seed": 3, "train_sha256": "abc"}
+    model.norm1.running_mean.uniform_()
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    x = torch.randn(2, 4, 61, dtype=dtype)
+    assert torch.equal(loaded(x), model(x))
+    assert loaded.architecture == model.architecture
+    assert loaded.provenance == model.provenance
+    assert not loaded.training
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+    description = json.loads((tmp_path / "model/model.json").read_text())
+    assert description["letters"] == "ACGT"
+    assert set(description["versions"]) == {"rcinterp", "torch", "python"}
+
+
+def test_what_is_saved_is_no_pickle(tmp_path):
+    save_model(_small(), tmp_path)
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads((tmp_path / "model.safetensors").read_bytes())
+
+
+def test_load_errors(tmp_path):
+    with pytest.raises(InputError, match=r"no model\.json here, expected a folder written by save_model"):
+        load_model(tmp_path)
+    save_model(_small(), tmp_path)
+    good = (tmp_path / "model.json").read_text()
+    (tmp_path / "model.json").write_text(good.replace('"n_filters": 3', '"n_filters": 5'))
+    with pytest.raises(InputError, match=r"does not hold the weights that model\.json describes"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(InputError, match="not a model of rcinterp"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_text(good)
+    (tmp_path / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(InputError, match="does not hold the weights"):
+        load_model(tmp_path)
+
+
+def test_only_compact_models_are_saved(tmp_path):
+    with pytest.raises(InputError, match="got Linear, expected a model made by compact_model"):
+        save_model(nn.Linear(2, 3), tmp_path)

@@ -1,0 +1,278 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from rcinterp import training
+from rcinterp.datasets import Dataset
+from rcinterp.errors import InputError
+from rcinterp.models import compact_model
+from rcinterp.recipes import RECIPES, Recipe
+from rcinterp.training import fit
+
+SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
+
+
+def _model(rc=True):
+    return compact_model(1, 3, 41, rc=rc, widths=(8,), pool=10, stride=4)
+
+
+def _weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def data(planted):
+    return planted(80, 0), planted(60, 1)
+
+
+def test_learns_a_planted_motif(planted):
+    model = _model()
+    quick = Recipe("quick", RECIPES["paper"].initialise, lambda p: torch.optim.Adam(p, lr=0.02), lambda share: 1.0)
+    settings = {"epochs": 6, "samples_per_epoch": 3000, "batch_size": 50, "progress": False}
+    history = fit(model, planted(3000, 0), planted(200, 1), seed=0, recipe=quick, **settings)
+    assert history["valid_auroc"].max() > 0.93
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert not model.training
+
+
+def test_history_and_the_best_epoch_is_kept(data):
+    train, valid = data
+    model = _model()
+    history = fit(model, train, valid, seed=1, **SETTINGS)
+    assert list(history.columns) == [
+        "epoch",
+        "learning_rate",
+        "train_loss",
+        "valid_loss",
+        "valid_auroc",
+        "valid_auprc",
+        "is_best",
+    ]
+    assert history["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert history["is_best"].sum() == 1
+    best = history[history["is_best"]].iloc[0]
+    assert best["valid_auroc"] == history["valid_auroc"].max()
+    from rcinterp.metrics import evaluate
+
+    assert evaluate(model, valid)["auroc"].item() == best["valid_auroc"]
+    assert model.provenance["seed"] == 1
+    assert model.provenance["train_sha256"] == train.sha256
+    assert model.provenance["best_epoch"] == best["epoch"]
+
+
+def test_same_seed_same_numbers_other_seed_others(data):
+    train, valid = data
+    models = [_model() for _ in range(3)]
+    histories = [fit(model, train, valid, seed=seed, **SETTINGS) for model, seed in zip(models, (3, 3, 4), strict=True)]
+    pd.testing.assert_frame_equal(histories[0], histories[1], check_exact=True)
+    assert _equal(_weights(models[0]), _weights(models[1]))
+    assert not _equal(_weights(models[0]), _weights(models[2]))
+
+
+def test_the_callers_random_numbers_are_left_alone(data):
+    model = _model()
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    fit(model, *data, seed=0, **SETTINGS)
+    assert torch.equal(torch.rand(1), expected)
+
+
+class _Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, data, rc):
+    train, valid = data
+    whole = _model(rc)
+    expected = fit(whole, train, valid, seed=2, augment=True, **SETTINGS)
+
+    calls = []
+    train_epoch = training._train_epoch
+
+    def stop_in_the_third_epoch(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise _Interrupted
+        return train_epoch(*arguments)
+
+    monkeypatch.setattr(training, "_train_epoch", stop_in_the_third_epoch)
+    checkpoint = tmp_path / "runs/a.safetensors"
+    with pytest.raises(_Interrupted):
+        fit(_model(rc), train, valid, seed=2, augment=True, checkpoint=checkpoint, **SETTINGS)
+    resumed = _model(rc)
+    history = fit(resumed, train, valid, seed=2, augment=True, checkpoint=checkpoint, **SETTINGS)
+    assert len(calls) == 3 + 3  # two epochs before, three after
+    pd.testing.assert_frame_equal(history, expected, check_exact=True)
+    assert _equal(_weights(resumed), _weights(whole))
+
+    finished = _model(rc)
+    again = fit(finished, train, valid, seed=2, augment=True, checkpoint=checkpoint, **SETTINGS)
+    assert len(calls) == 6  # nothing is trained twice
+    pd.testing.assert_frame_equal(again, expected, check_exact=True)
+    assert _equal(_weights(finished), _weights(whole))
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["a.safetensors"]
+
+
+def test_dropout_is_the_same_after_a_resume(tmp_path, data):
+    train, valid = data
+
+    def with_dropout():
+        return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4 * 41, 1))
+
+    whole, resumed = with_dropout(), with_dropout()
+    expected = fit(whole, train, valid, seed=2, **SETTINGS)
+    path = tmp_path / "a.safetensors"
+    # Stopped by patience after some epochs, then gone on with is another run: its checkpoint is refused (below). Here
+    # the first process is cut off by an exception from the progress of validation instead.
+    original = training._validate
+    seen = []
+
+    def cut(*arguments):
+        seen.append(1)
+        if len(seen) == 4:
+            raise _Interrupted
+        return original(*arguments)
+
+    training._validate = cut
+    try:
+        with pytest.raises(_Interrupted):
+            fit(with_dropout(), train, valid, seed=2, checkpoint=path, **SETTINGS)
+    finally:
+        training._validate = original
+    history = fit(resumed, train, valid, seed=2, checkpoint=path, **SETTINGS)
+    pd.testing.assert_frame_equal(history, expected, check_exact=True)
+    assert _equal(_weights(resumed), _weights(whole))
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, data):
+    train, valid = data
+    path = tmp_path / "a.safetensors"
+    fit(_model(), train, valid, seed=2, checkpoint=path, **SETTINGS)
+    with pytest.raises(InputError, match=r"checkpoint of another run \(seed was 2, now 3\); delete it"):
+        fit(_model(), train, valid, seed=3, checkpoint=path, **SETTINGS)
+    with pytest.raises(InputError, match=r"checkpoint of another run \(architecture was"):
+        fit(_model(rc=False), train, valid, seed=2, checkpoint=path, **SETTINGS)
+
+
+def test_early_stopping(data):
+    history = fit(_model(), *data, seed=1, **(SETTINGS | {"epochs": 60, "patience": 2}))
+    best = history["valid_auroc"].idxmax()
+    assert len(history) == best + 1 + 2 < 60
+
+
+def test_an_epoch_walks_through_the_order_round_and_round():
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
+    settings = {"samples_per_epoch": 5, "batch_size": 2, "epochs": 3}
+    seen = [batch for epoch in range(3) for _, batch in training._epoch_batches(order, epoch, settings)]
+    assert [len(batch) for batch in seen] == [2, 2, 1] * 3
+    assert torch.cat(seen).tolist() == [*order.tolist(), *order.tolist(), order[0].item()]
+    shares = [share for epoch in range(3) for share, _ in training._epoch_batches(order, epoch, settings)]
+    assert shares == pytest.approx([(e + s / 5) / 3 for e in range(3) for s in (0, 2, 4)])
+
+
+def test_augmentation_shows_each_sequence_and_its_reverse_complement(data):
+    train, valid = data
+
+    class Recorder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+            self.seen = []
+
+        def forward(self, x):
+            if self.training:
+                self.seen += list(x.detach().clone())
+            return self.scale * x[:, :1, 0]
+
+    recorder = Recorder()
+    fit(recorder, train, valid, seed=0, augment=True, epochs=1, samples_per_epoch=160, batch_size=33, progress=False)
+    seen = {row.numpy().tobytes() for row in recorder.seen}
+    expected = {row.numpy().tobytes() for row in train.x} | {
+        row.flip(0, 1).contiguous().numpy().tobytes() for row in train.x
+    }
+    assert len(recorder.seen) == 160
+    assert seen == expected
+
+
+@pytest.mark.parametrize(("positive_weight", "expected"), [("balanced", 3.0), (5.0, 5.0)])
+def test_loss_is_the_weighted_mean_not_divided_by_the_weights(positive_weight, expected):
+    y = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
+    logits = torch.tensor([[0.3], [-0.2], [0.5], [1.0]])
+    weight = training._positive_weight(positive_weight, y)
+    slow = 0.0
+    for value, label in zip(logits.flatten().tolist(), y.flatten().tolist(), strict=True):
+        p = 1 / (1 + np.exp(-value))
+        slow += (expected if label else 1.0) * -np.log(p if label else 1 - p) / 4
+    assert training._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
+
+
+def test_a_recipe_sets_the_rate_of_every_step(data):
+    steps = []
+
+    def schedule(share):
+        steps.append(share)
+        return 0.5 if share < 0.5 else 0.25
+
+    recipe = Recipe("half", RECIPES["paper"].initialise, lambda p: torch.optim.SGD(p, lr=0.1), schedule)
+    history = fit(_model(), *data, seed=0, recipe=recipe, **(SETTINGS | {"epochs": 4}))
+    assert history["learning_rate"].tolist() == pytest.approx([0.05, 0.05, 0.025, 0.025])
+    assert steps == pytest.approx([i / 12 for i in range(12)])
+
+
+def test_going_on_from_the_present_weights(data):
+    model = _model()
+    fit(model, *data, seed=0, **SETTINGS)
+    before = _weights(model)
+    frozen = Recipe("still", RECIPES["paper"].initialise, lambda p: torch.optim.SGD(p, lr=0.0), lambda share: 1.0)
+    fit(model, *data, seed=1, initialise=False, recipe=frozen, **SETTINGS)
+    assert torch.equal(before["conv1.weight"], model.conv1.weight)
+    fit(model, *data, seed=1, recipe=frozen, **SETTINGS)
+    assert not torch.equal(before["conv1.weight"], model.conv1.weight)
+
+
+def test_progress_goes_to_standard_error(capsys, data):
+    fit(_model(), *data, seed=0, **(SETTINGS | {"progress": True}))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "valid_auroc" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "best"}, "got 'best', expected one of paper"),
+        ({"positive_weight": "heavy"}, "got 'heavy', expected 'balanced' or a number above 0"),
+        ({"positive_weight": -1.0}, "got -1.0"),
+        ({"epochs": 0}, "got epochs=0, expected at least 1"),
+        ({"batch_size": 0}, "got batch_size=0"),
+    ],
+)
+def test_bad_settings(data, change, message):
+    with pytest.raises(InputError, match=message):
+        fit(_model(), *data, seed=0, **(SETTINGS | change))
+
+
+def test_data_that_do_not_fit(data):
+    train, valid = data
+    short = Dataset(valid.x[:, :, 1:], valid.y, valid.names)
+    with pytest.raises(InputError, match=r"training sequences of 41 bp .* validation sequences of 40 bp"):
+        fit(_model(), train, short, seed=0, **SETTINGS)
+    with pytest.raises(InputError, match=r"sequences of 40 bp for a model of 41 bp; build it with .*length=40"):
+        fit(_model(), short, short, seed=0, **SETTINGS)
+    two = Dataset(valid.x, valid.y.repeat(1, 2), valid.names)
+    with pytest.raises(InputError, match="got 2 tasks for a model of 1"):
+        fit(_model(), two, two, seed=0, **SETTINGS)
+
+
+def test_a_diverged_model_is_an_error_not_a_number(data):
+    wild = Recipe("wild", RECIPES["paper"].initialise, lambda p: torch.optim.SGD(p, lr=1e30), lambda share: 1.0)
+    with pytest.raises(InputError, match="logits are not finite"):
+        fit(_model(), *data, seed=0, recipe=wild, **SETTINGS)
