@@ -171,6 +171,24 @@ def best_matches(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby("Query_ID", sort=False).head(1).reset_index(drop=True)
 
 
+def format_matches(table: pd.DataFrame) -> str:
+    """Return a table of matches as the text of MEME's tomtom.tsv; queries without a p-value stand in comments below.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What `compare_motifs` returned.
+
+    Returns
+    -------
+    str
+        Tab-separated, one line a row, a header first; then one line ``# query: no p-value, reason`` a refused query.
+    """
+    refused = table.attrs.get("refused", {})
+    comments = [f"# {query}: no p-value, {reason}\n" for query, reason in refused.items()]
+    return table.to_csv(sep="\t", index=False) + "".join(comments)
+
+
 def q_values(p_values: ArrayLike) -> NDArray[np.float64]:
     r"""Return the smallest false discovery rate at which each p-value is significant.
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -225,3 +226,35 @@ def _check_shared(x_positive: torch.Tensor, x_negative: torch.Tensor) -> None:
             "remove them from one, or no model can label them.",
             stacklevel=3,
         )
+
+
+def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
+    """Load the training and the validation set of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Holds one FASTA file, plain or gzip, of each of the patterns train*.pos.fa*, train*.neg.fa*, valid*.pos.fa* and
+        valid*.neg.fa*.
+
+    Returns
+    -------
+    train, valid : Dataset
+
+    Raises
+    ------
+    InputError
+        If the folder does not hold exactly one file of each, or as `load_dataset`.
+    """
+    parts = [
+        [_only_file(Path(folder), f"{part}*.{label}.fa*") for label in ("pos", "neg")] for part in ("train", "valid")
+    ]
+    return load_dataset(*parts[0]), load_dataset(*parts[1])
+
+
+def _only_file(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise InputError(f"{folder}: expected a folder with one file {pattern}, got {names}.")
+    return found[0]

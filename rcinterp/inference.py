@@ -25,6 +25,17 @@ def lent(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(was_trainable)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Calculate on one thread: small models are no slower, and the numbers are the same on any number of cores."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Device and floating-point type of a model's first parameter (CPU and float32 if it has none)."""
     for parameter in model.parameters():

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from rcinterp.centring import mean_center
-from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs
+from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, format_matches
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
@@ -95,7 +95,7 @@ class Interpretation:
         self.table.to_csv(folder / "filters.tsv", sep="\t", index=False)
         self.contributions.to_csv(folder / "contributions.tsv", sep="\t", index=False)
         self.palindromes.to_csv(folder / "palindromes.tsv", sep="\t", index=False)
-        write_matches(self.matches, folder / "matches.tsv")
+        (folder / "matches.tsv").write_text(format_matches(self.matches), encoding="utf-8")
         self.to_meme(folder / "filters.meme")
         figure = self.plot()
         figure.savefig(folder / "logos.png", dpi=150)
@@ -250,10 +250,3 @@ def _verdict(row: pd.Series, largest: float, refusal: str | None) -> str:
         known_palindrome = row["match_similarity"] >= PALINDROME_SIMILARITY
         said.append("palindromic, as that motif is" if known_palindrome else "palindromic: perhaps an artefact")
     return "; ".join(said)
-
-
-def write_matches(matches: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table of matches as MEME's tomtom.tsv: refused queries stand in comment lines at the end."""
-    text = matches.to_csv(sep="\t", index=False)
-    comments = [f"# {query}: no p-value, {reason}\n" for query, reason in matches.attrs.get("refused", {}).items()]
-    Path(path).write_text(text + "".join(comments), encoding="utf-8")

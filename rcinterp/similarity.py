@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rcinterp.centring import filters_by_name, mean_center
 from rcinterp.motifs import reverse_complement_motif
-from rcinterp.motifs.matrices import as_background, as_ppm
 
 
 @dataclass(frozen=True)
@@ -64,23 +63,3 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
         if value > best.value + 1e-12:
             best = Similarity(value, at - (f.shape[1] - 1), orientation)
     return best
-
-
-def ppm_to_pwm(
-    ppm: ArrayLike, background: ArrayLike | None = None, *, pseudocount: float = 0.01
-) -> NDArray[np.float64]:
-    """Position weight matrix: log2 of probability / background, in bits, shape (4, W).
-
-    Parameters
-    ----------
-    ppm : array-like, shape (4, W)
-        Probabilities.
-    background : array-like, shape (4,), optional
-        Uniform by default.
-    pseudocount : float
-        Share of the background that is mixed into each position, so that no probability is 0.
-    """
-    probabilities, q = as_ppm(ppm), as_background(background)[:, None]
-    mixed = (1 - pseudocount) * probabilities + pseudocount * q
-    pwm: NDArray[np.float64] = np.log2(mixed / q)
-    return pwm

@@ -117,15 +117,16 @@ def fit(
             run.restore(path)
         loss_weight = _positive_weight(positive_weight, train.y)
         order = torch.randperm((1 + augment) * len(train), generator=torch.Generator().manual_seed(seed))
-        with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", desc="train") as bar:
+        with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1) as bar:
             while run.n_epochs < epochs and not run.is_stale(patience):
                 torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
                 train_loss = _train_epoch(run, train, order, loss_weight)
-                run.record(train_loss, *_validate(model, valid, loss_weight))
+                valid_loss, auroc, auprc = _validate(model, valid, loss_weight)
+                run.record(train_loss, valid_loss, auroc, auprc)
                 if path is not None:
                     run.save(path)
+                bar.set_postfix_str(f"valid_auroc={auroc:.4f}, best={run.best_auroc:.4f}", refresh=False)
                 bar.update()
-                bar.set_postfix(valid_auroc=f"{run.rows[-1]['valid_auroc']:.4f}", best=f"{run.best_auroc:.4f}")
     model.load_state_dict(run.best)
     model.eval()
     if isinstance(model, CompactModel):

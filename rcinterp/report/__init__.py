@@ -88,6 +88,7 @@ def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
     ax: Axes = plot_logo(matrix, figure.subplots())
     if top is not None:
         ax.set_ylim(0, top)
+        ax.set_yticks([0, top / 2, top])
     text = StringIO()
     with rc_context({"svg.hashsalt": "rcinterp", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

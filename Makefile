@@ -1,0 +1,35 @@
+# On a fresh clone, `make demo` and `make test` set everything up themselves: a virtual environment in .venv, with the
+# versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow lint format clean
+
+demo: .venv/.installed
+	$(BIN)/rcinterp demo --out demo
+
+test: .venv/.installed lint
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: .venv/.installed
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info demo results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "rcinterp needs Python 3.10 or later; try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@

@@ -1,0 +1,16 @@
+import subprocess
+import sys
+
+import rcinterp
+
+
+def test_every_public_name_is_there():
+    assert len(rcinterp.__all__) > 25
+    for name in rcinterp.__all__:
+        assert getattr(rcinterp, name).__name__ == name
+
+
+def test_nothing_heavy_is_imported_before_it_is_used():
+    code = "import sys, rcinterp, rcinterp.cli; print([name for name in ('torch', 'pandas', 'numba') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
