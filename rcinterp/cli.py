@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from safetensors import SafetensorError
 
 from rcinterp.errors import InputError
 
@@ -25,15 +26,26 @@ class _Commands(click.Group):
     """Turns what is wrong with the input into one line, and warnings too."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from rclayers import SymmetryError
-
         warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
-        except (InputError, SymmetryError) as error:
-            raise _InputProblem(str(error)) from error
+        except (click.MissingParameter, BrokenPipeError):  # shown with the usage; a reader that left, as click does
+            raise
+        except click.BadParameter as error:
+            raise _InputProblem(error.format_message()) from error
         except OSError as error:
             raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
+        except SafetensorError as error:
+            raise _InputProblem(
+                f"a .safetensors file in the output folder cannot be read or written ({error}); delete it, or name "
+                "another folder."
+            ) from error
+        except ValueError as error:
+            from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
+
+            if not isinstance(error, InputError | SymmetryError):
+                raise
+            raise _InputProblem(str(error)) from error
 
 
 def _show_warning(
@@ -98,6 +110,11 @@ def simulate(
     simulation = simulate_motifs({motif: known[motif]}, n_per_class, length, seed=seed)
     sequences = {"pos": simulation.x, "neg": simulate_background(n_per_class, length, seed=seed)}
     n_train = round((1 - valid_fraction) * n_per_class)
+    if not 0 < n_train < n_per_class:
+        raise InputError(
+            f"--valid-fraction: got {valid_fraction:g} of {n_per_class} sequences, expected a share that leaves at "
+            "least one for training and one for validation, e.g. 0.3."
+        )
     out.mkdir(parents=True, exist_ok=True)
     for label, x in sequences.items():
         names = [f"{label}_{i}" for i in range(n_per_class)]

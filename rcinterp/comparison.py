@@ -147,7 +147,7 @@ def compare_motifs(
     _warn_of_refused(refused)
     known = {name: _add_pseudocount(motif, DEFAULT_N_SITES) for name, motif in load_motifs_with_sites(targets).items()}
     _warn_of_few_targets(len(known))
-    table = _empty_table()
+    table = empty_table()
     if informative:
         asked = {name: _add_pseudocount(motif, n_sites) for name, motif in informative.items()}
         table = _tabulate(asked, known, 1.0 if max_q_value is None else max_q_value)
@@ -378,7 +378,7 @@ def _tabulate(
             np.where(rows < len(names), "+", "-"),
         )
         tables.append(pd.DataFrame(dict(zip(COLUMNS, values, strict=True))))
-    return pd.concat(tables, ignore_index=True).astype(_empty_table().dtypes)
+    return pd.concat(tables, ignore_index=True).astype(empty_table().dtypes)
 
 
 def _align(
@@ -404,7 +404,7 @@ def _better_orientations(p: NDArray[np.float64], overlap: NDArray[np.int64]) -> 
     return np.where(is_reverse, forward_index + is_reverse.size, forward_index)
 
 
-def _empty_table() -> pd.DataFrame:
+def empty_table() -> pd.DataFrame:
     """Return a table without rows, with the columns' types."""
     types = {"Optimal_offset": np.int64, "Overlap": np.int64, "p-value": float, "E-value": float, "q-value": float}
     return pd.DataFrame({column: pd.Series(dtype=types.get(column, str)) for column in COLUMNS})

@@ -69,6 +69,7 @@ def run_demo(
     """
     settings = settings or DemoSettings()
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)  # before the training, in case it cannot be
     say(f"simulating {2 * settings.n_per_class} sequences of {settings.length} bp, half of them with {MOTIF}")
     train, valid = simulate_one_motif(MOTIF, settings.n_per_class, settings.length, seed=seed)
     sections = []

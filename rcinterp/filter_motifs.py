@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn import functional
 
-from rcinterp.centring import mean_center
+from rcinterp.centring import filters_by_name, mean_center
 from rcinterp.errors import InputError
 from rcinterp.motifs import information_content
 from rcinterp.motifs.matrices import as_background
@@ -44,7 +44,7 @@ def weights_to_ppm(
     Raises
     ------
     InputError
-        If the weights are not finite, or so much information is not to be had from them.
+        If the weights are not finite or not (4, W), or so much information is not to be had from them.
 
     Notes
     -----
@@ -58,12 +58,13 @@ def weights_to_ppm(
     >>> weights_to_ppm(np.eye(4), information=4.0).round(2)[0].tolist()
     [0.81, 0.06, 0.06, 0.06]
     """
-    centred = np.asarray(mean_center(torch.as_tensor(np.asarray(weight)).double()).weight)
+    (matrix,) = filters_by_name({"given": weight}, caller="weights_to_ppm").values()
     background = as_background(background)
-    if not np.isfinite(centred).all():
+    if not np.isfinite(matrix).all():
         raise InputError("weights_to_ppm: the filter has weights that are not finite; its training has diverged.")
+    centred = mean_center(matrix).weight
     size = float(np.abs(centred).max())
-    if size < 1e-12:
+    if size <= 1e-12 * np.abs(matrix).max():
         return np.repeat(background[:, None], centred.shape[1], axis=1)
     direction = centred / size
 
@@ -103,7 +104,7 @@ class SiteMotif:
     Attributes
     ----------
     ppm : ndarray, shape (4, W)
-        Letter probabilities; the pseudocount is spread as the background.
+        Letter probabilities, the pseudocount included.
     n_sites : int
         Sites that they were counted from.
     """
@@ -134,7 +135,7 @@ def sites_to_ppms(
     threshold : float
         A site counts if its score is at least this share of the best score of the filter, 0 to 1; 0.5 as in Basset.
     pseudocount : float
-        Spread over the four letters of each position.
+        Sites, at least 0, that are spread evenly over the four letters of each position.
     batch_size : int
         Sequences at a time.
 
@@ -143,14 +144,28 @@ def sites_to_ppms(
     list of SiteMotif
         One a filter. A filter that scores no site above 0 has 0 sites and a uniform PPM. N columns count for nothing.
 
+    Raises
+    ------
+    InputError
+        If the filters are not (F, 4, W), the sequences are shorter than them, or an option is out of range.
+
     References
     ----------
     Kelley, Snoek & Rinn 2016 (Basset): sites that activate a filter by more than half of its maximum.
     """
     if not 0 <= threshold <= 1:
         raise InputError(f"sites_to_ppms: got threshold={threshold}, expected a share of the best score, 0 to 1.")
+    if not pseudocount >= 0 or batch_size < 1:
+        raise InputError(
+            f"sites_to_ppms: got pseudocount={pseudocount} and batch_size={batch_size}, expected at least 0 and 1."
+        )
     x = as_one_hot(sequences, "sites_to_ppms").float()
-    filters = mean_center(torch.as_tensor(weight).float()).weight.detach()
+    filters = torch.as_tensor(weight).detach().float()
+    if filters.ndim != 3:
+        raise InputError(
+            f"sites_to_ppms: got filters of shape {tuple(filters.shape)}, expected (F, 4, W); weight[None] for one."
+        )
+    filters = mean_center(filters).weight
     n_filters, _, width = filters.shape
     if x.shape[2] < width:
         raise InputError(f"sites_to_ppms: got sequences of {x.shape[2]} bp, expected at least the filter's {width} bp.")

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from rcinterp.centring import mean_center
-from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, format_matches
+from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table, format_matches
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
@@ -23,6 +24,7 @@ from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.inference import predict
 from rcinterp.logos import plot_filters
 from rcinterp.metrics import score_logits
+from rcinterp.models import CompactModel
 from rcinterp.motifs import information_content, load_motifs, write_meme
 from rcinterp.palindromes import find_palindromes
 from rcinterp.report import Section, filter_section, write_report
@@ -32,6 +34,10 @@ from rcinterp.sequences import SequenceInput, as_one_hot
 PALINDROME_SIMILARITY = 0.8
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
 MATCH_Q_VALUE = 0.01
+#: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
+#: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike: such
+#: filters gained -1.2 to 0.7 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
+MIN_GAIN = 1.0
 #: A filter whose score is smaller than this share of the largest is called negligible.
 NEGLIGIBLE_SHARE = 0.05
 
@@ -45,7 +51,8 @@ class Interpretation:
     table : DataFrame
         One row a filter, the largest contribution first: filter, score, mean_positive, mean_negative (units of the
         logit), similarity, palindrome_p, palindrome_axis (of the filter and its reverse complement), n_sites,
-        information (bits, of the motif that was compared), best_match, orientation, p_value, q_value,
+        information (bits, of the motif), other_information (bits, of the same filter's sites in the other class),
+        best_match, orientation, p_value, q_value,
         match_similarity (of the best match to its own reverse complement), verdict.
     contributions, palindromes, matches : DataFrame
         As `filter_contributions`, `find_palindromes` and `compare_motifs` return them.
@@ -99,7 +106,8 @@ class Interpretation:
         self.to_meme(folder / "filters.meme")
         figure = self.plot()
         figure.savefig(folder / "logos.png", dpi=150)
-        figure.savefig(folder / "logos.svg", metadata={"Date": None})
+        with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same filters
+            figure.savefig(folder / "logos.svg", metadata={"Date": None})
         self.to_html(folder / "report.html", title)
         return folder / "report.html"
 
@@ -137,8 +145,8 @@ def interpret(
     target : int
         Which logit.
     motifs_from : "sites" or "weights"
-        How a filter becomes the motif that is compared: from its best-scoring sites in the positives
-        (`sites_to_ppms`), or from its weights alone (`weights_to_ppm`).
+        How a filter becomes the motif that is compared: from its best-scoring sites (`sites_to_ppms`) in the
+        positives, or in the negatives if its score is negative; or from its weights alone (`weights_to_ppm`).
     batch_size : int
         Sequences at a time.
 
@@ -150,6 +158,12 @@ def interpret(
     ------
     InputError
         If the sequences or the layer cannot be used.
+
+    Notes
+    -----
+    A filter whose sites are no more informative than the same filter's sites in the other class (by `MIN_GAIN` bits)
+    gets no p-value: what they show is the choice of the best of many sites, not the data. ``matches.attrs["refused"]``,
+    the verdicts and the end of matches.tsv say so.
 
     References
     ----------
@@ -165,20 +179,34 @@ def interpret(
         as_one_hot(positives, "interpret: positives"),
         as_one_hot(negatives, "interpret: negatives"),
     )
+    _check_sequences(model, x_positive, x_negative)
     known = load_motifs(motifs)
     contributions = filter_contributions(
         model, x_positive, x_negative, layer_filters.name, target, batch_size=batch_size
     )
     filters = _centred(layer_filters)
     palindromes = find_palindromes(filters)
-    ppms, n_sites = _motifs_of(layer_filters, x_positive, motifs_from)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UninformativeMotifWarning)  # the verdicts tell it
-        matches = compare_motifs(ppms, known)
-    table = _tabulate(contributions, palindromes, matches, ppms, n_sites, known)
+    motifs_found = _motifs_of(layer_filters, contributions, x_positive, x_negative, motifs_from)
+    matches = _compare(motifs_found, known)
+    table = _tabulate(contributions, palindromes, matches, motifs_found, known)
+    ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
     return Interpretation(
         table, contributions, palindromes, matches, filters, ppms, _scores(model, x_positive, x_negative, target)
     )
+
+
+def _check_sequences(model: nn.Module, x_positive: Tensor, x_negative: Tensor) -> None:
+    for name, x in (("positives", x_positive), ("negatives", x_negative)):
+        if isinstance(model, CompactModel) and x.shape[2] != model.architecture.length:
+            raise InputError(
+                f"interpret: got {name} of {x.shape[2]} bp for a model of {model.architecture.length} bp, expected "
+                "sequences of the model's length. Cut them to it, or train a model for theirs."
+            )
+    if x_positive.shape == x_negative.shape and bool((x_positive == x_negative).all()):
+        raise InputError(
+            "interpret: positives and negatives hold the same sequences, expected different ones; check that the same "
+            "file was not given twice."
+        )
 
 
 def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
@@ -187,16 +215,55 @@ def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
 
 
 def _motifs_of(
-    layer: FilterLayer, x: Tensor, motifs_from: str
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, int | None]]:
-    """PPM of each filter, and the number of sites that it was counted from (None if from weights)."""
-    if motifs_from == "sites":
-        found = dict(zip(layer.filter_names, sites_to_ppms(layer.weight, x, both_strands=layer.is_rc), strict=True))
-        return {name: motif.ppm for name, motif in found.items()}, {name: m.n_sites for name, m in found.items()}
+    layer: FilterLayer, contributions: pd.DataFrame, x_positive: Tensor, x_negative: Tensor, motifs_from: str
+) -> pd.DataFrame:
+    """One row a filter: filter, ppm, n_sites, information, other_information (the latter three from sites only)."""
     if motifs_from == "weights":
         ppms = [weights_to_ppm(weight) for weight in layer.weight]
-        return dict(zip(layer.filter_names, ppms, strict=True)), dict.fromkeys(layer.filter_names)
-    raise InputError(f"interpret: got motifs_from={motifs_from!r}, expected 'sites' or 'weights'.")
+        found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms, "n_sites": None, "other_information": np.nan})
+    elif motifs_from == "sites":
+        positive, negative = (
+            sites_to_ppms(layer.weight, x, both_strands=layer.is_rc) for x in (x_positive, x_negative)
+        )
+        pairs = [
+            (here, there) if score >= 0 else (there, here)
+            for here, there, score in zip(positive, negative, contributions["score"], strict=True)
+        ]
+        found = pd.DataFrame(
+            {
+                "filter": layer.filter_names,
+                "ppm": [own.ppm for own, _ in pairs],
+                "n_sites": [own.n_sites for own, _ in pairs],
+                "other_information": [_bits(other.ppm) for _, other in pairs],
+            }
+        )
+    else:
+        raise InputError(f"interpret: got motifs_from={motifs_from!r}, expected 'sites' or 'weights'.")
+    return found.assign(information=found["ppm"].map(_bits))
+
+
+def _bits(ppm: NDArray[np.float64]) -> float:
+    return float(information_content(ppm).sum())
+
+
+def _compare(found: pd.DataFrame, known: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+    """Matches of the filters that have something to compare; the reasons against the others in attrs["refused"]."""
+    compared, refused = {}, {}
+    for row in found.to_dict("records"):
+        own, other = row["information"], row["other_information"]
+        if own - other < MIN_GAIN:
+            refused[row["filter"]] = (
+                f"its best sites hold {own:.1f} bits, hardly more than those in the other class ({other:.1f})"
+            )
+        else:
+            compared[row["filter"]] = row["ppm"]
+    matches = empty_table()
+    if compared:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UninformativeMotifWarning)  # the verdicts tell it
+            matches = compare_motifs(compared, known)
+    matches.attrs["refused"] = refused | matches.attrs.get("refused", {})
+    return matches
 
 
 def _scores(model: nn.Module, x_positive: Tensor, x_negative: Tensor, target: int) -> dict[str, float]:
@@ -209,8 +276,7 @@ def _tabulate(
     contributions: pd.DataFrame,
     palindromes: pd.DataFrame,
     matches: pd.DataFrame,
-    ppms: dict[str, NDArray[np.float64]],
-    n_sites: dict[str, int | None],
+    found: pd.DataFrame,
     known: dict[str, NDArray[np.float64]],
 ) -> pd.DataFrame:
     """One row a filter, the largest contribution first."""
@@ -222,8 +288,8 @@ def _tabulate(
     own = find_palindromes(named).set_index("filter")["similarity"] if named else pd.Series(dtype=float)
     palindrome = palindromes.rename(columns={"p_value": "palindrome_p", "axis": "palindrome_axis"})
     table = contributions.merge(palindrome.drop(columns=["shift", "overlap"]), on="filter")
-    table["n_sites"] = table["filter"].map(n_sites).astype("Int64")
-    table["information"] = table["filter"].map({name: information_content(ppm).sum() for name, ppm in ppms.items()})
+    table = table.merge(found[["filter", "n_sites", "information", "other_information"]], on="filter")
+    table["n_sites"] = table["n_sites"].astype("Int64")
     table = table.join(best[["best_match", "orientation", "p_value", "q_value"]], on="filter")
     table["match_similarity"] = table["best_match"].map(own).astype(float)
     refused, largest = matches.attrs["refused"], float(table["score"].abs().max())

@@ -41,7 +41,7 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
     Returns
     -------
     Similarity
-        NaN if one of them is the same for all letters everywhere.
+        NaN if one of them is the same for all letters everywhere, or not finite.
 
     Notes
     -----
@@ -50,7 +50,7 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
     reverse complement of f.
     """
     named = filters_by_name({"first": first, "second": second}, caller="compare_matrices")
-    f, g = (mean_center(matrix).weight for matrix in named.values())
+    f, g = (_centre(matrix) for matrix in named.values())
     norm = float(np.linalg.norm(f) * np.linalg.norm(g))
     if not norm > 0:
         return Similarity(float("nan"), 0, "+")
@@ -63,3 +63,12 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
         if value > best.value + 1e-12:
             best = Similarity(value, at - (f.shape[1] - 1), orientation)
     return best
+
+
+def _centre(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean-centred matrix; zeros for a dead one, as `find_palindromes` has it."""
+    if np.isfinite(matrix).all():
+        centred: NDArray[np.float64] = mean_center(matrix).weight
+        if np.linalg.norm(centred) > 1e-12 * np.linalg.norm(matrix):
+            return centred
+    return np.zeros_like(matrix)

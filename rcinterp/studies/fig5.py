@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from rcinterp.datasets import Dataset, load_split
+from rcinterp.errors import InputError
 from rcinterp.inference import predict
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.logos import plot_filters
@@ -94,6 +96,8 @@ def study_fig5(
     ----------
     Shrikumar, Greenside & Kundaje 2017, sections 2.2.2, 3.4.2, 3.5 and 3.8, figure 5.
     """
+    if seeds < 1:
+        raise InputError(f"study_fig5: got seeds={seeds}, expected at least 1; the paper has 10.")
     settings = settings or Fig5Settings()
     folder = Path(folder)
     train, valid = load_split(data)
@@ -111,7 +115,8 @@ def study_fig5(
     top_filters.to_csv(folder / "top_filters.tsv", sep="\t", index=False)
     (folder / "verdict.txt").write_text(study.verdict + "\n", encoding="utf-8")
     study.figure.savefig(folder / "fig5.png", dpi=150)
-    study.figure.savefig(folder / "fig5.svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same filters
+        study.figure.savefig(folder / "fig5.svg", metadata={"Date": None})
     return study
 
 
@@ -164,6 +169,8 @@ def _top_filters(found: Interpretation, run: dict[str, Any]) -> list[dict[str, A
 
 def _weighted_similarity(table: pd.DataFrame) -> float:
     positive = table[(table["score"] > 0) & table["similarity"].notna()]
+    if positive.empty:
+        return float("nan")
     return float(np.average(positive["similarity"], weights=positive["score"]))
 
 
