@@ -13,6 +13,7 @@ from rcinterp.errors import InputError
 # Each command imports what it needs when it runs, so that --help answers at once.
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_OUT = click.Path(file_okay=False, writable=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--out", type=_FOLDER, default=Path("demo"), help="Folder for the report, models and tables.")
+@click.option("--out", type=_OUT, default=Path("demo"), help="Folder for the report, models and tables.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the simulation and the models.")
 @click.option("--epochs", type=click.IntRange(1), default=30, help="Of 5,000 sequences each.")
 def demo(out: Path, seed: int, epochs: int) -> None:
@@ -95,7 +96,7 @@ def demo(out: Path, seed: int, epochs: int) -> None:
 @click.option("--length", type=click.IntRange(1), default=200, help="In bp.")
 @click.option("--valid-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.3)
 @click.option("--seed", type=click.IntRange(0), default=0)
-@click.option("--out", type=_FOLDER, required=True, help="Folder for train/valid FASTA files and sites.tsv.")
+@click.option("--out", type=_OUT, required=True, help="Folder for train/valid FASTA files and sites.tsv.")
 def simulate(
     motif: str, catalogue: str, n_per_class: int, length: int, valid_fraction: float, seed: int, out: Path
 ) -> None:
@@ -130,7 +131,7 @@ def simulate(
 @click.option("--negatives", type=_FILE, required=True, help="FASTA: unbound sequences of the same length.")
 @click.option("--valid-positives", type=_FILE, required=True, help="FASTA; best from other chromosomes.")
 @click.option("--valid-negatives", type=_FILE, required=True)
-@click.option("--out", type=_FOLDER, required=True, help="Folder for the model; a stopped run in it goes on.")
+@click.option("--out", type=_OUT, required=True, help="Folder for the model; a stopped run in it goes on.")
 @click.option("--layers", type=click.IntRange(1), default=1, help="Convolutions: 1 or 3 in the paper.")
 @click.option("--filters", type=click.IntRange(1), default=8, help="Independent filters of each.")
 @click.option("--width", "widths", type=click.IntRange(1), multiple=True, help="Of each convolution; once a layer.")
@@ -196,7 +197,7 @@ def train(
 @click.option("--negatives", type=_FILE, required=True)
 @click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
 @click.option("--motifs-from", type=click.Choice(["sites", "weights"]), default="sites", help="Filter to motif.")
-@click.option("--out", type=_FOLDER, required=True, help="Folder for the tables, logos and report.")
+@click.option("--out", type=_OUT, required=True, help="Folder for the tables, logos and report.")
 def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs_from: Any, out: Path) -> None:
     """Read the filters of a trained model: contributions, palindromes, matches, logos, report.html."""
     from rcinterp.interpretation import interpret
@@ -236,7 +237,7 @@ def study() -> None:
 @click.option("--seeds", type=click.IntRange(1), default=10)
 @click.option("--epochs", type=click.IntRange(1), default=80, help="20 gives a first look in minutes.")
 @click.option("--jobs", type=click.IntRange(1), default=1, help="Processes.")
-@click.option("--out", type=_FOLDER, default=Path("results/fig5"))
+@click.option("--out", type=_OUT, default=Path("results/fig5"))
 def fig5(data: Path, seeds: int, epochs: int, jobs: int, out: Path) -> None:
     """Figure 5, whether the filters of RC models are cleaner than those of traditional ones."""
     from rcinterp.studies.fig5 import Fig5Settings, study_fig5

@@ -146,7 +146,8 @@ def interpret(
         Which logit.
     motifs_from : "sites" or "weights"
         How a filter becomes the motif that is compared: from its best-scoring sites (`sites_to_ppms`) in the
-        positives, or in the negatives if its score is negative; or from its weights alone (`weights_to_ppm`).
+        positives, or in the negatives if it contributes more there, whatever the sign; or from its weights alone
+        (`weights_to_ppm`).
     batch_size : int
         Sequences at a time.
 
@@ -225,9 +226,10 @@ def _motifs_of(
         positive, negative = (
             sites_to_ppms(layer.weight, x, both_strands=layer.is_rc) for x in (x_positive, x_negative)
         )
+        in_positives = contributions["mean_positive"].abs() >= contributions["mean_negative"].abs()
         pairs = [
-            (here, there) if score >= 0 else (there, here)
-            for here, there, score in zip(positive, negative, contributions["score"], strict=True)
+            (here, there) if at_home else (there, here)
+            for here, there, at_home in zip(positive, negative, in_positives, strict=True)
         ]
         found = pd.DataFrame(
             {
@@ -304,7 +306,7 @@ def _verdict(row: pd.Series, largest: float, refusal: str | None) -> str:
     said = []
     if abs(row["score"]) < NEGLIGIBLE_SHARE * largest:
         said.append("negligible contribution")
-    elif row["score"] < 0:
+    elif row["mean_positive"] + row["mean_negative"] < 0:
         said.append("speaks against binding")
     if refusal:
         said.append(f"no p-value: {refusal}")

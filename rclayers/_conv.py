@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rclayers._checks import require_map, require_positive, require_tiling, symmetric_padding
-from rclayers._symmetry import tie
+from rclayers._symmetry import join_strands, reverse_complement, tie
 
 
 class RCConv1d(nn.Module):
@@ -45,6 +45,10 @@ class RCConv1d(nn.Module):
         y[n, c, l] = b'[c] + sum over i, k of w'[c, i, k] x[n, i, stride·l + dilation·k - padding]
 
     which gives y(rc x) = rc y(x) whenever (L + 2 padding - dilation·(W-1) - 1) is a multiple of the stride.
+
+    In training the full bank is convolved at once, which is faster; the two strands then agree up to rounding, since a
+    turned filter adds up its products in the opposite order. In eval mode the same filters read each strand in turn, so
+    that the two agree to the last bit.
 
     References
     ----------
@@ -99,8 +103,12 @@ class RCConv1d(nn.Module):
         require_map("RCConv1d", x, self.in_channels)
         window = self.dilation * (self.kernel_size - 1) + 1
         require_tiling("RCConv1d", x.shape[2], window, self.stride, self.padding)
-        bias = None if self.bias is None else tie(self.bias)
-        return functional.conv1d(x, tie(self.weight), bias, self.stride, self.padding, self.dilation)
+        sizes = self.stride, self.padding, self.dilation
+        if self.training:
+            bias = None if self.bias is None else tie(self.bias)
+            return functional.conv1d(x, tie(self.weight), bias, *sizes)
+        strands = torch.cat([x, reverse_complement(x)])
+        return join_strands(functional.conv1d(strands, self.weight, self.bias, *sizes))
 
     def extra_repr(self) -> str:
         """Sizes, as torch prints them."""

@@ -1,9 +1,10 @@
 """Batch normalisation with statistics shared by the two strands."""
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rclayers._checks import require_map, require_positive
-from rclayers._symmetry import by_strand, join_strands
+from rclayers._symmetry import by_strand, join_strands, tie
 
 
 class RCBatchNorm1d(nn.BatchNorm1d):
@@ -50,4 +51,9 @@ class RCBatchNorm1d(nn.BatchNorm1d):
     def forward(self, input: Tensor) -> Tensor:
         """Normalise: (N, 2F, L) -> (N, 2F, L)."""
         require_map("RCBatchNorm1d", input, 2 * self.num_features)
-        return join_strands(super().forward(by_strand(input)))
+        if self.training:
+            return join_strands(super().forward(by_strand(input)))
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        mean, variance, weight, bias = map(tie, (self.running_mean, self.running_var, self.weight, self.bias))
+        return functional.batch_norm(input, mean, variance, weight, bias, eps=self.eps)

@@ -37,6 +37,18 @@ def test_rc_model_is_invariant_by_construction(n_tasks):
     assert check_rc(model, 61)
 
 
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_predictions_on_both_strands_agree_to_the_last_bit(n_layers):
+    torch.manual_seed(0)
+    model = compact_model(n_layers, 5, 240).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.normal_()
+            module.bias.data.normal_()
+    x = torch.nn.functional.one_hot(torch.randint(4, (33, 240)), 4).transpose(1, 2).float()
+    assert torch.equal(model(x), model(x.flip(1, 2)))
+
+
 def test_traditional_twin_is_not():
     report = check_rc(_small(rc=False), 61)
     assert not report

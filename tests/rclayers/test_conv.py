@@ -30,11 +30,12 @@ def _load(case):
     return layer
 
 
-def test_equals_the_original(golden):
+@pytest.mark.parametrize("training", [True, False])
+def test_equals_the_original(golden, training):
     equivariant = [case for case in golden("conv") if case.options["rc_equivariant"]]
     assert len(equivariant) == 14
     for case in equivariant:
-        layer, x = _load(case), case["in/x"].requires_grad_()
+        layer, x = _load(case).train(training), case["in/x"].requires_grad_()
         y = layer(x).relu() if case.options["activation"] == "relu" else layer(x)
         engine = "k1" if "k1" in case.options["engines"] else "kg"
         expected = case[f"{engine}/y"]
@@ -58,9 +59,10 @@ def test_refuses_where_the_original_lost_the_guarantee(golden):
             _load(case)(case["in/x"])
 
 
-def test_equals_a_loop_written_from_the_equation(normal):
+@pytest.mark.parametrize("training", [True, False])
+def test_equals_a_loop_written_from_the_equation(normal, training):
     n, channels, length, n_filters, width, stride, padding, dilation = 2, 4, 21, 3, 5, 2, 3, 2
-    layer = RCConv1d(channels, n_filters, width, stride, padding, dilation).double()
+    layer = RCConv1d(channels, n_filters, width, stride, padding, dilation).double().train(training)
     layer.bias.data = normal(n_filters)
     x = normal(n, channels, length, seed=1)
     y = layer(x)
@@ -90,12 +92,15 @@ def test_equals_a_loop_written_from_the_equation(normal):
     st.integers(1, 3),  # dilation
     st.integers(1, 6),  # windows
     st.sampled_from([torch.float64, torch.float32]),
+    st.booleans(),
 )
-def test_equivariant_at_every_size_that_tiles(channels, n_filters, width, stride, padding, dilation, n_windows, dtype):
+def test_equivariant_at_every_size_that_tiles(
+    channels, n_filters, width, stride, padding, dilation, n_windows, dtype, training
+):
     length = stride * (n_windows - 1) + dilation * (width - 1) + 1 - 2 * padding
     if length < 1:
         return
-    layer = RCConv1d(channels, n_filters, width, stride, padding, dilation).to(dtype)
+    layer = RCConv1d(channels, n_filters, width, stride, padding, dilation).to(dtype).train(training)
     torch.nn.init.normal_(layer.bias)
     assert_rc_equivariant(layer, torch.randn(2, channels, length, dtype=dtype))
 
@@ -166,3 +171,8 @@ def test_initialisation_is_glorot_uniform():
 def test_the_reverse_channels_see_the_reverse_complement(one_hot):
     layer, x = RCConv1d(4, 3, 5).double(), one_hot(2, 17)
     torch.testing.assert_close(layer(x)[:, 3:], reverse_complement(layer(reverse_complement(x))[:, :3]))
+
+
+def test_both_strands_agree_to_the_last_bit_in_eval_mode(one_hot):
+    layer, x = RCConv1d(4, 5, 15).eval(), one_hot(7, 300).float()
+    assert torch.equal(layer(reverse_complement(x)), reverse_complement(layer(x)))
