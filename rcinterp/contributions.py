@@ -104,15 +104,22 @@ def _contributions(
     """Yield (n, channels) a batch: gradient x activation, summed over positions."""
     if at not in ("activation", "convolution"):
         raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
-    cut = _Cut(copy=any(getattr(module, "inplace", False) for module in model.modules()))
     module = filters.activation if at == "activation" else filters.convolution
-    with lent(model):
+    if module is None:
+        raise InputError(
+            f"the model has no activation module (nn.ReLU, ...) between {filters.name!r} and the next convolution, "
+            "expected one: use nn.ReLU() as a layer instead of torch.relu, or at='convolution'."
+        )
+    cut = _Cut(filters, copy=any(getattr(inner, "inplace", False) for inner in model.modules()))
+    with lent(model), torch.inference_mode(False), torch.enable_grad():
         handle = module.register_forward_hook(cut)
         try:
             for batch in batches(model, x, batch_size):
+                cut.activation = None
                 logit = _target_logit(model(batch), target)
-                (gradient,) = torch.autograd.grad(logit.sum(), cut.activation)
-                yield torch.einsum("ncl,ncl->nc", gradient, cut.activation.detach()).double().cpu()
+                activation = cut.taken()
+                (gradient,) = torch.autograd.grad(logit.sum(), activation)
+                yield torch.einsum("ncl,ncl->nc", gradient, activation.detach()).double().cpu()
         finally:
             handle.remove()
 
@@ -120,13 +127,33 @@ def _contributions(
 class _Cut:
     """Forward hook that starts the graph at a layer's output, so that nothing below it is differentiated."""
 
-    def __init__(self, copy: bool) -> None:
+    def __init__(self, filters: FilterLayer, copy: bool) -> None:
+        self.filters = filters
         self.copy = copy
-        self.activation = torch.empty(0)
+        self.activation: Tensor | None = None
 
     def __call__(self, module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        name = type(module).__name__
+        if self.activation is not None:
+            raise InputError(
+                f"the model calls the same {name} more than once, expected a layer of its own after "
+                f"{self.filters.name!r}: which call is meant cannot be told. Use one nn.{name}() for each place."
+            )
+        n_channels = self.filters.n_filters * (2 if self.filters.is_rc else 1)
+        if output.dim() != 3 or output.shape[1] != n_channels:
+            raise InputError(
+                f"the {name} after {self.filters.name!r} gives {tuple(output.shape)}, expected (n, {n_channels}, L): "
+                "it is not this convolution's activation. Register modules in the order of their calls, or use "
+                "at='convolution'."
+            )
         self.activation = output.detach().requires_grad_()
         return self.activation.clone() if self.copy else self.activation  # a leaf must not be changed in place
+
+    def taken(self) -> Tensor:
+        """Activation of the last batch."""
+        if self.activation is None:
+            raise InputError(f"the model did not use {self.filters.name!r} or what follows it; name another layer.")
+        return self.activation
 
 
 def _target_logit(logits: Tensor, target: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Where a model's filters are: the convolution that holds them, and the layer that shows their activation."""
 
+import itertools
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -20,13 +21,13 @@ class FilterLayer:
         Of the convolution, as in ``model.named_modules()``.
     convolution : nn.Module
         nn.Conv1d or RCConv1d.
-    activation : nn.Module
-        The nonlinearity after it.
+    activation : nn.Module or None
+        The nonlinearity after it; None if there is no such module before the next convolution.
     """
 
     name: str
     convolution: nn.Conv1d | RCConv1d
-    activation: nn.Module
+    activation: nn.Module | None
 
     @property
     def is_rc(self) -> bool:
@@ -62,7 +63,7 @@ def find_filters(model: nn.Module, layer: str | None = None) -> FilterLayer:
     Raises
     ------
     InputError
-        If there is no such convolution, or no activation module between it and the next one.
+        If there is no such convolution.
     """
     modules = list(model.named_modules())
     convolutions = {name: module for name, module in modules if isinstance(module, nn.Conv1d | RCConv1d)}
@@ -76,15 +77,9 @@ def find_filters(model: nn.Module, layer: str | None = None) -> FilterLayer:
     elif layer not in convolutions:
         raise InputError(f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}.")
     after = [module for _, module in modules[[name for name, _ in modules].index(layer) + 1 :]]
-    for module in after:
-        if isinstance(module, _ACTIVATIONS):
-            return FilterLayer(layer, convolutions[layer], module)
-        if isinstance(module, nn.Conv1d | RCConv1d):
-            break
-    raise InputError(
-        f"the model has no activation module (nn.ReLU, ...) between {layer!r} and the next convolution, expected one: "
-        "use nn.ReLU() as a layer instead of torch.relu."
-    )
+    until_next = itertools.takewhile(lambda module: not isinstance(module, nn.Conv1d | RCConv1d), after)
+    activation = next((module for module in until_next if isinstance(module, _ACTIVATIONS)), None)
+    return FilterLayer(layer, convolutions[layer], activation)
 
 
 def _listed(convolutions: dict[str, nn.Conv1d | RCConv1d]) -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.sequences import SequenceInput, as_one_hot
 
 
 @contextmanager
@@ -53,14 +54,14 @@ def batches(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[Tensor]:
         yield batch.to(device=device, dtype=dtype)
 
 
-def predict(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
+def predict(model: nn.Module, x: SequenceInput, *, batch_size: int = 500) -> Tensor:
     """Logits of every sequence, on the CPU.
 
     Parameters
     ----------
     model : nn.Module
         (n, 4, L) -> (n, n_tasks) or (n,).
-    x : Tensor, shape (N, 4, L)
+    x : Tensor (N, 4, L), or a FASTA path, or a list of str
     batch_size : int
         Sequences at a time.
 
@@ -68,6 +69,7 @@ def predict(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     -------
     Tensor, shape (N, n_tasks)
     """
+    x = as_one_hot(x, "predict")
     with lent(model), torch.no_grad():
         logits = torch.cat([model(batch).cpu() for batch in batches(model, x, batch_size)])
     return logits[:, None] if logits.dim() == 1 else logits

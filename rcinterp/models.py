@@ -1,6 +1,7 @@
 """The paper's compact models and their traditional twins; saving and loading them."""
 
 import json
+import operator
 import os
 import platform
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.recipes import initialise_as_keras
@@ -66,6 +67,20 @@ class CompactModel(nn.Sequential):
         super().__init__(layers)
         self.architecture = architecture
         self.provenance: dict[str, Any] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: (N, 4, length) -> (N, n_tasks)."""
+        if x.dim() != 3 or tuple(x.shape[1:]) != (4, self.architecture.length):
+            fix = (
+                "If your one-hot is (N, L, 4), use x.transpose(1, 2)."
+                if x.dim() == 3 and x.shape[2] == 4
+                else ("Give sequences of the length that the model was built for, one-hot in rows A, C, G, T.")
+            )
+            raise InputError(
+                f"the model got x of shape {tuple(x.shape)}, expected (N, 4, {self.architecture.length}). {fix}"
+            )
+        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # so it is in torch
+        return logits
 
 
 def compact_model(
@@ -123,9 +138,13 @@ def compact_model(
     >>> count_parameters(model)
     1983
     """
+    sizes = {"n_layers": n_layers, "n_filters": n_filters, "length": length, "n_tasks": n_tasks}
+    sizes = {name: _whole(name, size) for name, size in (sizes | {"pool": pool, "stride": stride}).items()}
     if widths is None:
-        widths = (15, *[14] * (n_layers - 1))
-    architecture = Architecture(n_layers, n_filters, length, bool(rc), n_tasks, tuple(widths), pool, stride)
+        widths = (15, *[14] * (sizes["n_layers"] - 1))
+    if isinstance(widths, int):
+        raise InputError(f"compact_model: got widths={widths}, expected one a layer, e.g. widths=({widths},).")
+    architecture = Architecture(rc=bool(rc), widths=tuple(_whole("widths", width) for width in widths), **sizes)
     _check(architecture)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 4
@@ -157,11 +176,14 @@ def _all_ones_head(n_filters: int) -> RCLinear:
     return head.requires_grad_(False)
 
 
+def _whole(name: str, size: Any) -> int:
+    """Size as an int, whatever kind of whole number it is."""
+    if hasattr(size, "__index__") and not isinstance(size, bool) and operator.index(size) >= 1:
+        return operator.index(size)
+    raise InputError(f"compact_model: got {name}={size!r}, expected a whole number of at least 1.")
+
+
 def _check(architecture: Architecture) -> None:
-    for name in ("n_layers", "n_filters", "length", "n_tasks", "pool", "stride"):
-        size = getattr(architecture, name)
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise InputError(f"compact_model: got {name}={size!r}, expected a whole number of at least 1.")
     if len(architecture.widths) != architecture.n_layers:
         raise InputError(
             f"compact_model: got {len(architecture.widths)} widths for {architecture.n_layers} layers, expected one "
@@ -211,8 +233,12 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
             f"save_model: got {type(model).__name__}, expected a model made by compact_model. For a model of your own, "
             "save model.state_dict() with safetensors."
         )
+    if repr(model) != repr(compact_model(**asdict(model.architecture))):
+        raise InputError(
+            "save_model: a layer of the model was replaced, so that its architecture no longer tells how to build it. "
+            "Save model.state_dict() with safetensors instead."
+        )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     description = {
         "format": _FORMAT,
         "architecture": asdict(model.architecture),
@@ -220,10 +246,12 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
         "provenance": model.provenance,
         "versions": _versions(),
     }
+    text = json.dumps(description, indent=1) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors.part")
     os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
-    (folder / "model.json.part").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    (folder / "model.json.part").write_text(text, encoding="utf-8")
     os.replace(folder / "model.json.part", folder / "model.json")
     return folder
 
@@ -247,8 +275,10 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
         raise InputError(f"{folder / 'model.json'}: cannot be read ({error}); train the model again.") from None
     if not isinstance(description, Mapping) or description.get("format") != _FORMAT:
         raise InputError(f'{folder / "model.json"}: not a model of rcinterp, expected "format": "{_FORMAT}".')
-    fields = dict(description["architecture"])
-    model = compact_model(**fields)
+    try:
+        model = compact_model(**description["architecture"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'model.json'}: its architecture cannot be built ({error}).") from None
     try:
         weights = load_file(folder / "model.safetensors")
         dtype = next(value.dtype for value in weights.values() if value.is_floating_point())

@@ -57,7 +57,7 @@ class KerasAdam(torch.optim.Adam):
         for group in self.param_groups:
             states = [self.state[p] for p in group["params"] if p in self.state]
             n_steps = 1 + (int(states[0]["step"]) if states else 0)
-            group["eps"] = 1e-8 / (1 - group["betas"][1] ** n_steps) ** 0.5
+            group["eps"] = self.defaults["eps"] / (1 - group["betas"][1] ** n_steps) ** 0.5
         super().step()
 
 

@@ -1,6 +1,7 @@
 """Train a model, keep its best epoch, and be able to stop and go on at any time."""
 
 import json
+import operator
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -9,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from rcinterp.datasets import Dataset
 from rcinterp.errors import InputError
@@ -92,20 +93,24 @@ def fit(
     """
     recipe = find_recipe(recipe)
     _check_data(model, train, valid)
+    epochs, samples_per_epoch = _whole("epochs", epochs), _whole("samples_per_epoch", samples_per_epoch)
+    batch_size, seed = _whole("batch_size", batch_size), operator.index(seed)
+    loss_weight = _positive_weight(positive_weight, train.y)
     settings = {
+        "model": {name: [str(value.dtype), *value.shape] for name, value in model.state_dict().items()},
         "architecture": asdict(model.architecture) if isinstance(model, CompactModel) else type(model).__name__,
+        "initialise": initialise,
         "recipe": recipe.name,
         "seed": seed,
         "epochs": epochs,
         "samples_per_epoch": samples_per_epoch,
         "batch_size": batch_size,
         "patience": patience,
-        "positive_weight": positive_weight,
+        "positive_weight": positive_weight if isinstance(positive_weight, str) else float(positive_weight),
         "augment": augment,
         "train_sha256": train.sha256,
         "valid_sha256": valid.sha256,
     }
-    _check_sizes(epochs=epochs, samples_per_epoch=samples_per_epoch, batch_size=batch_size)
     with torch.random.fork_rng():
         if initialise:
             torch.manual_seed(seed)
@@ -115,7 +120,6 @@ def fit(
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
-        loss_weight = _positive_weight(positive_weight, train.y)
         order = torch.randperm((1 + augment) * len(train), generator=torch.Generator().manual_seed(seed))
         with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1) as bar:
             while run.n_epochs < epochs and not run.is_stale(patience):
@@ -130,8 +134,8 @@ def fit(
     model.load_state_dict(run.best)
     model.eval()
     if isinstance(model, CompactModel):
-        del settings["architecture"]  # the model itself knows it
-        model.provenance = {**settings, "best_epoch": run.best_epoch, "valid_auroc": run.best_auroc}
+        kept = {name: value for name, value in settings.items() if name not in ("model", "architecture")}
+        model.provenance = {**kept, "best_epoch": run.best_epoch, "valid_auroc": run.best_auroc}
     history = pd.DataFrame(run.rows)
     return history.assign(is_best=history["epoch"] == run.best_epoch)
 
@@ -189,9 +193,14 @@ class _Run:
         os.replace(part, path)
 
     def restore(self, path: Path) -> None:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
+        if not metadata or "rows" not in metadata:
+            raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
         _check_same_settings(path, json.loads(metadata["settings"]), self.settings)
         self.rows = json.loads(metadata["rows"])
         device, _ = place_of(self.model)
@@ -232,6 +241,11 @@ def _epoch_batches(order: Tensor, epoch: int, settings: dict[str, Any]) -> Itera
 
 
 def _loss(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
+    if logits.numel() != y.numel():
+        raise InputError(
+            f"fit: the model gives {tuple(logits.shape)} logits for {tuple(y.shape)} labels, expected one a label; its "
+            "number of outputs must be the data's number of tasks."
+        )
     return functional.binary_cross_entropy_with_logits(
         logits.reshape(y.shape), y, pos_weight=positive_weight.to(logits.device, logits.dtype)
     )
@@ -243,13 +257,13 @@ def _validate(model: nn.Module, valid: Dataset, positive_weight: Tensor) -> tupl
     return float(_loss(logits, valid.y.to(logits.dtype), positive_weight)), scores["auroc"], scores["auprc"]
 
 
-def _positive_weight(given: str | float, y: Tensor) -> Tensor:
+def _positive_weight(given: object, y: Tensor) -> Tensor:
     if given == "balanced":
         n_positive = y.sum(0)
         return (len(y) - n_positive) / n_positive.clamp(min=1)
-    if isinstance(given, str) or not given > 0:
+    if not hasattr(given, "__float__") or not 0 < (weight := float(given)) < float("inf"):
         raise InputError(f"positive_weight: got {given!r}, expected 'balanced' or a number above 0.")
-    return torch.full((y.shape[1],), float(given))
+    return torch.full((y.shape[1],), weight)
 
 
 def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
@@ -270,10 +284,10 @@ def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
         )
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise InputError(f"fit: got {name}={size}, expected at least 1.")
+def _whole(name: str, size: object) -> int:
+    if not hasattr(size, "__index__") or operator.index(size) < 1:
+        raise InputError(f"fit: got {name}={size}, expected a whole number of at least 1.")
+    return operator.index(size)
 
 
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

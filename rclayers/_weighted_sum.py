@@ -26,7 +26,7 @@ class WeightedSum1d(nn.Module):
     weight : Parameter, shape (C, L), or (C, ceil(L/2)) if symmetric
         Uniform within sqrt(6 / (2·fan_in·fan_out)), the fans being the two sizes of this matrix.
     bias : Parameter, shape (C,), or None
-        Drawn within the same bound, as the original drew it.
+        0 at the start.
 
     Notes
     -----
@@ -50,12 +50,11 @@ class WeightedSum1d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew, as section 3.7 of the paper does."""
+        """Draw the weights anew, as section 3.7 of the paper does; bias 0."""
         bound = (6 / (2 * self.weight.numel())) ** 0.5
         nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
-            bias_bound = (6 / (2 * self.bias.numel())) ** 0.5
-            nn.init.uniform_(self.bias, -bias_bound, bias_bound)
+            nn.init.zeros_(self.bias)
 
     def positional_weight(self) -> Tensor:
         """Weight of each position, shape (C, L): the stored half and its mirror image if symmetric."""
@@ -64,6 +63,10 @@ class WeightedSum1d(nn.Module):
     def roughness(self) -> Tensor:
         """Mean absolute difference of neighbouring stored weights: add p times it to the loss for smooth weights."""
         return self.weight.diff(dim=1).abs().mean()
+
+    def extra_repr(self) -> str:
+        """Sizes, as torch prints them."""
+        return f"{len(self.weight)}, length={self.length}, symmetric={self.symmetric}, bias={self.bias is not None}"
 
     def forward(self, input: Tensor) -> Tensor:
         """Sum the positions: (N, C, L) -> (N, C)."""
@@ -91,6 +94,7 @@ class RCWeightedSum1d(WeightedSum1d):
     weight : Parameter, shape (F, L), or (F, ceil(L/2)) if symmetric
         The weights of the forward channels, uniform within sqrt(6 / (2·fan_in·fan_out)).
     bias : Parameter, shape (F,), or None
+        0 at the start.
 
     Notes
     -----

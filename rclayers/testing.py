@@ -138,10 +138,10 @@ def check_rc(model: nn.Module, length: int, *, in_channels: int = 4, n_sequences
         steps = _trace(moved, x.double())
     except _RaisedIn as failure:
         return RCReport(False, float("nan"), failure.layer, str(failure.__cause__))
-    first_break = next((step for step in steps if not step.keeps), None)
     error = _present_error(model, x)
-    if first_break is None:
+    if steps[-1].keeps:  # whatever happens within: a model may average over both strands itself
         return RCReport(True, error)
+    first_break = next(step for step in steps if not step.keeps)
     return RCReport(False, error, first_break.name, first_break.advice)
 
 
@@ -171,7 +171,8 @@ def _trace(model: nn.Module, x: Tensor) -> list[_Step]:
     (_, _, y), (_, _, y_of_rc) = forward[-1], reverse[-1]
     last = f"after {steps[-1].name}" if steps else "the model"
     advice = "the output still depends on the strand: end with rclayers.RCLinear, or pool over both strands"
-    return [*steps, _Step(last, advice, _relative(y_of_rc, y) < 1e-9)]
+    says_something = bool((y != y[:1]).any()) or all(step.keeps for step in steps)  # a dead model is no evidence
+    return [*steps, _Step(last, advice, says_something and _relative(y_of_rc, y) < 1e-9)]
 
 
 def _outputs_by_call(model: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
@@ -205,17 +206,14 @@ def _outputs_by_call(model: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, 
 
 def _layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Named modules without children; a `Strandwise` counts as one, as its inside sees other batches."""
-    found: list[tuple[str, nn.Module]] = []
-    inside = ""
-    for name, module in model.named_modules():
-        if inside and name.startswith(inside):
-            continue
-        if isinstance(module, Strandwise):
-            inside = f"{name}."
-            found.append((name, module))
-        elif not any(True for _ in module.children()):
-            found.append((name or type(module).__name__, module))
-    return found
+    inside = {
+        inner for module in model.modules() if isinstance(module, Strandwise) for inner in module.module.modules()
+    }
+    return [
+        (name or type(module).__name__, module)
+        for name, module in model.named_modules()
+        if module not in inside and (isinstance(module, Strandwise) or not any(True for _ in module.children()))
+    ]
 
 
 def _move_weights(model: nn.Module, generator: torch.Generator) -> nn.Module:
@@ -231,9 +229,9 @@ def _move_weights(model: nn.Module, generator: torch.Generator) -> nn.Module:
                 and module.running_mean is not None
                 and module.running_var is not None
             ):
-                noise = torch.rand(module.running_var.shape, generator=generator, dtype=module.running_var.dtype)
-                module.running_var.mul_(1 + noise)
-                module.running_mean.add_(noise)
+                noise = torch.randn(module.running_var.shape, generator=generator, dtype=module.running_var.dtype)
+                module.running_mean.add_(0.1 * noise * module.running_var.sqrt())
+                module.running_var.mul_(1 + 0.1 * noise.abs())
     return model
 
 

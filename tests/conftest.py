@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("rcinterp", deadline=None)  # a busy machine is no failure
+settings.load_profile("rcinterp")
 
 #: Reference data (the authors' golden outputs, MEME Tomtom's tables, real ChIP-seq sequences) stand beside the
 #: repository and are never copied into it; a test that needs them is skipped, with this reason, where they are absent.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from rcinterp.errors import InputError
 from rcinterp.inference import one_thread

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from rcinterp.comparison import (
     best_matches,
     compare_motifs,
     estimate_null_fraction,
+    format_matches,
     is_engine_compiled,
     q_values,
 )
@@ -399,3 +401,36 @@ def test_importing_does_not_wait_for_numba():
     code = "import sys, rcinterp.comparison; print('numba' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+# The table as text.
+
+
+def test_text_is_tomtom_s_with_the_refused_in_comments_below(ctcf):
+    queries = {"dead": np.full((4, 7), 0.25), "q": ctcf, "weak": 0.9 * np.full((4, 7), 0.25) + 0.1 * ctcf[:, :7]}
+    with pytest.warns(UninformativeMotifWarning):
+        table = compare_motifs(queries)
+    text = format_matches(table)
+    lines = text.splitlines()
+    assert lines[0] == "\t".join(COLUMNS)
+    assert len(lines) == 1 + len(table) + 2
+    assert lines[-2] == "# dead: no p-value, all values are equal (a dead filter)"
+    assert re.fullmatch(r"# weak: no p-value, 0\.\d+ bits of information, less than 2", lines[-1])
+    assert text.endswith("\n")
+    read = pd.read_csv(StringIO(text), sep="\t", comment="#")
+    pd.testing.assert_frame_equal(read, table, check_exact=True)
+
+
+def test_text_is_read_as_tomtom_s_own_is(tomtom_files, every_pair):
+    own = pd.read_csv(tomtom_files[2], sep="\t", comment="#", nrows=3)
+    ours = pd.read_csv(StringIO(format_matches(every_pair.head(3))), sep="\t", comment="#")
+    assert list(ours.columns) == list(own.columns)
+    assert ours.dtypes.to_dict() == own.dtypes.to_dict()
+
+
+def test_text_of_nothing_and_of_a_table_of_one_s_own(ctcf):
+    with pytest.warns(UninformativeMotifWarning):
+        nothing = compare_motifs({"dead": np.full((4, 7), 0.25)})
+    assert format_matches(nothing).splitlines()[0] == "\t".join(COLUMNS)
+    assert len(format_matches(nothing).splitlines()) == 2
+    assert format_matches(pd.DataFrame({"Query_ID": ["q"], "p-value": [0.5]})) == "Query_ID\tp-value\nq\t0.5\n"

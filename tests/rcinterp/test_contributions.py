@@ -128,6 +128,36 @@ def test_a_relu_in_place_and_a_single_output(planted):
         torch.testing.assert_close(sequence_contributions(in_place, x, at=at), expected)
 
 
+def test_what_cannot_be_told_is_refused(planted):
+    x = planted(4, 0).x
+    relu = nn.ReLU()
+    tail = [nn.Flatten(), nn.Linear(3 * 33, 1)]
+    shared = nn.Sequential(nn.Conv1d(4, 3, 5), relu, nn.Conv1d(3, 3, 5), relu, *tail)
+    with pytest.raises(InputError, match=r"calls the same ReLU more than once.*Use one nn\.ReLU\(\) for each place"):
+        sequence_contributions(shared, x)
+    without = nn.Sequential(nn.Conv1d(4, 3, 5), nn.Conv1d(3, 3, 5), nn.ReLU(), *tail)
+    with pytest.raises(InputError, match=r"no activation module .* between '0' and the next convolution.*use nn\.ReLU"):
+        sequence_contributions(without, x)
+    late = nn.Sequential(nn.Conv1d(4, 3, 5), nn.Flatten(), nn.Linear(3 * 37, 5), nn.ReLU(), nn.Linear(5, 1))
+    with pytest.raises(InputError, match=r"the ReLU after '0' gives \(4, 5\), expected \(n, 3, L\)"):
+        sequence_contributions(late, x)
+    assert sequence_contributions(late, x, at="convolution").shape == (4, 3)
+
+    class Unused(nn.Sequential):
+        def forward(self, x):
+            return x.sum((1, 2))
+
+    with pytest.raises(InputError, match="did not use '0'"):
+        sequence_contributions(Unused(nn.Conv1d(4, 3, 5), nn.ReLU()), x)
+
+
+def test_works_where_gradients_are_switched_off(model, planted):
+    x = planted(6, 0).x
+    expected = sequence_contributions(model, x)
+    with torch.no_grad():
+        torch.testing.assert_close(sequence_contributions(model, x), expected)
+
+
 def test_memory_does_not_grow_with_the_number_of_sequences(planted):
     """Every tensor that lives after a batch was there after the first one."""
     model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)

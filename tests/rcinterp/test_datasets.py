@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcinterp.datasets import Dataset, load_dataset
+from rcinterp.datasets import Dataset, load_dataset, load_split
 from rcinterp.errors import InputError
 from rcinterp.sequences import decode, one_hot, write_fasta
 
@@ -212,3 +212,57 @@ def test_real_dataset(shared):
     assert (len(data), data.length, data.n_tasks) == (444 + 825, 300, 1)
     assert data.positives().shape == (444, 4, 300)
     assert data.names[0] == "chr21:9485035-9485335"
+
+
+# load_split ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def split(tmp_path):
+    """A folder with the four files, and others that are none of theirs."""
+    write(tmp_path / "train_chr21.pos.fa.gz", POSITIVES)
+    write(tmp_path / "train_chr21.neg.fa", NEGATIVES)
+    write(tmp_path / "valid.pos.fasta", ["GGGGG"], ["peak"])
+    write(tmp_path / "valid_chr22.neg.fa.gz", ["CCCCC", "CCCCA"])
+    write(tmp_path / "test.pos.fa", ["AAAAA"])
+    (tmp_path / "train_chr21.pos.bed").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize("convert", [str, lambda path: path])
+def test_load_split_reads_the_two_sets_of_a_folder(split, convert):
+    train, valid = load_split(convert(split))
+    assert train.sha256 == load_dataset(POSITIVES, NEGATIVES).sha256
+    assert decode(valid.positives()) == ["GGGGG"]
+    assert decode(valid.negatives()) == ["CCCCC", "CCCCA"]
+    assert valid.names == ("peak", "0", "1")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["train_chr21.pos.fa.gz", "train_chr21.neg.fa", "valid.pos.fasta", "valid_chr22.neg.fa.gz"]
+)
+def test_load_split_names_the_file_that_is_not_there(split, pattern):
+    (split / pattern).unlink()
+    part, label = pattern[:5], pattern.split(".")[1]
+    with pytest.raises(InputError) as error:
+        load_split(split)
+    assert str(error.value) == f"{split}: expected a folder with one file {part}*.{label}.fa*, got none."
+
+
+def test_load_split_takes_one_file_each(split):
+    write(split / "train_chr20.neg.fa", NEGATIVES)
+    message = r"with one file train\*.neg.fa\*, got train_chr20.neg.fa, train_chr21.neg.fa\.$"
+    with pytest.raises(InputError, match=message):
+        load_split(split)
+
+
+def test_load_split_needs_a_folder(split):
+    for path in (split / "none", split / "test.pos.fa"):
+        with pytest.raises(InputError, match=f"{path.name}: expected a folder with one file .*, got none"):
+            load_split(path)
+
+
+def test_load_split_checks_what_it_reads(split):
+    write(split / "valid.pos.fasta", ["GGGGGGG"])
+    with pytest.raises(InputError, match=r"got positives \(.*valid.pos.fasta\) of 7 bp and negatives .* of 5 bp"):
+        load_split(split)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.inference import lent, place_of, predict
+from rcinterp.inference import lent, one_thread, place_of, predict
 from rcinterp.models import compact_model
 
 
@@ -51,3 +51,28 @@ def test_place_of_a_model_without_parameters():
 def test_batches_have_a_size():
     with pytest.raises(InputError, match="batch_size: got 0, expected at least 1"):
         predict(nn.Flatten(), torch.zeros(2, 4, 5), batch_size=0)
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_one_thread_and_then_as_many_as_before():
+    with one_thread():
+        assert torch.get_num_threads() == 1
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_one_thread_gives_the_threads_back_after_an_error():
+    with pytest.raises(KeyError), one_thread():
+        raise KeyError
+    assert torch.get_num_threads() == 3

@@ -88,6 +88,9 @@ def test_traditional_twin_starts_as_keras_does():
         ({"n_layers": 0}, "got n_layers=0, expected a whole number of at least 1"),
         ({"n_filters": 2.5}, "got n_filters=2.5"),
         ({"widths": (15,)}, "got 1 widths for 3 layers"),
+        ({"widths": 21}, r"got widths=21, expected one a layer, e\.g\. widths=\(21,\)"),
+        ({"widths": (15, 14, 0)}, "got widths=0, expected a whole number"),
+        ({"widths": (15, 14, "a")}, "got widths='a'"),
         ({"length": 79}, "got length=79, expected at least 80 bp"),
         ({"length": 1001}, "Lengths that work: 1000 or 1002"),
     ],
@@ -141,10 +144,41 @@ def test_load_errors(tmp_path):
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         load_model(tmp_path)
+    (tmp_path / "model.json").write_text('{"format": "rcinterp model 1", "architecture": {"depth": 3}}')
+    with pytest.raises(InputError, match="its architecture cannot be built"):
+        load_model(tmp_path)
     (tmp_path / "model.json").write_text(good)
     (tmp_path / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(InputError, match="does not hold the weights"):
         load_model(tmp_path)
+
+
+def test_a_model_whose_layer_was_replaced_is_not_saved(tmp_path):
+    model = _small()
+    model.pool = nn.MaxPool1d(11, 4)
+    with pytest.raises(InputError, match="a layer of the model was replaced"):
+        save_model(model, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_provenance_that_is_no_json_leaves_the_saved_model_alone(tmp_path):
+    model = _small()
+    save_model(model, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    model.provenance = {"seed": {1, 2}}
+    model.conv1.weight.data += 1
+    with pytest.raises(TypeError):
+        save_model(model, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "fix"), [((2, 61, 4), r"use x\.transpose\(1, 2\)"), ((2, 4, 60), "Give sequences of")]
+)
+@pytest.mark.parametrize("rc", [True, False])
+def test_inputs_of_another_shape(rc, shape, fix):
+    with pytest.raises(InputError, match=rf"expected \(N, 4, 61\)\. .*{fix}"):
+        _small(rc=rc)(torch.zeros(shape))
 
 
 def test_only_compact_models_are_saved(tmp_path):

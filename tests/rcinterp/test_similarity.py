@@ -113,11 +113,12 @@ def test_is_the_measure_of_find_palindromes(name):
     [
         np.zeros((4, 5)),
         np.full((4, 5), 0.25),
-        np.repeat(np.random.default_rng(0).normal(size=(1, 5)), 4, axis=0) * 1e7 / 3,
+        np.repeat(np.random.default_rng(0).normal(size=(1, 5)), 4, axis=0),
+        0.25 + 1e-16 * np.random.default_rng(0).normal(size=(4, 5)),
         np.full((4, 5), np.nan),
         np.full((4, 5), np.inf),
     ],
-    ids=["zeros", "uniform", "equal-letters", "nan", "inf"],
+    ids=["zeros", "uniform", "equal-letters", "rounding", "nan", "inf"],
 )
 def test_a_dead_matrix_is_like_nothing(dead):
     alive = random_filter(7, 0)

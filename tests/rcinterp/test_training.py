@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from rcinterp import training
 from rcinterp.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
+from rcinterp.models import compact_model, save_model
 from rcinterp.recipes import RECIPES, Recipe
 from rcinterp.training import fit
 
@@ -158,8 +159,27 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, data):
     fit(_model(), train, valid, seed=2, checkpoint=path, **SETTINGS)
     with pytest.raises(InputError, match=r"checkpoint of another run \(seed was 2, now 3\); delete it"):
         fit(_model(), train, valid, seed=3, checkpoint=path, **SETTINGS)
-    with pytest.raises(InputError, match=r"checkpoint of another run \(architecture was"):
-        fit(_model(rc=False), train, valid, seed=2, checkpoint=path, **SETTINGS)
+    with pytest.raises(InputError, match=r"checkpoint of another run \(model was"):
+        fit(_model().double(), train, valid, seed=2, checkpoint=path, **SETTINGS)
+    with pytest.raises(InputError, match=r"checkpoint of another run \(initialise was True, now False"):
+        fit(_model(), train, valid, seed=2, checkpoint=path, initialise=False, **SETTINGS)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path, data):
+    for name, match in (
+        ("folder", "cannot be read as a checkpoint"),
+        ("text", "cannot be read"),
+        ("weights", "not a che"),
+    ):
+        path = tmp_path / name
+        if name == "folder":
+            path.mkdir()
+        elif name == "text":
+            path.write_text("no tensors")
+        else:
+            save_file({"a": torch.zeros(3)}, path)
+        with pytest.raises(InputError, match=match):
+            fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
 
 
 def test_early_stopping(data):
@@ -251,7 +271,10 @@ def test_progress_goes_to_standard_error(capsys, data):
         ({"recipe": "best"}, "got 'best', expected one of paper"),
         ({"positive_weight": "heavy"}, "got 'heavy', expected 'balanced' or a number above 0"),
         ({"positive_weight": -1.0}, "got -1.0"),
-        ({"epochs": 0}, "got epochs=0, expected at least 1"),
+        ({"positive_weight": float("inf")}, "got inf"),
+        ({"positive_weight": [1.0]}, r"got \[1\.0\]"),
+        ({"epochs": 2.5}, "got epochs=2.5, expected a whole number"),
+        ({"epochs": 0}, "got epochs=0, expected a whole number of at least 1"),
         ({"batch_size": 0}, "got batch_size=0"),
     ],
 )
@@ -270,6 +293,17 @@ def test_data_that_do_not_fit(data):
     two = Dataset(valid.x, valid.y.repeat(1, 2), valid.names)
     with pytest.raises(InputError, match="got 2 tasks for a model of 1"):
         fit(_model(), two, two, seed=0, **SETTINGS)
+
+
+def test_a_model_of_other_outputs_than_the_data_has_tasks(data):
+    with pytest.raises(InputError, match=r"gives \(20, 2\) logits for \(20, 1\) labels"):
+        fit(nn.Sequential(nn.Flatten(), nn.Linear(4 * 41, 2)), *data, seed=0, **SETTINGS)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path, data):
+    model = _model()
+    fit(model, *data, **(SETTINGS | {"seed": np.int64(3), "positive_weight": np.float32(2), "epochs": np.int64(1)}))
+    save_model(model, tmp_path)
 
 
 def test_a_diverged_model_is_an_error_not_a_number(data):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rclayers import RCConv1d, SymmetryError, reverse_complement
@@ -82,7 +82,6 @@ def test_equals_a_loop_written_from_the_equation(normal, training):
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 5),  # input channels
     st.integers(1, 3),  # filters

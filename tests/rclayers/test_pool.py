@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rclayers import RCAvgPool1d, RCMaxPool1d, SymmetryError
@@ -21,7 +21,6 @@ def test_equals_a_loop_with_the_trim_shared_by_both_ends(normal, layer, reduce):
                 assert y[i, c, window].item() == pytest.approx(reduce(seen), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([RCMaxPool1d, RCAvgPool1d]), st.integers(1, 9), st.integers(1, 6), st.integers(0, 25))
 def test_equivariant_or_refused_with_lengths_that_work(layer, kernel_size, stride, extra):
     length = kernel_size + extra

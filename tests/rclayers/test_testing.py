@@ -42,7 +42,7 @@ def test_an_rc_network_is_invariant():
         ({"sum": nn.Flatten(), "head": nn.Linear(42, 1)}, "head", "RCWeightedSum1d and rclayers.RCLinear"),
         ({"relu": nn.LayerNorm(32)}, "relu", "Strandwise"),
         ({"head": None}, "after sum", "end with rclayers.RCLinear"),
-        ({"relu": nn.Threshold(0.1, 0.2), "norm": nn.PReLU(6)}, "norm", "Strandwise"),
+        ({"relu": nn.PReLU(6), "pool": rclayers.RCAvgPool1d(8, 4)}, "relu", "Strandwise"),
     ],
 )
 def test_names_the_first_layer_that_breaks_it(replaced, first, advice):
@@ -81,9 +81,27 @@ def test_a_layer_that_raises_is_named():
     assert "Lengths that work" in str(report)
 
 
+def test_a_model_that_averages_both_strands_is_invariant():
+    class BothStrands(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return (self.inner(x) + self.inner(rclayers.reverse_complement(x))) / 2
+
+    assert check_rc(BothStrands(nn.Sequential(nn.Conv1d(4, 6, 7), nn.Flatten(), nn.Linear(6 * 32, 2))), 38)
+
+
+def test_a_dead_model_proves_nothing():
+    dead = nn.Sequential(nn.Conv1d(4, 6, 7), nn.Threshold(1e9, 0.0), nn.Flatten(), nn.Linear(6 * 32, 2))
+    assert check_rc(dead, 38).first_break == "0"
+
+
 def test_inside_a_strandwise_nothing_is_judged():
     tower = Strandwise(nn.Sequential(nn.Conv1d(3, 3, 3, padding=1), nn.LayerNorm(32), nn.ReLU()))
     assert check_rc(_network(relu=tower), 38)
+    assert check_rc(Strandwise(nn.Sequential(nn.Flatten(), nn.Linear(2 * 38, 3))), 38).first_break.startswith("after")
 
 
 def test_more_than_one_output_is_refused():
