@@ -82,6 +82,13 @@ def mean_center(weight: NDArray[Any] | Tensor, bias: NDArray[Any] | Tensor | Non
     return CentredFilters(weight - mean[..., None, :], removed)
 
 
+def is_dead(matrix: NDArray[np.float64]) -> bool:
+    """Whether a matrix (4, W) prefers no letter anywhere, up to rounding, or is not finite."""
+    if not np.isfinite(matrix).all():
+        return True
+    return bool(np.linalg.norm(mean_center(matrix).weight) <= 1e-12 * np.linalg.norm(matrix))
+
+
 def filters_by_name(
     filters: Filters, names: Sequence[Hashable] | None = None, *, caller: str
 ) -> dict[Hashable, NDArray[np.float64]]:

@@ -12,6 +12,7 @@ from rcinterp.errors import InputError
 
 # Each command imports what it needs when it runs, so that --help answers at once.
 
+_SEED = click.IntRange(0, 2**32 - 1)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _OUT = click.Path(file_okay=False, writable=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -37,10 +38,7 @@ class _Commands(click.Group):
         except OSError as error:
             raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
         except SafetensorError as error:
-            raise _InputProblem(
-                f"a .safetensors file in the output folder cannot be read or written ({error}); delete it, or name "
-                "another folder."
-            ) from error
+            raise _InputProblem(f"a model or checkpoint cannot be written ({error}); name another folder.") from error
         except ValueError as error:
             from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
 
@@ -68,7 +66,7 @@ def _warm_up() -> None:
     from rcinterp.comparison import is_engine_compiled
 
     if not is_engine_compiled():
-        _say("compiling the motif comparison (about a minute, once on a machine) ...")
+        _say("the motif comparison compiles itself at its first use on this machine: about a minute more")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -79,7 +77,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=_OUT, default=Path("demo"), help="Folder for the report, models and tables.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the simulation and the models.")
+@click.option("--seed", type=_SEED, default=0, help="Of the simulation and the models.")
 @click.option("--epochs", type=click.IntRange(1), default=30, help="Of 5,000 sequences each.")
 def demo(out: Path, seed: int, epochs: int) -> None:
     """Simulate CTCF sites, train an RC and a traditional model, and report on their filters (about a minute)."""
@@ -95,7 +93,7 @@ def demo(out: Path, seed: int, epochs: int) -> None:
 @click.option("--n", "n_per_class", type=click.IntRange(10), default=5000, help="Positives, and as many negatives.")
 @click.option("--length", type=click.IntRange(1), default=200, help="In bp.")
 @click.option("--valid-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.3)
-@click.option("--seed", type=click.IntRange(0), default=0)
+@click.option("--seed", type=_SEED, default=0)
 @click.option("--out", type=_OUT, required=True, help="Folder for train/valid FASTA files and sites.tsv.")
 def simulate(
     motif: str, catalogue: str, n_per_class: int, length: int, valid_fraction: float, seed: int, out: Path
@@ -140,10 +138,10 @@ def simulate(
 @click.option("--rc/--traditional", default=True, help="Share weights between strands, or not.")
 @click.option("--augment/--no-augment", default=False, help="Train on each sequence and its reverse complement.")
 @click.option("--recipe", default="paper", help="Initialisation, optimiser and schedule.")
-@click.option("--epochs", type=click.IntRange(1), default=80, help="At most.")
+@click.option("--epochs", type=click.IntRange(1), default=80, help="At most; a stopped run must ask for as many.")
 @click.option("--patience", type=click.IntRange(1), default=10, help="Stop after so many epochs without gain.")
 @click.option("--batch-size", type=click.IntRange(1), default=100)
-@click.option("--seed", type=click.IntRange(0), default=0)
+@click.option("--seed", type=_SEED, default=0)
 def train(
     positives: Path,
     negatives: Path,

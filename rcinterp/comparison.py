@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rcinterp.errors import InputError
 from rcinterp.motifs import (
     Motif,
+    MotifSource,
     consensus,
     information_content,
     load_motifs_with_sites,
@@ -46,7 +47,7 @@ _PSEUDOCOUNT = 0.1  # Tomtom's -motif-pseudo, spread over the letters
 _N_MEDIAN_BINS = 100_000  # of memelite's approximate median; with as many, it is Tomtom's exact one
 _N_LAMBDAS, _MAX_LAMBDA, _N_BOOTSTRAP, _MIN_P_VALUES = 100, 0.5, 1000, 100  # of MEME's estimate of pi_0
 
-QuerySource = str | os.PathLike[str] | Mapping[str, ArrayLike] | ArrayLike
+QuerySource = MotifSource | ArrayLike
 
 
 class UninformativeMotifWarning(UserWarning):
@@ -59,7 +60,7 @@ class FewTargetsWarning(UserWarning):
 
 def compare_motifs(
     queries: QuerySource,
-    targets: str | os.PathLike[str] | Mapping[str, ArrayLike] = "encode",
+    targets: MotifSource = "encode",
     *,
     max_q_value: float | None = 0.5,
     n_sites: float = DEFAULT_N_SITES,
@@ -69,7 +70,7 @@ def compare_motifs(
 
     Parameters
     ----------
-    queries : mapping of str to array-like (4, W), array-like of shape (F, 4, W), path, or "encode"
+    queries : mapping of str to array-like (4, W) or Motif, array-like of shape (F, 4, W), path, or "encode"
         PPMs (probabilities, rows A, C, G, T; at most 100 positions). Those of an array are named ``filter_0``,
         ``filter_1`` and so on.
     targets : "encode", path, or mapping of str to array-like (4, W), default "encode"
@@ -78,7 +79,7 @@ def compare_motifs(
         Largest q-value kept, in (0, 1]. The default is Tomtom's, so that the table has the rows of Tomtom's; None
         keeps one row for every pair.
     n_sites : float, default 20
-        Number of sites behind each query that does not say it itself (only MEME files do). It weighs Tomtom's
+        Number of sites behind each query that does not say it itself (MEME files and `Motif` do). It weighs Tomtom's
         pseudocount of 0.1; 20 is what Tomtom assumes.
     min_bits : float, default 2
         Total information of a query, in bits against a uniform background, below which it is refused. See Notes.
@@ -303,7 +304,13 @@ def _read_queries(queries: QuerySource) -> dict[str, tuple[NDArray[np.float64], 
         queries = {f"filter_{index}": matrix for index, matrix in enumerate(stack)}
     if not queries:
         raise InputError("compare_motifs: got no query, expected at least one PPM.")
-    return {check_name(name): (as_matrix(matrix, name), None) for name, matrix in queries.items()}
+    named = {check_name(name): query for name, query in queries.items()}
+    return {
+        name: (as_matrix(query.ppm, name), query.n_sites)
+        if isinstance(query, Motif)
+        else (as_matrix(query, name), None)
+        for name, query in named.items()
+    }
 
 
 def _sort_out(

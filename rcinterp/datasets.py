@@ -149,7 +149,7 @@ def load_dataset(positives: SequenceInput, negatives: SequenceInput) -> Dataset:
     sets = (_Labelled.read(positives, "positive"), _Labelled.read(negatives, "negative"))
     _check_lengths(*sets)
     x_positive, x_negative = (labelled.one_hot() for labelled in sets)
-    _check_shared(x_positive, x_negative)
+    check_disjoint(x_positive, x_negative, "load_dataset")
     y = torch.cat([torch.ones(len(x_positive), 1), torch.zeros(len(x_negative), 1)])
     return Dataset(torch.cat([x_positive, x_negative]), y, sets[0].names + sets[1].names)
 
@@ -207,22 +207,31 @@ def _check_lengths(positives: _Labelled, negatives: _Labelled) -> None:
                 f"load_dataset: got {positives.describe_lengths()} and {negatives.describe_lengths()}, expected one "
                 f"length; the first to differ is {name_record(labelled.index, i)} of the {labelled.label}s "
                 f"({labelled.lengths[i]} bp, not {expected}). Cut windows of one length, "
-                "e.g. with extract_windows(bed, genome, width)."
+                "e.g. with bedtools getfasta."
             )
 
 
-def _check_shared(x_positive: torch.Tensor, x_negative: torch.Tensor) -> None:
+def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: str) -> None:
+    """Refuse positives and negatives that are the same sequences, in whatever order; warn of those in both.
+
+    Parameters
+    ----------
+    x_positive, x_negative : torch.Tensor
+        Shapes (N, 4, L), one-hot.
+    caller : str
+        What the message begins with.
+    """
     positives, negatives = (
-        {hashlib.sha256(row.tobytes()).digest() for row in x.numpy()} for x in (x_positive, x_negative)
+        {hashlib.sha256(row.tobytes()).digest() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)
     )
     if positives == negatives:
         raise InputError(
-            "load_dataset: positives and negatives hold the same sequences, expected different ones; "
+            f"{caller}: positives and negatives hold the same sequences, expected different ones; "
             "check that the same file was not given twice."
         )
     if shared := len(positives & negatives):
         warnings.warn(
-            f"load_dataset: {shared} sequences stand both in the positives and in the negatives; "
+            f"{caller}: {shared} sequences stand both in the positives and in the negatives; "
             "remove them from one, or no model can label them.",
             stacklevel=3,
         )

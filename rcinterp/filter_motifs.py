@@ -1,6 +1,5 @@
 """What a filter looks for, as a motif: letter probabilities from its weights, or from the sites that it scores best."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.nn import functional
 
-from rcinterp.centring import filters_by_name, mean_center
+from rcinterp.centring import filters_by_name, is_dead, mean_center
 from rcinterp.errors import InputError
-from rcinterp.motifs import information_content
+from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.matrices import as_background
 from rcinterp.sequences import SequenceInput, as_one_hot
 from rclayers import reverse_complement, tie
@@ -63,10 +62,9 @@ def weights_to_ppm(
     if not np.isfinite(matrix).all():
         raise InputError("weights_to_ppm: the filter has weights that are not finite; its training has diverged.")
     centred = mean_center(matrix).weight
-    size = float(np.abs(centred).max())
-    if size <= 1e-12 * np.abs(matrix).max():
+    if is_dead(matrix):
         return np.repeat(background[:, None], centred.shape[1], axis=1)
-    direction = centred / size
+    direction = centred / np.abs(centred).max()
 
     def tilt(scale: float) -> NDArray[np.float64]:
         logits = np.log(background)[:, None] + scale * direction
@@ -97,22 +95,6 @@ def _most_information(direction: NDArray[np.float64], background: NDArray[np.flo
     return float(-np.log2((best * background[:, None]).sum(0)).sum())
 
 
-@dataclass(frozen=True)
-class SiteMotif:
-    """A motif made of sites.
-
-    Attributes
-    ----------
-    ppm : ndarray, shape (4, W)
-        Letter probabilities, the pseudocount included.
-    n_sites : int
-        Sites that they were counted from.
-    """
-
-    ppm: NDArray[np.float64]
-    n_sites: int
-
-
 def sites_to_ppms(
     weight: NDArray[Any] | Tensor,
     sequences: SequenceInput,
@@ -121,7 +103,7 @@ def sites_to_ppms(
     threshold: float = 0.5,
     pseudocount: float = 1.0,
     batch_size: int = 500,
-) -> list[SiteMotif]:
+) -> list[Motif]:
     """Letter frequencies of the sites that each filter scores best.
 
     Parameters
@@ -141,8 +123,9 @@ def sites_to_ppms(
 
     Returns
     -------
-    list of SiteMotif
-        One a filter. A filter that scores no site above 0 has 0 sites and a uniform PPM. N columns count for nothing.
+    list of Motif
+        One a filter: its PPM, pseudocount included, and the number of sites. A filter that scores no site above 0 has 0
+        sites and a uniform PPM. N columns count for nothing.
 
     Raises
     ------
@@ -159,8 +142,8 @@ def sites_to_ppms(
         raise InputError(
             f"sites_to_ppms: got pseudocount={pseudocount} and batch_size={batch_size}, expected at least 0 and 1."
         )
-    x = as_one_hot(sequences, "sites_to_ppms").float()
-    filters = torch.as_tensor(weight).detach().float()
+    x = as_one_hot(sequences, "sites_to_ppms").float().cpu()
+    filters = torch.as_tensor(weight).detach().float().cpu()
     if filters.ndim != 3:
         raise InputError(
             f"sites_to_ppms: got filters of shape {tuple(filters.shape)}, expected (F, 4, W); weight[None] for one."
@@ -178,7 +161,7 @@ def sites_to_ppms(
         backward = turned[rows, f]
         counts = (sites[~backward].sum(0) + reverse_complement(sites[backward]).sum(0)).double().numpy()
         counts = counts + max(pseudocount, 1e-9) / 4
-        motifs.append(SiteMotif(counts / counts.sum(0), len(rows)))
+        motifs.append(Motif(counts / counts.sum(0), len(rows)))
     return motifs
 
 

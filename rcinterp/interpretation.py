@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,20 +11,20 @@ import pandas as pd
 import torch
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.centring import mean_center
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table, format_matches
 from rcinterp.contributions import filter_contributions
+from rcinterp.datasets import check_disjoint
 from rcinterp.errors import InputError
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
 from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.inference import predict
 from rcinterp.logos import plot_filters
 from rcinterp.metrics import score_logits
-from rcinterp.models import CompactModel
-from rcinterp.motifs import information_content, load_motifs, write_meme
+from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites, write_meme
 from rcinterp.palindromes import find_palindromes
 from rcinterp.report import Section, filter_section, write_report
 from rcinterp.sequences import SequenceInput, as_one_hot
@@ -50,10 +49,10 @@ class Interpretation:
     ----------
     table : DataFrame
         One row a filter, the largest contribution first: filter, score, mean_positive, mean_negative (units of the
-        logit), similarity, palindrome_p, palindrome_axis (of the filter and its reverse complement), n_sites,
-        information (bits, of the motif), other_information (bits, of the same filter's sites in the other class),
-        best_match, orientation, p_value, q_value,
-        match_similarity (of the best match to its own reverse complement), verdict.
+        logit), similarity, palindrome_p, palindrome_axis (of the filter and its reverse complement), sites_in (the
+        class that the motif's sites come from), n_sites, information (bits, of the motif), other_information (bits, of
+        the same filter's sites in the other class), best_match, orientation, p_value, q_value, match_similarity (of
+        the best match to its own reverse complement), verdict.
     contributions, palindromes, matches : DataFrame
         As `filter_contributions`, `find_palindromes` and `compare_motifs` return them.
     filters : dict of str to ndarray, shape (4, W)
@@ -77,20 +76,29 @@ class Interpretation:
         return plot_filters(self.filters, self.table, max_filters=max_filters, ylabel="weight")
 
     def to_meme(self, path: str | os.PathLike[str]) -> None:
-        """Write the motifs that were compared to a MEME file; filters without sites are left out of it."""
-        counted = self.table.dropna(subset="n_sites")
-        sites = dict(zip(counted["filter"], counted["n_sites"].astype(float), strict=True))
-        kept = {name: ppm for name, ppm in self.ppms.items() if sites.get(name, 1) > 0}
-        if not kept:
+        """Write the filters' motifs to a MEME file, with their numbers of sites; filters without sites are left out."""
+        n_sites = self._n_sites()
+        if not n_sites:
             raise InputError(f"{path}: not written, as no filter has a site; the model is not trained.")
-        write_meme(path, kept, n_sites=sites)
+        kept = {name: ppm for name, ppm in self.ppms.items() if name in n_sites}
+        write_meme(path, kept, n_sites={name: n for name, n in n_sites.items() if n is not None})
+
+    def _n_sites(self) -> dict[str, int | None]:
+        """Sites of each filter's motif, those without any left out; None for a motif made of weights."""
+        rows = self.table[["filter", "n_sites"]].to_dict("records")
+        found = {row["filter"]: None if pd.isna(row["n_sites"]) else int(row["n_sites"]) for row in rows}
+        return {name: n for name, n in found.items() if n != 0}
 
     def to_html(self, path: str | os.PathLike[str], title: str = "Filters") -> None:
         """Write a report: one file, its pictures inside."""
         write_report(path, title, [self.section("")])
 
     def save(self, folder: str | os.PathLike[str], title: str = "Filters") -> Path:
-        """Write contributions.tsv, palindromes.tsv, matches.tsv, filters.meme, logos.png, logos.svg and report.html.
+        r"""Write filters.tsv (the table), contributions.tsv, palindromes.tsv, matches.tsv, logos and report.html.
+
+        filters.meme holds the motif of every filter that has sites, the refused ones too; it is not written if there is
+        none. Queries without a p-value stand in lines that begin with # at the end of matches.tsv
+        (``pandas.read_csv(..., sep="\t", comment="#")``).
 
         Returns
         -------
@@ -103,7 +111,8 @@ class Interpretation:
         self.contributions.to_csv(folder / "contributions.tsv", sep="\t", index=False)
         self.palindromes.to_csv(folder / "palindromes.tsv", sep="\t", index=False)
         (folder / "matches.tsv").write_text(format_matches(self.matches), encoding="utf-8")
-        self.to_meme(folder / "filters.meme")
+        if self._n_sites():
+            self.to_meme(folder / "filters.meme")
         figure = self.plot()
         figure.savefig(folder / "logos.png", dpi=150)
         with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same filters
@@ -123,7 +132,7 @@ def interpret(
     model: nn.Module,
     positives: SequenceInput,
     negatives: SequenceInput,
-    motifs: str | os.PathLike[str] | Mapping[str, ArrayLike] = "encode",
+    motifs: MotifSource = "encode",
     layer: str | None = None,
     target: int = 0,
     *,
@@ -146,8 +155,7 @@ def interpret(
         Which logit.
     motifs_from : "sites" or "weights"
         How a filter becomes the motif that is compared: from its best-scoring sites (`sites_to_ppms`) in the
-        positives, or in the negatives if it contributes more there, whatever the sign; or from its weights alone
-        (`weights_to_ppm`).
+        class, positives or negatives, whose sites hold more information; or from its weights alone (`weights_to_ppm`).
     batch_size : int
         Sequences at a time.
 
@@ -171,23 +179,24 @@ def interpret(
     Shrikumar, Greenside & Kundaje 2017, sections 2.2.2 and 3.5.
     """
     layer_filters = find_filters(model, layer)
-    if layer_filters.weight.shape[1] != 4:
-        raise InputError(
-            f"interpret: layer {layer_filters.name!r} reads {layer_filters.weight.shape[1]} channels, expected 4 "
-            "(one-hot letters). Its filters have no logo; filter_contributions(model, ..., layer=...) scores them."
-        )
     x_positive, x_negative = (
         as_one_hot(positives, "interpret: positives"),
         as_one_hot(negatives, "interpret: negatives"),
     )
-    _check_sequences(model, x_positive, x_negative)
-    known = load_motifs(motifs)
+    if x_positive.shape[2] != x_negative.shape[2]:
+        raise InputError(
+            f"interpret: got positives of {x_positive.shape[2]} bp and negatives of {x_negative.shape[2]} bp, expected "
+            "one length, the model's. Cut them to it."
+        )
+    check_disjoint(x_positive, x_negative, "interpret")
+    _check_reads_letters(model, layer_filters, x_positive)
+    known = load_motifs_with_sites(motifs)
     contributions = filter_contributions(
         model, x_positive, x_negative, layer_filters.name, target, batch_size=batch_size
     )
     filters = _centred(layer_filters)
     palindromes = find_palindromes(filters)
-    motifs_found = _motifs_of(layer_filters, contributions, x_positive, x_negative, motifs_from)
+    motifs_found = _motifs_of(layer_filters, x_positive, x_negative, motifs_from)
     matches = _compare(motifs_found, known)
     table = _tabulate(contributions, palindromes, matches, motifs_found, known)
     ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
@@ -196,17 +205,24 @@ def interpret(
     )
 
 
-def _check_sequences(model: nn.Module, x_positive: Tensor, x_negative: Tensor) -> None:
-    for name, x in (("positives", x_positive), ("negatives", x_negative)):
-        if isinstance(model, CompactModel) and x.shape[2] != model.architecture.length:
-            raise InputError(
-                f"interpret: got {name} of {x.shape[2]} bp for a model of {model.architecture.length} bp, expected "
-                "sequences of the model's length. Cut them to it, or train a model for theirs."
-            )
-    if x_positive.shape == x_negative.shape and bool((x_positive == x_negative).all()):
+def _check_reads_letters(model: nn.Module, layer: FilterLayer, x: Tensor) -> None:
+    """Refuse a layer whose filters are no patterns of letters."""
+    read: list[Tensor] = []
+    handle = layer.convolution.register_forward_pre_hook(lambda module, args: read.append(args[0]))
+    try:
+        predict(model, x[:1])
+    finally:
+        handle.remove()
+    if not read or read[0].shape != x[:1].shape or not torch.equal(read[0].cpu(), x[:1].to(read[0].dtype).cpu()):
         raise InputError(
-            "interpret: positives and negatives hold the same sequences, expected different ones; check that the same "
-            "file was not given twice."
+            f"interpret: layer {layer.name!r} does not read the sequence itself, expected a first layer over one-hot "
+            "letters. Its filters have no logo; filter_contributions(model, ..., layer=...) scores them."
+        )
+    dilation = layer.convolution.dilation
+    if dilation not in (1, (1,)):
+        raise InputError(
+            f"interpret: layer {layer.name!r} has dilation {dilation}, expected 1: its filters have gaps that a logo "
+            "does not show. filter_contributions(model, ..., layer=...) scores them."
         )
 
 
@@ -215,30 +231,23 @@ def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
     return dict(zip(layer.filter_names, centred, strict=True))
 
 
-def _motifs_of(
-    layer: FilterLayer, contributions: pd.DataFrame, x_positive: Tensor, x_negative: Tensor, motifs_from: str
-) -> pd.DataFrame:
-    """One row a filter: filter, ppm, n_sites, information, other_information (the latter three from sites only)."""
+def _motifs_of(layer: FilterLayer, x_positive: Tensor, x_negative: Tensor, motifs_from: str) -> pd.DataFrame:
+    """One row a filter: filter, ppm, information; and, from sites only, sites_in, n_sites, other_information."""
     if motifs_from == "weights":
         ppms = [weights_to_ppm(weight) for weight in layer.weight]
-        found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms, "n_sites": None, "other_information": np.nan})
+        found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms})
+        found = found.assign(sites_in=None, n_sites=None, other_information=np.nan)
     elif motifs_from == "sites":
         positive, negative = (
             sites_to_ppms(layer.weight, x, both_strands=layer.is_rc) for x in (x_positive, x_negative)
         )
-        in_positives = contributions["mean_positive"].abs() >= contributions["mean_negative"].abs()
-        pairs = [
-            (here, there) if at_home else (there, here)
-            for here, there, at_home in zip(positive, negative, in_positives, strict=True)
-        ]
-        found = pd.DataFrame(
-            {
-                "filter": layer.filter_names,
-                "ppm": [own.ppm for own, _ in pairs],
-                "n_sites": [own.n_sites for own, _ in pairs],
-                "other_information": [_bits(other.ppm) for _, other in pairs],
-            }
-        )
+        rows = []
+        for name, here, there in zip(layer.filter_names, positive, negative, strict=True):
+            where = "positives" if _bits(here.ppm) >= _bits(there.ppm) else "negatives"
+            own, other = (here, there) if where == "positives" else (there, here)
+            row = {"filter": name, "ppm": own.ppm, "sites_in": where, "n_sites": own.n_sites}
+            rows.append(row | {"other_information": _bits(other.ppm)})
+        found = pd.DataFrame(rows)
     else:
         raise InputError(f"interpret: got motifs_from={motifs_from!r}, expected 'sites' or 'weights'.")
     return found.assign(information=found["ppm"].map(_bits))
@@ -248,7 +257,7 @@ def _bits(ppm: NDArray[np.float64]) -> float:
     return float(information_content(ppm).sum())
 
 
-def _compare(found: pd.DataFrame, known: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+def _compare(found: pd.DataFrame, known: dict[str, Motif]) -> pd.DataFrame:
     """Matches of the filters that have something to compare; the reasons against the others in attrs["refused"]."""
     compared, refused = {}, {}
     for row in found.to_dict("records"):
@@ -258,7 +267,7 @@ def _compare(found: pd.DataFrame, known: dict[str, NDArray[np.float64]]) -> pd.D
                 f"its best sites hold {own:.1f} bits, hardly more than those in the other class ({other:.1f})"
             )
         else:
-            compared[row["filter"]] = row["ppm"]
+            compared[row["filter"]] = Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
     matches = empty_table()
     if compared:
         with warnings.catch_warnings():
@@ -279,18 +288,18 @@ def _tabulate(
     palindromes: pd.DataFrame,
     matches: pd.DataFrame,
     found: pd.DataFrame,
-    known: dict[str, NDArray[np.float64]],
+    known: dict[str, Motif],
 ) -> pd.DataFrame:
     """One row a filter, the largest contribution first."""
     best = best_matches(matches).set_index("Query_ID")
     best = best.rename(
         columns={"Target_ID": "best_match", "Orientation": "orientation", "p-value": "p_value", "q-value": "q_value"}
     )
-    named = {name: known[name] for name in best["best_match"].unique()}
+    named = {name: known[name].ppm for name in best["best_match"].unique()}
     own = find_palindromes(named).set_index("filter")["similarity"] if named else pd.Series(dtype=float)
     palindrome = palindromes.rename(columns={"p_value": "palindrome_p", "axis": "palindrome_axis"})
     table = contributions.merge(palindrome.drop(columns=["shift", "overlap"]), on="filter")
-    table = table.merge(found[["filter", "n_sites", "information", "other_information"]], on="filter")
+    table = table.merge(found[["filter", "sites_in", "n_sites", "information", "other_information"]], on="filter")
     table["n_sites"] = table["n_sites"].astype("Int64")
     table = table.join(best[["best_match", "orientation", "p_value", "q_value"]], on="filter")
     table["match_similarity"] = table["best_match"].map(own).astype(float)
@@ -302,19 +311,18 @@ def _tabulate(
 def _verdict(row: pd.Series, largest: float, refusal: str | None) -> str:
     """What there is to say of a filter, in words; the thresholds are this module's constants."""
     if row["mean_positive"] == 0 and row["mean_negative"] == 0:
-        return "dead: never active on these sequences"
+        return "dead: contributes nothing on these sequences"
     said = []
     if abs(row["score"]) < NEGLIGIBLE_SHARE * largest:
         said.append("negligible contribution")
-    elif row["mean_positive"] + row["mean_negative"] < 0:
-        said.append("speaks against binding")
+    elif row["sites_in"] == "negatives" and not refusal:
+        said.append("a motif of the negatives")
+    is_named = not refusal and row["q_value"] <= MATCH_Q_VALUE
     if refusal:
         said.append(f"no p-value: {refusal}")
-    elif pd.isna(row["q_value"]) or row["q_value"] > MATCH_Q_VALUE:
-        said.append("no known motif")
     else:
-        said.append(f"resembles {row['best_match']}")
+        said.append(f"resembles {row['best_match']}" if is_named else "no known motif")
     if row["similarity"] >= PALINDROME_SIMILARITY:
-        known_palindrome = row["match_similarity"] >= PALINDROME_SIMILARITY
+        known_palindrome = is_named and row["match_similarity"] >= PALINDROME_SIMILARITY
         said.append("palindromic, as that motif is" if known_palindrome else "palindromic: perhaps an artefact")
     return "; ".join(said)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.centring import Filters, filters_by_name, mean_center
+from rcinterp.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import reverse_complement_motif
 
@@ -133,7 +133,7 @@ def _face_columns(width: int, min_overlap: int, n_permutations: int, seed: int) 
 
 
 def _find_palindrome(matrix: NDArray[np.float64], facing: _FacingColumns) -> dict[str, Any]:
-    if _is_dead(matrix):
+    if is_dead(matrix):
         return {"similarity": np.nan, "p_value": np.nan, "shift": None, "overlap": None, "axis": np.nan}
     centred = mean_center(matrix).weight
     scores = centred.T @ reverse_complement_motif(centred) / np.sum(centred**2)
@@ -148,12 +148,6 @@ def _find_palindrome(matrix: NDArray[np.float64], facing: _FacingColumns) -> dic
         "overlap": width - abs(shift),
         "axis": (width - 1 + shift) / 2,
     }
-
-
-def _is_dead(matrix: NDArray[np.float64]) -> bool:
-    if not np.isfinite(matrix).all():
-        return True
-    return bool(np.linalg.norm(mean_center(matrix).weight) <= 1e-12 * np.linalg.norm(matrix))
 
 
 def _check_options(**options: tuple[int, int]) -> None:

@@ -85,7 +85,7 @@ def _one_hot(records: pd.Series[str], origin: str, dtype: torch.dtype = torch.fl
         raise InputError(
             f"{origin}: {name_record(records.index, i)} is {lengths[i]} bp long, but record 0 is {lengths[0]} bp "
             f"(all are {lengths.min()} to {lengths.max()} bp); expected one length: cut windows of one length, "
-            "e.g. with extract_windows(bed, genome, width)."
+            "e.g. with bedtools getfasta."
         )
     return codes_to_one_hot(_encode(records, origin).reshape(len(records), -1), dtype)
 

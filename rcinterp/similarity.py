@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rcinterp.centring import filters_by_name, mean_center
+from rcinterp.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs import reverse_complement_motif
 
 
@@ -50,10 +50,10 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
     reverse complement of f.
     """
     named = filters_by_name({"first": first, "second": second}, caller="compare_matrices")
-    f, g = (_centre(matrix) for matrix in named.values())
-    norm = float(np.linalg.norm(f) * np.linalg.norm(g))
-    if not norm > 0:
+    if any(is_dead(matrix) for matrix in named.values()):
         return Similarity(float("nan"), 0, "+")
+    f, g = (mean_center(matrix).weight for matrix in named.values())
+    norm = float(np.linalg.norm(f) * np.linalg.norm(g))
     best = Similarity(-np.inf, 0, "+")
     for orientation, turned in (("+", f), ("-", reverse_complement_motif(f))):
         # correlate gives shifts from -(V - 1) to W - 1 in turn
@@ -63,12 +63,3 @@ def compare_matrices(first: NDArray[Any] | Tensor, second: NDArray[Any] | Tensor
         if value > best.value + 1e-12:
             best = Similarity(value, at - (f.shape[1] - 1), orientation)
     return best
-
-
-def _centre(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean-centred matrix; zeros for a dead one, as `find_palindromes` has it."""
-    if np.isfinite(matrix).all():
-        centred: NDArray[np.float64] = mean_center(matrix).weight
-        if np.linalg.norm(centred) > 1e-12 * np.linalg.norm(matrix):
-            return centred
-    return np.zeros_like(matrix)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from rcinterp.motifs.meme import read_meme, write_meme
 
 __all__ = [
     "Motif",
+    "MotifSource",
     "consensus",
     "encode_descriptions",
     "information_content",
@@ -24,7 +26,11 @@ __all__ = [
 ]
 
 
-def load_motifs(source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+#: Where motifs come from; see `load_motifs`.
+MotifSource: TypeAlias = str | os.PathLike[str] | Mapping[str, ArrayLike | Motif]
+
+
+def load_motifs(source: MotifSource) -> dict[str, NDArray[np.float64]]:
     """Return motifs as position probability matrices (PPMs).
 
     Parameters
@@ -59,13 +65,13 @@ def load_motifs(source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> dic
     return {name: motif.ppm / motif.ppm.sum(axis=0) for name, motif in load_motifs_with_sites(source).items()}
 
 
-def load_motifs_with_sites(source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> dict[str, Motif]:
+def load_motifs_with_sites(source: MotifSource) -> dict[str, Motif]:
     """Return motifs with the number of sites that each was estimated from, where the source says so.
 
     Parameters
     ----------
     source : "encode", path, or mapping of str to array-like, shape (4, W)
-        As in `load_motifs`. Only MEME files give numbers of sites.
+        As in `load_motifs`. MEME files give numbers of sites, and so does a mapping to `Motif`.
 
     Returns
     -------
@@ -80,7 +86,7 @@ def load_motifs_with_sites(source: str | os.PathLike[str] | Mapping[str, ArrayLi
     if isinstance(source, Mapping):
         if not source:
             raise InputError("motifs: got an empty mapping, expected at least one motif: {name: (4, W) PPM}.")
-        return {check_name(name): Motif(as_ppm(ppm, name)) for name, ppm in source.items()}
+        return {check_name(name): _as_motif(motif, name) for name, motif in source.items()}
     if not isinstance(source, str | os.PathLike):
         raise InputError(
             f'motifs: got {type(source).__name__}, expected "encode", the path of a MEME file, or a mapping '
@@ -89,3 +95,9 @@ def load_motifs_with_sites(source: str | os.PathLike[str] | Mapping[str, ArrayLi
     if source == "encode":
         return {name: Motif(ppm) for name, ppm in load_encode().items()}
     return read_meme(source)
+
+
+def _as_motif(motif: ArrayLike | Motif, name: str) -> Motif:
+    if isinstance(motif, Motif):
+        return Motif(as_ppm(motif.ppm, name), motif.n_sites)
+    return Motif(as_ppm(motif, name))

@@ -76,7 +76,10 @@ def _result_of(run: Run, folder: Path) -> dict[str, Any] | None:
     path = folder / run.name / "result.json"
     if not path.exists():
         return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it, and the run is done again.") from None
     if kept["settings"] != json.loads(json.dumps(run.settings)):
         raise InputError(
             f"{path}: a result of other settings or data than asked for; name another folder, or delete this one."

@@ -3,6 +3,7 @@
 import os
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,12 @@ def study_fig5(
     settings = settings or Fig5Settings()
     folder = Path(folder)
     train, valid = load_split(data)
-    shared = {**asdict(settings), "train_sha256": train.sha256, "valid_sha256": valid.sha256}
+    shared = {
+        **asdict(settings),
+        "rcinterp": version("rcinterp"),
+        "train_sha256": train.sha256,
+        "valid_sha256": valid.sha256,
+    }
     runs = [
         Run(f"{model}-seed{seed}", {"model": model, "seed": seed, **shared})
         for seed in range(seeds)

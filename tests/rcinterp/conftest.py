@@ -1,44 +1,29 @@
 """The authors' trained model of section 3.4.1, and small data sets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from rcinterp.datasets import Dataset
-from rcinterp.models import compact_model
 
 
-def load_original(model, arrays, prefix="weights"):
-    """Put the original's arrays into a compact model, as docs/original-weights.md says."""
-
-    def get(name):
-        return torch.tensor(arrays[f"{prefix}/{name}"], dtype=torch.float64)
-
-    state = {}
-    for i in range(model.architecture.n_layers):
-        state[f"conv{i + 1}.weight"] = get(f"conv{i}_kernel").permute(2, 1, 0)
-        state[f"conv{i + 1}.bias"] = get(f"conv{i}_bias")
-        for ours, original in {
-            "weight": "gamma",
-            "bias": "beta",
-            "running_mean": "moving_mean",
-            "running_var": "moving_var",
-        }.items():
-            state[f"norm{i + 1}.{ours}"] = get(f"bn{i}_{original}")
-        state[f"norm{i + 1}.num_batches_tracked"] = torch.tensor(0)
-    state["weighted_sum.weight"] = get("wsum_W").T
-    state["head.weight"] = get("dense_W")[: model.architecture.n_filters].T
-    state["head.bias"] = get("dense_b")
-    model.double().load_state_dict(state)
-    return model
+def documented_loader():
+    """The snippet of docs/original-weights.md: the model that it builds, and its ``load``."""
+    page = (Path(__file__).parents[2] / "docs/original-weights.md").read_text(encoding="utf-8")
+    names = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    return names["model"], names["load"]
 
 
 @pytest.fixture
 def original_simulation_model(shared):
     """The trained model of section 3.4.1 and the arrays that the original computed with it."""
     arrays = np.load(shared / "golden/e2e_sim.npz")
-    model = compact_model(1, 20, 200, n_tasks=3, widths=(21,), pool=20, stride=20)
-    return load_original(model, arrays).eval(), arrays
+    model, load = documented_loader()
+    weights = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
+    return load(model, weights), arrays
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_lengths_that_differ_between_the_sets(tmp_path):
     assert str(error.value) == (
         f"load_dataset: got positives ({positives}) of 5 bp and negatives ({negatives}) of 3 bp, expected one length; "
         "the first to differ is record 0 ('chr1:0-3') of the negatives (3 bp, not 5). Cut windows of one length, "
-        "e.g. with extract_windows(bed, genome, width)."
+        "e.g. with bedtools getfasta."
     )
 
 

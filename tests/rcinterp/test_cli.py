@@ -1,0 +1,538 @@
+"""The commands as they are typed: what they print where, what they write, and what they say of bad input."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from rcinterp.cli import main
+from rcinterp.comparison import COLUMNS
+from rcinterp.errors import InputError
+from rcinterp.models import Architecture, load_model
+from rcinterp.motifs import load_motifs, write_meme
+from rcinterp.sequences import one_hot, read_fasta, write_fasta
+
+COMMANDS = ["", "demo", "simulate", "train", "interpret", "compare", "study", "study fig5"]
+
+
+def run(*arguments):
+    """Result of a command; what is no problem of the input is raised."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def run_well(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def assert_refused(result, message):
+    """Exit status 2, nothing on standard output and one line on standard error."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
+    assert re.search(message, result.stderr), result.stderr
+
+
+def training_files(folder):
+    return [
+        *("--positives", folder / "train.pos.fa.gz", "--negatives", folder / "train.neg.fa.gz"),
+        *("--valid-positives", folder / "valid.pos.fa.gz", "--valid-negatives", folder / "valid.neg.fa.gz"),
+    ]
+
+
+def reading_files(folder):
+    return ["--positives", folder / "valid.pos.fa.gz", "--negatives", folder / "valid.neg.fa.gz"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def simulated(folder):
+    out = folder / "new" / "data"
+    result = run_well("simulate", "--n", 40, "--length", 100, "--seed", 5, "--out", out)
+    assert (result.stdout, result.stderr) == (f"{out}\n", "")
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(folder, simulated):
+    """The folder of a model, and what its training said."""
+    out = folder / "model"
+    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 2, "--seed", 7]
+    return out, run_well("train", *training_files(simulated), *sizes, "--out", out)
+
+
+@pytest.fixture(scope="module")
+def interpreted(folder, simulated, trained):
+    out = folder / "filters"
+    result = run_well("interpret", trained[0], *reading_files(simulated), "--out", out)
+    assert (result.stdout, result.stderr) == (f"{out / 'report.html'}\n", "")
+    return out
+
+
+# Help.
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    for flag in ("--help", "-h"):
+        result = run_well(*command.split(), flag)
+        assert result.stderr == ""
+        assert result.stdout.startswith("Usage: ")
+    assert main.name == "main"
+
+
+def test_every_command_is_listed_and_says_what_it_does():
+    lines = run_well("--help").stdout.split("Commands:\n")[1].splitlines()
+    listed = {line.split()[0]: line.split()[1:] for line in lines}
+    assert set(listed) == {name.split()[0] for name in COMMANDS if name}
+    assert all(listed.values())
+
+
+def test_version():
+    assert re.fullmatch(r"\S+, version \d+\.\d+\.\d+\S*\n", run_well("--version").stdout)
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom rcinterp.cli import main\n"
+        "assert CliRunner().invoke(main, ['train', '--help']).exit_code == 0\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+# The chain.
+
+
+def test_simulate_writes_sequences_and_where_the_motif_is(simulated):
+    assert {path.name for path in simulated.iterdir()} == {
+        "train.pos.fa.gz",
+        "train.neg.fa.gz",
+        "valid.pos.fa.gz",
+        "valid.neg.fa.gz",
+        "sites.tsv",
+    }
+    parts = {name: read_fasta(simulated / f"{name}.fa.gz") for name in ("train.pos", "valid.pos", "train.neg")}
+    assert [len(part) for part in parts.values()] == [28, 12, 28]
+    assert parts["valid.pos"].index.tolist() == [f"pos_{i}" for i in range(28, 40)]
+    positives = pd.concat([parts["train.pos"], parts["valid.pos"]])
+    sites = pd.read_csv(simulated / "sites.tsv", sep="\t")
+    assert set(sites["sequence"]) == set(positives.index)
+    assert set(sites["motif"]) == {"CTCF_known1"}
+    found = []
+    for site in sites.to_dict("records"):
+        letters = one_hot(positives[site["sequence"]][site["start"] : site["end"]])[0].numpy()
+        found.append(letters if site["strand"] == "+" else letters[::-1, ::-1])
+    assert len(found) > 50
+    np.testing.assert_allclose(np.mean(found, axis=0), load_motifs("encode")["CTCF_known1"], atol=0.2)
+
+
+def test_simulate_again_gives_the_same_bytes(simulated, tmp_path):
+    run_well("simulate", "--n", 40, "--length", 100, "--seed", 5, "--out", tmp_path)
+    for path in simulated.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_train_writes_a_model_and_prints_where(trained):
+    out, result = trained
+    assert result.stdout == f"{out}\n"
+    assert re.search(r"\nbest epoch [12]: validation auROC 0\.\d{4}, auPRC 0\.\d{4}\n$", result.stderr)
+    assert {path.name for path in out.iterdir()} == {
+        "checkpoint.safetensors",
+        "history.tsv",
+        "model.json",
+        "model.safetensors",
+    }
+    model = load_model(out)
+    assert (model.architecture.n_filters, model.architecture.widths, model.architecture.pool) == (3, (19,), 20)
+    assert model.provenance["seed"] == 7
+    assert pd.read_csv(out / "history.tsv", sep="\t")["epoch"].tolist() == [1, 2]
+
+
+def test_train_again_goes_on_from_the_checkpoint(trained, simulated, monkeypatch):
+    out, first = trained
+
+    def fail(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("rcinterp.training._train_epoch", fail)
+    before = (out / "model.safetensors").read_bytes()
+    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 2]
+    again = run_well("train", *training_files(simulated), *sizes, "--seed", 7, "--out", out)
+    assert again.stdout == first.stdout
+    assert again.stderr.splitlines()[-1] == first.stderr.splitlines()[-1]
+    assert (out / "model.safetensors").read_bytes() == before
+    other = run("train", *training_files(simulated), *sizes, "--seed", 8, "--out", out)
+    assert_refused(other, r"checkpoint.safetensors: a checkpoint of another run \(seed was 7, now 8\); delete it, or")
+
+
+def test_interpret_writes_the_report(interpreted, trained):
+    assert {path.name for path in interpreted.iterdir()} == {
+        "contributions.tsv",
+        "filters.meme",
+        "filters.tsv",
+        "logos.png",
+        "logos.svg",
+        "matches.tsv",
+        "palindromes.tsv",
+        "report.html",
+    }
+    assert len(pd.read_csv(interpreted / "filters.tsv", sep="\t")) == 3
+    assert "<title>Filters of model</title>" in (interpreted / "report.html").read_text(encoding="utf-8")
+
+
+def test_interpret_from_weights_with_motifs_of_one_s_own(trained, simulated, tmp_path):
+    write_meme(tmp_path / "known.meme", dict(list(load_motifs("encode").items())[:60]))
+    options = ["--motifs", tmp_path / "known.meme", "--motifs-from", "weights", "--out", tmp_path / "out"]
+    run_well("interpret", trained[0], *reading_files(simulated), *options)
+    assert pd.read_csv(tmp_path / "out/filters.tsv", sep="\t")["n_sites"].isna().all()
+
+
+def test_compare_prints_a_table_or_writes_it(tmp_path):
+    known = load_motifs("encode")
+    write_meme(tmp_path / "queries.meme", {"q0": known["CTCF_known1"], "q1": known["SRF_known1"]})
+    printed = run_well("compare", tmp_path / "queries.meme", "--max-q-value", 0.001)
+    assert printed.stderr == ""
+    rows = [line.split("\t") for line in printed.stdout.splitlines()]
+    assert rows[0] == list(COLUMNS)
+    assert rows[1][:2] == ["q0", "CTCF_known1"]
+    assert all(float(row[5]) <= 0.001 for row in rows[1:])
+    assert len(rows) < len(run_well("compare", tmp_path / "queries.meme").stdout.splitlines())
+    out = tmp_path / "matches.tsv"
+    written = run_well("compare", tmp_path / "queries.meme", "--max-q-value", 0.001, "--out", out)
+    assert (written.stdout, written.stderr) == (f"{out}\n", "")
+    assert out.read_text() == printed.stdout
+
+
+def test_compare_takes_what_interpret_wrote(interpreted, tmp_path):
+    run_well("compare", interpreted / "filters.meme", "--out", tmp_path / "matches.tsv")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_on_standard_error(tmp_path):
+    known = load_motifs("encode")
+    few = {name: known[name] for name in ("CTCF_known1", "SRF_known1", "MYC_known1")}
+    write_meme(tmp_path / "few.meme", few)
+    result = run_well("compare", tmp_path / "few.meme", "--motifs", tmp_path / "few.meme")
+    assert re.fullmatch(r"Warning: got 3 targets, expected at least 50: [^\n]*\n", result.stderr)
+    assert result.stdout.startswith("Query_ID\t")
+
+
+@pytest.mark.filterwarnings("default")
+def test_sequences_in_both_sets_are_a_warning(simulated, tmp_path):
+    shared = read_fasta(simulated / "train.pos.fa.gz")
+    negatives = pd.concat([read_fasta(simulated / "train.neg.fa.gz"), shared[:3]])
+    write_fasta(tmp_path / "neg.fa", negatives)
+    files = training_files(simulated)
+    files[3] = tmp_path / "neg.fa"
+    result = run_well("train", *files, "--filters", 1, "--epochs", 1, "--out", tmp_path / "model")
+    assert result.stderr.splitlines()[0] == (
+        "Warning: load_dataset: 3 sequences stand both in the positives and in the negatives; remove them from one, or "
+        "no model can label them."
+    )
+
+
+def test_study_and_demo_hand_on_what_they_were_given(monkeypatch, tmp_path):
+    """The study and the demo themselves: studies/test_fig5.py and test_demo.py."""
+    given = {}
+
+    class Found:
+        results = pd.DataFrame({"model": ["rc"], "auroc": [0.912345]})
+        verdict = "It holds."
+
+    def study_fig5(data, folder, **options):
+        given["study"] = (data, folder, options["seeds"], options["settings"].epochs, options["jobs"])
+        return Found
+
+    def run_demo(folder, *, seed, settings, say):
+        given["demo"] = (folder, seed, settings.epochs)
+        say("simulating")
+        return folder / "report.html"
+
+    monkeypatch.setattr("rcinterp.studies.fig5.study_fig5", study_fig5)
+    monkeypatch.setattr("rcinterp.demo.run_demo", run_demo)
+    options = ["--data", tmp_path, "--seeds", 3, "--epochs", 4, "--jobs", 2, "--out", tmp_path / "o"]
+    result = run_well("study", "fig5", *options)
+    assert given["study"] == (tmp_path, tmp_path / "o", 3, 4, 2)
+    assert result.stdout == f"{tmp_path / 'o'}\n"
+    assert "0.912" in result.stderr
+    assert result.stderr.endswith("It holds.\n")
+    result = run_well("demo", "--out", tmp_path / "d", "--seed", 5, "--epochs", 6)
+    assert given["demo"] == (tmp_path / "d", 5, 6)
+    assert (result.stdout, result.stderr) == (f"{tmp_path / 'd' / 'report.html'}\n", "simulating\n")
+
+
+def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
+    given = {}
+
+    def fit(model, train, valid, **options):
+        given.update(options, model=model, train=train, valid=valid)
+        raise InputError("that is all")
+
+    monkeypatch.setattr("rcinterp.training.fit", fit)
+    sizes = ["--layers", 2, "--filters", 3, "--width", 8, "--width", 5, "--pool", 11, "--stride", 6, "--traditional"]
+    how = ["--augment", "--epochs", 7, "--patience", 2, "--batch-size", 13, "--seed", 17]
+    assert_refused(run("train", *training_files(simulated), *sizes, *how, "--out", tmp_path), "that is all")
+    assert given.pop("model").architecture == Architecture(2, 3, 100, False, 1, (8, 5), 11, 6)
+    assert (len(given.pop("train")), len(given.pop("valid"))) == (56, 24)
+    assert given == {
+        "seed": 17,
+        "recipe": "paper",
+        "epochs": 7,
+        "patience": 2,
+        "batch_size": 13,
+        "augment": True,
+        "checkpoint": tmp_path / "checkpoint.safetensors",
+    }
+
+
+def test_a_compiler_that_must_run_first_is_announced(monkeypatch, tmp_path):
+    write_meme(tmp_path / "q.meme", {"q0": load_motifs("encode")["CTCF_known1"]})
+    monkeypatch.setattr("rcinterp.comparison.is_engine_compiled", lambda: False)
+    result = run_well("compare", tmp_path / "q.meme")
+    assert re.fullmatch(
+        r"the motif comparison compiles itself at its first use on this machine: about a minute more\n", result.stderr
+    )
+
+
+# Bad input.
+
+
+def as_path(path, text):
+    if isinstance(text, bytes):
+        path.write_bytes(text)
+    elif text is not None:
+        path.write_text(text)
+    return path
+
+
+BAD_FASTA = {
+    "missing": (None, r"bad.fa: no such file, expected a FASTA file; check the path"),
+    "empty": ("", r"bad.fa: the file is empty; expected FASTA records"),
+    "lengths": (
+        f">a\n{'ACGTA' * 20}\n>b\nACG\n",
+        r"record 1 \('b'\) (is 3 bp long, but|of the (posi|nega)tives \(3 bp, not 100\))",
+    ),
+    "all-shorter": (">a\nACGTA\n>b\nACGTC\n", r"5 bp"),
+    "letters": (f">a\n{'ACGTE' * 20}\n", r"bad.fa: record 0 \('a'\) has 'E' at position 4; expected A, C, G, T, N"),
+    "rna": (f">a\n{'ACGUA' * 20}\n", r"RNA must be converted to DNA first"),
+    "no-fasta": ("chr1\t5\t10\n", r"bad.fa: starts with 'chr1\\t5\\t10\\n', expected '>' and a name"),
+    "no-sequence": (">a\n>b\nACGT\n", r"record 0 \('a'\) has no sequence"),
+    "damaged-gzip": (gzip.compress(b">a\nACGT\n" * 99)[:-20], r"bad.fa: is a damaged gzip file"),
+    "not-text": (b"\xff\xfe\x00\x01", r"bad.fa: is not text"),
+}
+
+
+@pytest.mark.parametrize("option", ["--positives", "--negatives"])
+@pytest.mark.parametrize("kind", BAD_FASTA)
+def test_bad_sequences(simulated, trained, tmp_path, kind, option):
+    text, message = BAD_FASTA[kind]
+    bad = as_path(tmp_path / "bad.fa", text)
+    for command, files in (
+        (["train", "--filters", 1], training_files(simulated)),
+        (["interpret", trained[0]], reading_files(simulated)),
+    ):
+        files[files.index(option) + 1] = bad
+        result = run(*command, *files, "--out", tmp_path / "out")
+        assert_refused(result, message)
+        assert not (tmp_path / "out").exists()
+
+
+def test_positives_that_are_the_negatives(simulated, trained, tmp_path):
+    same = simulated / "valid.pos.fa.gz"
+    files = [*training_files(simulated)[:4], "--valid-positives", same, "--valid-negatives", same]
+    message = "positives and negatives hold the same sequences, expected different ones; check that the same file"
+    assert_refused(run("train", *files, "--out", tmp_path / "out"), message)
+    files = ["--positives", same, "--negatives", same]
+    assert_refused(run("interpret", trained[0], *files, "--out", tmp_path / "out"), message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validation_sequences_of_another_length(simulated, tmp_path):
+    write_fasta(tmp_path / "pos.fa", ["ACGTA", "CCGTA"])
+    write_fasta(tmp_path / "neg.fa", ["ACGTC", "CCGTC"])
+    files = training_files(simulated)[:4]
+    files += ["--valid-positives", tmp_path / "pos.fa", "--valid-negatives", tmp_path / "neg.fa"]
+    result = run("train", *files, "--out", tmp_path / "out")
+    assert_refused(result, "training sequences of 100 bp .* validation sequences of 5 bp")
+
+
+def test_a_folder_that_holds_no_model(simulated, trained, tmp_path):
+    files = [*reading_files(simulated), "--out", tmp_path / "out"]
+    assert_refused(run("interpret", simulated, *files), "no model.json here, expected a folder written by")
+    assert_refused(run("interpret", tmp_path / "none", *files), "none: no model.json here")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "model.json").write_bytes((trained[0] / "model.json").read_bytes())
+    assert_refused(run("interpret", damaged, *files), r"model.safetensors: does not hold the weights")
+    (damaged / "model.json").write_text("{")
+    assert_refused(run("interpret", damaged, *files), r"model.json: cannot be read .*; train the model again")
+    (damaged / "model.json").write_text("{}")
+    assert_refused(run("interpret", damaged, *files), r"not a model of rcinterp, expected")
+    assert_refused(run("interpret", damaged / "model.json", *files), "Directory '.*' is a file")
+
+
+def test_motifs_that_are_not_there(simulated, trained, tmp_path):
+    text = as_path(tmp_path / "bad.meme", "no motif\n")
+    out = ["--out", tmp_path / "out"]
+    assert_refused(
+        run("simulate", "--motif", "CTCF", *out), "--motif: 'CTCF' is not in encode, expected a name such as"
+    )
+    assert_refused(run("simulate", "--motifs", text, *out), 'bad.meme: got a file without a line "MEME version ..."')
+    assert_refused(
+        run("interpret", trained[0], *reading_files(simulated), "--motifs", text, *out), "bad.meme: got a file"
+    )
+    assert_refused(run("compare", tmp_path / "none.meme"), 'found no file .*none.meme; expected "encode" or the path')
+    assert_refused(run("compare", text), "bad.meme: got a file")
+    assert_refused(run("compare", tmp_path), "File '.*' is a directory")
+    assert not (tmp_path / "out").exists()
+
+
+def test_lengths_that_break_the_guarantee_or_do_not_fit(simulated, tmp_path):
+    train = ["train", *training_files(simulated), "--out", tmp_path / "out"]
+    message = r"breaks the reverse-complement guarantee. Lengths that work: 99 or 101; or change a width by one"
+    assert_refused(run(*train, "--pool", 41), message)
+    assert_refused(run(*train, "--width", 90), "expected at least 129 bp for widths")
+    assert_refused(run(*train, "--layers", 3, "--width", 5), "got 1 widths for 3 layers, expected one a layer")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_motif_that_does_not_fit_in(tmp_path):
+    message = "got length=60 bp, expected at least 93 bp"
+    assert_refused(run("simulate", "--length", 60, "--out", tmp_path / "out"), message)
+    message = "--valid-fraction: got 0.01 of 10 sequences, expected a share that leaves at least one for training and"
+    assert_refused(run("simulate", "--n", 10, "--valid-fraction", 0.01, "--out", tmp_path / "out"), message)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_recipe(simulated, tmp_path):
+    train = ["train", *training_files(simulated), "--out", tmp_path / "out"]
+    assert_refused(run(*train, "--recipe", "modern?"), r"recipe: got 'modern\?', expected one of paper")
+
+
+def test_a_study_without_data(tmp_path):
+    result = run("study", "fig5", "--data", tmp_path, "--out", tmp_path / "out")
+    assert_refused(result, r"expected a folder with one file train\*.pos.fa\*, got none")
+
+
+@pytest.fixture
+def commands(simulated, trained, tmp_path):
+    """Each command that writes, without its --out."""
+    write_meme(tmp_path / "q.meme", {"q0": load_motifs("encode")["CTCF_known1"]})
+    return {
+        "demo": ["demo", "--epochs", 1],
+        "simulate": ["simulate", "--n", 10, "--length", 100],
+        "train": ["train", *training_files(simulated), "--filters", 1, "--epochs", 1],
+        "interpret": ["interpret", trained[0], *reading_files(simulated)],
+        "compare": ["compare", tmp_path / "q.meme"],
+    }
+
+
+@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret", "compare"])
+def test_a_place_that_cannot_be_written(commands, command, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run(*commands[command], "--out", tmp_path / "file" / "out")
+    assert_refused(result, r"file/out.*: Not a directory")
+    if command == "compare":
+        assert_refused(
+            run(*commands[command], "--out", tmp_path), "Invalid value for '--out': File '.*' is a directory"
+        )
+        assert_refused(run(*commands[command], "--out", tmp_path / "no" / "out"), "no/out: No such file or directory")
+    else:
+        result = run(*commands[command], "--out", tmp_path / "file")
+        assert_refused(result, "Invalid value for '--out': Directory '.*file' is a file")
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret"])
+def test_a_folder_without_permission(commands, command, tmp_path, monkeypatch):
+    """... which root has everywhere, so that the system's answer is put on."""
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **rest: mode != os.W_OK and access(path, mode, **rest))
+    assert_refused(
+        run(*commands[command], "--out", tmp_path), "Invalid value for '--out': Directory '.*' is not writable"
+    )
+
+
+def test_a_damaged_checkpoint(commands, tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_text("not a checkpoint, and long enough")
+    assert_refused(
+        run(*commands["train"], "--out", tmp_path), r"checkpoint.safetensors: cannot be read as a checkpoint"
+    )
+
+
+def test_a_checkpoint_that_cannot_be_written(commands, tmp_path):
+    """... is found out when the first epoch is done: its bar stands above the error."""
+    (tmp_path / "checkpoint.safetensors.part").mkdir()
+    result = run(*commands["train"], "--out", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(
+        r"\nError: a model or checkpoint cannot be written \([^\n]*\); name another folder.\n$", result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "--seed", -1], "Invalid value for '--seed': -1 is not in the range 0<=x<=4294967295"),
+        (["demo", "--epochs", "many"], "Invalid value for '--epochs': 'many' is not a valid integer range"),
+        (["simulate", "--n", 3, "--out", "out"], "Invalid value for '--n': 3 is not in the range x>=10"),
+        (["study", "fig5", "--data", ".", "--jobs", 0], "Invalid value for '--jobs': 0 is not in the range x>=1"),
+        (
+            ["compare", "q.meme", "--max-q-value", 2],
+            "Invalid value for '--max-q-value': 2.0 is not in the range 0<x<=1",
+        ),
+    ],
+)
+def test_values_out_of_range(arguments, message):
+    assert_refused(run(*arguments), re.escape(message))
+
+
+@pytest.mark.parametrize("arguments", [["train"], ["interpret"], ["simulate"], ["demo", "--speed", 1], ["dance"]])
+def test_what_was_not_understood_is_answered_with_the_usage(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Usage: main")
+    assert re.search(r"\n\nError: (Missing|No such)[^\n]*\n$", result.stderr)
+
+
+def test_an_error_of_ours_is_not_dressed_up_as_bad_input(monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise ValueError("a mistake in the program")
+
+    monkeypatch.setattr("rcinterp.demo.run_demo", fail)
+    with pytest.raises(ValueError, match="a mistake in the program"):
+        run("demo", "--out", tmp_path)
+
+
+def test_as_a_program(tmp_path):
+    """In a process of its own: the exit status, and no traceback."""
+    command = [sys.executable, "-m", "rcinterp.cli", "compare", "none.meme"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r'Error: motifs: found no file none.meme; expected "encode" or [^\n]*\n', done.stderr)
+
+
+def test_a_reader_that_has_left_is_no_problem_of_the_input(tmp_path):
+    write_meme(tmp_path / "q.meme", {f"q{i}": load_motifs("encode")["CTCF_known1"] for i in range(3)})
+    code = (
+        "import os, sys\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\n"
+        "from rcinterp.cli import main\nsys.argv[1:] = ['compare', 'q.meme']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -1,0 +1,434 @@
+"""interpret on models made by hand, whose filters are known motifs, dead, noise and an artefact."""
+
+import base64
+import re
+from xml.etree import ElementTree
+
+import memelite.io
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compare_motifs
+from rcinterp.contributions import filter_contributions
+from rcinterp.errors import InputError
+from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
+from rcinterp.interpretation import NEGLIGIBLE_SHARE, interpret
+from rcinterp.metrics import score_logits
+from rcinterp.models import compact_model
+from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
+from rcinterp.palindromes import find_palindromes
+from rcinterp.sequences import decode, write_fasta
+
+LENGTH, WIDTH = 100, 19
+FILES = {
+    "contributions.tsv",
+    "filters.meme",
+    "filters.tsv",
+    "logos.png",
+    "logos.svg",
+    "matches.tsv",
+    "palindromes.tsv",
+    "report.html",
+}
+COLUMNS_OF_TABLE = [
+    "filter",
+    "score",
+    "mean_positive",
+    "mean_negative",
+    "similarity",
+    "palindrome_p",
+    "palindrome_axis",
+    "sites_in",
+    "n_sites",
+    "information",
+    "other_information",
+    "best_match",
+    "orientation",
+    "p_value",
+    "q_value",
+    "match_similarity",
+    "verdict",
+]
+
+
+@pytest.fixture(scope="module")
+def known():
+    return load_motifs("encode")
+
+
+@pytest.fixture(scope="module")
+def filters(known):
+    """Two motifs of the positives, one of the negatives, one dead, one of noise, one artefact: (6, 4, 19)."""
+
+    def log_odds(name):
+        weight = np.log2(0.95 * known[name] / 0.25 + 0.05)
+        left = (WIDTH - weight.shape[1]) // 2
+        return np.pad(weight, ((0, 0), (left, WIDTH - weight.shape[1] - left)))
+
+    half = log_odds("CTCF_known1")[:, 3:12]
+    artefact = np.concatenate([half, np.zeros((4, 1)), reverse_complement_motif(half)], axis=1)
+    noise = 0.01 * np.random.default_rng(3).normal(size=(4, WIDTH))
+    wanted = (log_odds("CTCF_known1"), np.zeros((4, WIDTH)), log_odds("MYC_known1"), noise, log_odds("SPI1_known3"))
+    return np.stack([*wanted, artefact])
+
+
+@pytest.fixture(scope="module")
+def make_model(filters):
+    """Give ``make_model(rc)``: a filter fires from a share of its best score, and its peaks are weighed alike."""
+    shares, read_out = (0.55, 0.55, 0.55, 0.2, 0.55, 0.3), torch.tensor([1.0, 1.0, 0.5, 1e-4, -1.0, 5.0])
+
+    def make(rc=True):
+        model = compact_model(1, len(filters), LENGTH, rc=rc, widths=(WIDTH,), pool=20, stride=20)
+        with torch.no_grad():
+            model.conv1.weight.copy_(torch.tensor(filters))
+            model.conv1.bias.copy_(-torch.tensor(shares) * torch.tensor(filters).amax(1).sum(1))
+            model.conv1.bias[1] = -100
+            if rc:
+                model.weighted_sum.weight.copy_(read_out[:, None].expand(-1, model.architecture.pooled_length))
+            else:
+                model.head.weight.copy_(read_out.repeat_interleave(model.architecture.pooled_length)[None])
+        return model.eval()
+
+    return make
+
+
+def plant(known, names, n, seed):
+    """Random sequences, each with one site of each motif, on either strand."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(4, size=(n, LENGTH))
+    for slot, name in enumerate(names):
+        for row in codes:
+            site = np.array([rng.choice(4, p=column) for column in known[name].T])
+            start = 45 * slot + rng.integers(45 - len(site))
+            row[start : start + len(site)] = site if rng.random() < 0.5 else 3 - site[::-1]
+    return nn.functional.one_hot(torch.tensor(codes), 4).transpose(1, 2).float().contiguous()
+
+
+@pytest.fixture(scope="module")
+def positives(known):
+    return plant(known, ["CTCF_known1", "MYC_known1"], 40, seed=1)
+
+
+@pytest.fixture(scope="module")
+def negatives(known):
+    return plant(known, ["SPI1_known3"], 44, seed=2)
+
+
+@pytest.fixture(scope="module")
+def found(make_model, positives, negatives):
+    return interpret(make_model(), positives, negatives)
+
+
+@pytest.fixture(scope="module")
+def by_filter(found):
+    return found.table.set_index("filter")
+
+
+@pytest.fixture(scope="module")
+def saved(found, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "a" / "b"
+    assert found.save(folder, "Title & more") == folder / "report.html"
+    return folder
+
+
+# The table.
+
+
+def test_one_row_a_filter_the_largest_contribution_first(found):
+    assert list(found.table.columns) == COLUMNS_OF_TABLE
+    assert sorted(found.table["filter"]) == [f"filter_{i}" for i in range(6)]
+    assert found.table["score"].is_monotonic_decreasing
+    assert found.table.index.tolist() == list(range(6))
+
+
+def test_filters_are_named_as_the_motifs_that_they_are(by_filter):
+    for name, motif in {"filter_0": "CTCF_known1", "filter_2": "MYC_known1"}.items():
+        row = by_filter.loc[name]
+        assert row["best_match"] == motif
+        assert row["q_value"] < 1e-6
+        assert row["information"] > row["other_information"] + 5
+    assert by_filter.loc["filter_0", "orientation"] == "+"
+    assert by_filter.loc["filter_4", "best_match"].startswith("SPI1_")
+
+
+def test_verdicts(by_filter):
+    verdicts = by_filter["verdict"]
+    assert verdicts["filter_0"] == "resembles CTCF_known1"
+    assert verdicts["filter_1"] == "dead: contributes nothing on these sequences"
+    assert verdicts["filter_2"] == "resembles MYC_known1; palindromic, as that motif is"
+    assert re.fullmatch(
+        r"negligible contribution; no p-value: its best sites hold \d\.\d bits, hardly more than those in the other "
+        r"class \(\d\.\d\)",
+        verdicts["filter_3"],
+    )
+    assert verdicts["filter_4"] == f"a motif of the negatives; resembles {by_filter.loc['filter_4', 'best_match']}"
+    assert re.fullmatch(r"no .*; palindromic: perhaps an artefact", verdicts["filter_5"])
+    negligible = by_filter["score"].abs() < NEGLIGIBLE_SHARE * by_filter["score"].max()
+    assert negligible[negligible].index.tolist() == ["filter_3", "filter_1"]
+
+
+def test_a_motif_of_the_negatives_lowers_the_logit_and_is_read_from_them(make_model, found, by_filter, negatives):
+    row = by_filter.loc["filter_4"]
+    assert row["mean_negative"] < row["mean_positive"] <= 0 < row["score"]
+    motif = sites_to_ppms(make_model().conv1.weight, negatives, both_strands=True)[4]
+    np.testing.assert_array_equal(found.ppms["filter_4"], motif.ppm)
+
+
+def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filters, positives, negatives):
+    model = make_model()
+    contributions = filter_contributions(model, positives, negatives)
+    pd.testing.assert_frame_equal(found.contributions, contributions, check_exact=True)
+    for name, row in contributions.set_index("filter").iterrows():
+        assert by_filter.loc[name, list(row.index)].tolist() == row.tolist()
+
+    centred = {f"filter_{i}": weight - weight.mean(0) for i, weight in enumerate(filters)}
+    for name, weight in centred.items():
+        np.testing.assert_allclose(found.filters[name], weight, atol=1e-6)
+    palindromes = find_palindromes(found.filters)
+    pd.testing.assert_frame_equal(found.palindromes, palindromes, check_exact=True)
+    expected = palindromes.set_index("filter").loc[by_filter.index]
+    np.testing.assert_array_equal(by_filter["similarity"], expected["similarity"])
+    np.testing.assert_array_equal(by_filter["palindrome_p"], expected["p_value"])
+    np.testing.assert_array_equal(by_filter["palindrome_axis"], expected["axis"])
+
+    sites = [sites_to_ppms(model.conv1.weight, x, both_strands=True) for x in (positives, negatives)]
+    for name, here, there in zip(contributions["filter"], *sites, strict=True):
+        row = by_filter.loc[name]
+        if information_content(there.ppm).sum() > information_content(here.ppm).sum():
+            here, there = there, here
+            assert row["sites_in"] == "negatives"
+        np.testing.assert_array_equal(found.ppms[name], here.ppm)
+        assert row["n_sites"] == here.n_sites
+        assert row["information"] == information_content(here.ppm).sum()
+        assert row["other_information"] == information_content(there.ppm).sum()
+
+    assert list(found.matches.columns) == list(COLUMNS)
+    assert set(found.matches.attrs["refused"]) >= {"filter_1", "filter_3"}
+    for _, match in best_matches(found.matches).iterrows():
+        row = by_filter.loc[match["Query_ID"], ["best_match", "orientation", "p_value", "q_value"]]
+        assert row.tolist() == match[["Target_ID", "Orientation", "p-value", "q-value"]].tolist()
+
+    with torch.no_grad():
+        logits = torch.cat([model(positives), model(negatives)])
+    y = torch.cat([torch.ones(40, 1), torch.zeros(44, 1)])
+    assert found.scores == score_logits(y, logits).iloc[0].to_dict()
+
+
+def test_a_match_s_own_similarity_is_that_of_the_known_motif(by_filter, known):
+    row = find_palindromes({"CTCF_known1": known["CTCF_known1"]}).iloc[0]
+    assert by_filter.loc["filter_0", "match_similarity"] == pytest.approx(row["similarity"], abs=1e-6)
+    assert np.isnan(by_filter.loc["filter_1", "match_similarity"])
+
+
+def test_a_dead_filter_has_no_numbers_that_it_cannot_have(by_filter):
+    dead = by_filter.loc["filter_1"]
+    assert dead["n_sites"] == 0
+    assert dead[["similarity", "palindrome_p", "best_match", "q_value"]].isna().all()
+    assert dead["information"] == dead["score"] == 0
+
+
+def test_a_traditional_model_reads_one_strand(make_model, positives, negatives):
+    model = make_model(rc=False)
+    rows = interpret(model, positives, negatives).table.set_index("filter")
+    assert rows.loc["filter_0", "best_match"] == "CTCF_known1"
+    motif = sites_to_ppms(model.conv1.weight, positives, both_strands=False)[0]
+    assert rows.loc["filter_0", "n_sites"] == motif.n_sites < 40
+
+
+def test_motifs_from_weights(make_model, filters, positives, negatives, tmp_path):
+    found = interpret(make_model(), positives, negatives, motifs_from="weights")
+    rows = found.table.set_index("filter")
+    assert rows.loc["filter_0", "best_match"] == "CTCF_known1"
+    assert rows.loc["filter_1", "verdict"] == "dead: contributes nothing on these sequences"
+    assert rows[["n_sites", "other_information"]].isna().all(axis=None)
+    np.testing.assert_allclose(found.ppms["filter_2"], weights_to_ppm(filters[2]), atol=1e-5)
+    found.save(tmp_path)
+    assert len(load_motifs(tmp_path / "filters.meme")) == 6
+
+
+# What goes in.
+
+
+def test_paths_lists_and_tensors_are_sequences(found, make_model, positives, negatives, tmp_path):
+    for name, x in (("positives", positives), ("negatives", negatives)):
+        write_fasta(tmp_path / f"{name}.fa.gz", decode(x))
+    for here, there in (
+        (tmp_path / "positives.fa.gz", str(tmp_path / "negatives.fa.gz")),
+        (decode(positives), decode(negatives)),
+    ):
+        same = interpret(make_model(), here, there, batch_size=7)
+        pd.testing.assert_frame_equal(same.table, found.table, rtol=1e-5)
+
+
+def test_the_model_comes_back_as_it_was(make_model, positives, negatives):
+    model = make_model().train()
+    model.norm1.eval()
+    model.conv1.bias.requires_grad_(False)
+
+    def state():
+        return (
+            [module.training for module in model.modules()],
+            [parameter.requires_grad for parameter in model.parameters()],
+            [len(module._forward_hooks) for module in model.modules()],
+            [value.tolist() for value in model.state_dict().values()],
+        )
+
+    before = state()
+    interpret(model, positives, negatives)
+    assert state() == before
+
+
+def test_other_known_motifs(make_model, known, positives, negatives):
+    few = {"mine": known["CTCF_known1"], "other": known["GATA_known1"]}
+    with pytest.warns(FewTargetsWarning, match="got 2 targets"):
+        found = interpret(make_model(), positives, negatives, few)
+    assert found.table.set_index("filter").loc["filter_0", "best_match"] == "mine"
+
+
+def test_a_layer_that_reads_no_letters(positives, negatives):
+    model = compact_model(2, 3, LENGTH, widths=(8, 5), pool=20, stride=3)
+    message = r"layer 'conv2' does not read the sequence .*filter_contributions\(model, ..., layer=...\) scores them"
+    with pytest.raises(InputError, match=message):
+        interpret(model, positives, negatives, layer="conv2")
+    assert len(filter_contributions(model, positives, negatives, layer="conv2")) == 3
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_sequences_of_another_length_than_the_model_s(make_model, positives, negatives, rc):
+    with pytest.raises(InputError, match=r"got positives of 98 bp and negatives of 100 bp, expected .* Cut them to it"):
+        interpret(make_model(rc), positives[:, :, 1:-1], negatives)
+    with pytest.raises(InputError, match=r"the model got x of shape \(1, 4, 98\), expected \(N, 4, 100\)"):
+        interpret(make_model(rc), positives[:, :, 1:-1], negatives[:, :, 1:-1])
+
+
+def test_a_second_layer_that_happens_to_have_four_channels(positives, negatives):
+    model = compact_model(2, 2, LENGTH, widths=(8, 5), pool=20, stride=3)
+    with pytest.raises(InputError, match="layer 'conv2' does not read the sequence itself"):
+        interpret(model, positives, negatives, layer="conv2")
+
+
+def test_a_dilated_layer_has_no_logo(positives, negatives):
+    model = nn.Sequential(nn.Conv1d(4, 3, 5, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 92, 1))
+    with pytest.raises(InputError, match=r"has dilation \(2,\), expected 1"):
+        interpret(model, positives, negatives)
+
+
+def test_the_same_sequences_in_another_order(make_model, positives):
+    with pytest.raises(InputError, match="positives and negatives hold the same sequences"):
+        interpret(make_model(), positives, positives.flip(0))
+
+
+def test_the_meme_file_gives_the_matches_of_the_report(found, saved):
+    """compare_motifs on filters.meme, which tells the numbers of sites, finds what the report says."""
+    again = compare_motifs(saved / "filters.meme")
+    again = again[~again["Query_ID"].isin(found.matches.attrs["refused"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, found.matches, rtol=1e-4)
+
+
+def test_bad_arguments(make_model, positives, negatives):
+    with pytest.raises(InputError, match="got motifs_from='best', expected 'sites' or 'weights'"):
+        interpret(make_model(), positives, negatives, motifs_from="best")
+    with pytest.raises(InputError, match=r"positives and negatives hold the same sequences.* same file was not given"):
+        interpret(make_model(), positives, positives.double())
+    with pytest.raises(InputError, match="target: got 1, expected 0 to 0"):
+        interpret(make_model(), positives, negatives, target=1)
+
+
+def test_a_model_without_a_single_site(make_model, positives, negatives, tmp_path):
+    model = make_model()
+    nn.init.zeros_(model.conv1.weight)
+    nn.init.constant_(model.conv1.bias, -1.0)
+    found = interpret(model, positives, negatives)
+    assert set(found.table["verdict"]) == {"dead: contributes nothing on these sequences"}
+    assert len(found.matches) == 0
+    with pytest.raises(InputError, match=r"filters.meme: not written, as no filter has a site"):
+        found.to_meme(tmp_path / "filters.meme")
+    assert not (tmp_path / "filters.meme").exists()
+
+
+# What comes out.
+
+
+def test_saved_tables_are_the_tables(saved, found):
+    assert {path.name for path in saved.iterdir()} == FILES
+    for name, table in (
+        ("filters.tsv", found.table),
+        ("contributions.tsv", found.contributions),
+        ("palindromes.tsv", found.palindromes),
+        ("matches.tsv", found.matches),
+    ):
+        read = pd.read_csv(saved / name, sep="\t", comment="#").astype(table.dtypes.to_dict())
+        pd.testing.assert_frame_equal(read, table, rtol=1e-14)
+    comments = [line for line in (saved / "matches.tsv").read_text().splitlines() if line.startswith("#")]
+    assert comments[0].startswith("# filter_1: no p-value, ")
+
+
+def test_the_meme_file_holds_the_filters_that_have_sites(saved, found):
+    expected = {f"filter_{i}" for i in (0, 2, 3, 4, 5)}
+    ours, theirs = load_motifs(saved / "filters.meme"), memelite.io.read_meme(str(saved / "filters.meme"))
+    assert set(ours) == expected
+    assert {name.split()[0] for name in theirs} == expected
+    for name in expected:
+        np.testing.assert_allclose(ours[name], found.ppms[name], atol=1e-7)
+        np.testing.assert_allclose(theirs[name], found.ppms[name], atol=1e-7)
+
+
+def test_pictures_are_pictures(saved):
+    assert (saved / "logos.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert ElementTree.parse(saved / "logos.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_report_is_one_file_that_needs_no_other(saved, found):
+    page = (saved / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<title>Title &amp; more</title>" in page
+    pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
+    assert len(pictures) == 3 * len(found.table) == page.count("<img ") == page.count("alt=")
+    without = re.sub(r'"data:[^"]*"', '""', page)
+    assert not re.search(r"https?:|//|<script|<link|@import|url\(|src=\"[^\"]", without)
+    for picture in pictures:
+        root = ElementTree.fromstring(base64.b64decode(picture, validate=True))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        links = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+        assert all(value.startswith("#") for value in links)
+
+
+def test_the_report_says_what_the_table_says(saved, found):
+    page = (saved / "report.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr>\n<th scope=\"row\">(.*?)</tr>", page, re.DOTALL)
+    assert len(rows) == len(found.table)
+    for text, row in zip(rows, found.table.to_dict("records"), strict=True):
+        assert text.startswith(row["filter"])
+        assert f"{row['score']:+.3f}" in text
+        assert row["verdict"] in text
+        assert f"{row['n_sites']} sites" in text
+        assert pd.isna(row["best_match"]) or f"{row['best_match']} ({row['orientation']})" in text
+    assert f"auROC {found.scores['auroc']:.4f} and auPRC {found.scores['auprc']:.4f}" in page
+
+
+def test_saved_twice_the_bytes_are_the_same(saved, found, make_model, positives, negatives, tmp_path):
+    found.save(tmp_path / "again", "Title & more")
+    anew = interpret(make_model(), positives, negatives)
+    anew.save(tmp_path / "anew", "Title & more")
+    for folder in ("again", "anew"):
+        for name in FILES:
+            assert (tmp_path / folder / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+def test_plot(found):
+    figure = found.plot(max_filters=2)
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 2 * 2
+    assert figure.axes[0].get_title("left").startswith(found.table["filter"][0])
+    assert len(found.plot(max_filters=None).axes) == 2 * 6
+
+
+def test_a_notebook_shows_the_table(found):
+    shown = found._repr_html_()
+    assert shown.startswith("<table")
+    for text in ("filter_5", "CTCF_known1", "verdict"):
+        assert text in shown

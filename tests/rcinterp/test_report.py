@@ -1,0 +1,131 @@
+"""The page itself: what is shown, what is left out, and that nothing in it can be taken for markup."""
+
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from jinja2 import UndefinedError
+
+from rcinterp.report import filter_section, write_report
+
+SCORES = {"auroc": 0.91239, "auprc": 0.7}
+
+
+@pytest.fixture
+def table():
+    """A filter with everything, one whose match is none, and one without anything."""
+    return pd.DataFrame(
+        {
+            "filter": ["filter_1", "filter_0", "filter_2"],
+            "score": [1.23456, -0.5, 0.0],
+            "similarity": [0.4567, 0.12, np.nan],
+            "palindrome_p": [0.0312, 0.5, np.nan],
+            "n_sites": pd.Series([17, None, 0], dtype="Int64"),
+            "best_match": ["CTCF<known>1", "MYC_known1", None],
+            "orientation": ["-", "+", None],
+            "p_value": [1.2e-9, 0.3, np.nan],
+            "q_value": [3.4e-7, 1.0, np.nan],
+            "verdict": ["resembles CTCF<known>1", "no known motif", "dead"],
+        }
+    )
+
+
+@pytest.fixture
+def filters():
+    rng = np.random.default_rng(0)
+    return {f"filter_{i}": rng.normal(size=(4, 5)) if i < 2 else np.zeros((4, 5)) for i in range(3)}
+
+
+@pytest.fixture
+def ppms():
+    return {f"filter_{i}": np.random.default_rng(i).dirichlet(np.ones(4), size=5).T for i in range(3)}
+
+
+@pytest.fixture
+def page(table, filters, ppms, tmp_path):
+    """Give ``page(...)``: the text of a report with that heading, title and summary."""
+
+    def write(heading="", title="Filters", summary=""):
+        section = filter_section(heading, table, filters, ppms, SCORES)
+        write_report(tmp_path / "report.html", title, [section], summary)
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return write
+
+
+def rows_of(page):
+    """Text of each cell of each row, its pictures aside."""
+    rows = re.findall(r"<tr>\n(<th scope=\"row\">.*?)</tr>", page, re.DOTALL)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    return [[re.sub(r"<img[^>]*>|<[^>]*>", " ", cell).split() for cell in row] for row in cells]
+
+
+def test_rows_are_those_of_the_table_in_its_order(page):
+    first, second, third = rows_of(page())
+    assert first[:5] == [
+        ["filter_1"],
+        ["+1.235"],
+        ["CTCF&lt;known&gt;1", "(-)", "p", "=", "1.2e-09", "q", "=", "3.4e-07"],
+        ["0.46", "p", "=", "0.031"],
+        ["resembles", "CTCF&lt;known&gt;1"],
+    ]
+    assert first[5:] == [[], [], ["17", "sites"]]
+    assert second[:4] == [["filter_0"], ["-0.500"], ["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
+    assert second[7] == []  # made from weights, not of sites
+    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], ["0", "sites"]]
+
+
+def test_the_model_s_scores_stand_above(page):
+    assert "the model reaches auROC 0.9124 and auPRC 0.7000." in page()
+
+
+def test_nothing_given_is_taken_for_markup(page):
+    text = page(heading="<i>A</i>", title='T & "U"', summary="<script>1</script>")
+    assert "<i>" not in text
+    assert "<script>" not in text
+    assert "<h2>&lt;i&gt;A&lt;/i&gt;</h2>" in text
+    assert "<title>T &amp; &#34;U&#34;</title>" in text
+    assert "&lt;script&gt;" in text
+
+
+def test_heading_and_summary_may_be_left_out(page):
+    without, given = page(), page(heading="Model A", summary="Two models.")
+    assert "<h2>" not in without
+    assert "<h2>Model A</h2>" in given
+    assert given.count("<p>") == without.count("<p>") + 1
+    assert "<p>Two models.</p>" in given
+
+
+def test_the_same_filters_give_the_same_bytes(page):
+    assert page() == page()
+
+
+def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_bits(table, filters, ppms):
+    palindrome = np.eye(4) - 0.25  # ACGT
+    row = filter_section("", table, filters | {"filter_1": palindrome}, ppms, SCORES).rows[0]
+    assert row["forward"] == row["reverse"] != row["compared"]
+    other = filter_section("", table, filters, ppms, SCORES).rows
+    assert other[0]["forward"] != other[0]["reverse"]
+    assert other[0]["compared"] == row["compared"]
+    svg = base64.b64decode(row["forward"].removeprefix("data:image/svg+xml;base64,")).decode()
+    assert svg.startswith("<?xml")
+    assert "<dc:date>" not in svg
+
+
+def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):
+    sections = [filter_section(f"Model {name}", table, filters, ppms, SCORES) for name in "AB"]
+    write_report(tmp_path / "report.html", "Both", sections)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall("<h2>(.*?)</h2>", text) == ["Model A", "Model B"]
+    assert len(rows_of(text)) == 2 * 3
+    assert text.count("<!DOCTYPE html>") == text.count("</html>") == 1
+
+
+def test_a_row_that_lacks_something_is_an_error_not_a_gap(table, filters, ppms, tmp_path):
+    section = filter_section("", table, filters, ppms, SCORES)
+    del section.rows[1]["verdict"]
+    with pytest.raises(UndefinedError, match="verdict"):
+        write_report(tmp_path / "report.html", "T", [section])
+    assert not (tmp_path / "report.html").exists()
