@@ -102,7 +102,7 @@ class RCReport:
             return f"invariant: forward and reverse-complement outputs differ by at most {self.error:.3g}"
         if math.isnan(self.error):
             return f"not invariant: layer {self.first_break} raised: {self.advice}"
-        outputs = f"outputs differ by up to {self.error:.3g}"
+        outputs = f"outputs differ by up to {self.error:.3g}" if self.error > 1e-5 else "its present weights hide it"
         return f"not invariant: {outputs}; the first layer to break it is {self.first_break}: {self.advice}"
 
 

@@ -16,7 +16,7 @@ from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compar
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
-from rcinterp.interpretation import NEGLIGIBLE_SHARE, interpret
+from rcinterp.interpretation import NEGLIGIBLE_SHARE, _verdict, interpret
 from rcinterp.metrics import score_logits
 from rcinterp.models import compact_model
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
@@ -171,11 +171,27 @@ def test_verdicts(by_filter):
     assert negligible[negligible].index.tolist() == ["filter_3", "filter_1"]
 
 
-def test_a_motif_of_the_negatives_lowers_the_logit_and_is_read_from_them(make_model, found, by_filter, negatives):
+@pytest.mark.parametrize(
+    ("q_value", "match_similarity", "expected"),
+    [
+        (0.009, 0.8, "resembles M; palindromic, as that motif is"),
+        (0.009, 0.79, "resembles M; palindromic: perhaps an artefact"),
+        (0.011, 0.8, "no known motif; palindromic: perhaps an artefact"),  # a match that is not named excuses nothing
+        (np.nan, np.nan, "no known motif; palindromic: perhaps an artefact"),
+    ],
+)
+def test_the_verdict_on_a_palindrome(by_filter, q_value, match_similarity, expected):
+    row = by_filter.loc["filter_2"].copy()
+    row[["q_value", "match_similarity", "best_match", "similarity"]] = [q_value, match_similarity, "M", 0.8]
+    assert _verdict(row, row["score"], None) == expected
+
+
+def test_a_motif_is_read_from_the_class_that_shows_it(by_filter):
+    """... whatever the sign of the contribution: the filter of the negatives' motif has a positive score."""
+    assert by_filter.loc[["filter_0", "filter_2", "filter_4"], "sites_in"].tolist() == [*["positives"] * 2, "negatives"]
     row = by_filter.loc["filter_4"]
     assert row["mean_negative"] < row["mean_positive"] <= 0 < row["score"]
-    motif = sites_to_ppms(make_model().conv1.weight, negatives, both_strands=True)[4]
-    np.testing.assert_array_equal(found.ppms["filter_4"], motif.ppm)
+    assert (by_filter["information"] >= by_filter["other_information"]).all()
 
 
 def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filters, positives, negatives):
@@ -273,7 +289,7 @@ def test_the_model_comes_back_as_it_was(make_model, positives, negatives):
         return (
             [module.training for module in model.modules()],
             [parameter.requires_grad for parameter in model.parameters()],
-            [len(module._forward_hooks) for module in model.modules()],
+            [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()],
             [value.tolist() for value in model.state_dict().values()],
         )
 
@@ -322,6 +338,11 @@ def test_the_same_sequences_in_another_order(make_model, positives):
         interpret(make_model(), positives, positives.flip(0))
 
 
+def test_sequences_in_both_sets_are_counted(make_model, positives, negatives):
+    with pytest.warns(UserWarning, match="interpret: 3 sequences stand both in the positives and in the negatives"):
+        interpret(make_model(), positives, torch.cat([negatives, positives[:3]]))
+
+
 def test_the_meme_file_gives_the_matches_of_the_report(found, saved):
     """compare_motifs on filters.meme, which tells the numbers of sites, finds what the report says."""
     again = compare_motifs(saved / "filters.meme")
@@ -347,7 +368,8 @@ def test_a_model_without_a_single_site(make_model, positives, negatives, tmp_pat
     assert len(found.matches) == 0
     with pytest.raises(InputError, match=r"filters.meme: not written, as no filter has a site"):
         found.to_meme(tmp_path / "filters.meme")
-    assert not (tmp_path / "filters.meme").exists()
+    found.save(tmp_path)  # all but that file
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"filters.meme"}
 
 
 # What comes out.
@@ -410,13 +432,10 @@ def test_the_report_says_what_the_table_says(saved, found):
     assert f"auROC {found.scores['auroc']:.4f} and auPRC {found.scores['auprc']:.4f}" in page
 
 
-def test_saved_twice_the_bytes_are_the_same(saved, found, make_model, positives, negatives, tmp_path):
-    found.save(tmp_path / "again", "Title & more")
-    anew = interpret(make_model(), positives, negatives)
-    anew.save(tmp_path / "anew", "Title & more")
-    for folder in ("again", "anew"):
-        for name in FILES:
-            assert (tmp_path / folder / name).read_bytes() == (saved / name).read_bytes(), name
+def test_saved_anew_the_bytes_are_the_same(saved, make_model, positives, negatives, tmp_path):
+    interpret(make_model(), positives, negatives).save(tmp_path, "Title & more")
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
 
 
 def test_plot(found):

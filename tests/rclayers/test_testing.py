@@ -58,6 +58,7 @@ def test_a_plain_batch_norm_hides_until_it_is_trained():
     report = check_rc(model, 38)
     assert report.error < 1e-5  # its present weights are the same for both strands
     assert not report.is_invariant
+    assert str(report).startswith("not invariant: its present weights hide it; the first layer to break it is norm")
 
 
 def test_functional_code_that_breaks_it_is_told_apart():

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+from importlib.metadata import version
 from xml.etree import ElementTree
 
 import numpy as np
@@ -260,6 +261,7 @@ def test_settings_of_the_paper(folder, study):
     assert Fig5Settings() == Fig5Settings(rc_filters=8, traditional_filters=16, width=15, epochs=80)
     kept = json.loads((folder / "runs/rc-seed1/result.json").read_text())["settings"]
     assert (kept["model"], kept["seed"], kept["epochs"]) == ("rc", 1, 1)
+    assert kept["rcinterp"] == version("rcinterp")
     assert len(kept["train_sha256"]) == len(kept["valid_sha256"]) == 64
 
 

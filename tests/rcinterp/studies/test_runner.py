@@ -111,6 +111,17 @@ def test_a_result_of_other_settings_is_refused_before_anything_is_done(start, ru
     assert calls() == ["run5"]
 
 
+def test_a_result_that_someone_else_has_damaged(start, tmp_path):
+    start()
+    (tmp_path / "runs/run3/result.json").write_text("{")
+    with pytest.raises(
+        InputError, match=r"run3/result.json: cannot be read \(.*\); delete it, and the run is done again"
+    ):
+        start()
+    (tmp_path / "runs/run3/result.json").unlink()
+    assert start() == expected(5, 3, 7)
+
+
 def test_two_processes_give_the_same_results(start, calls, tmp_path):
     assert start(jobs=2) == expected(5, 3, 7)
     assert sorted(calls()) == ["run3", "run5", "run7"]
