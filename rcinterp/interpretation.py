@@ -35,8 +35,8 @@ PALINDROME_SIMILARITY = 0.8
 MATCH_Q_VALUE = 0.01
 #: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
 #: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike: such
-#: filters gained -1.2 to 0.7 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
-MIN_GAIN = 1.0
+#: filters gained up to 1.2 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
+MIN_GAIN = 2.0
 #: A filter whose score is smaller than this share of the largest is called negligible.
 NEGLIGIBLE_SHARE = 0.05
 
@@ -262,7 +262,9 @@ def _compare(found: pd.DataFrame, known: dict[str, Motif]) -> pd.DataFrame:
     compared, refused = {}, {}
     for row in found.to_dict("records"):
         own, other = row["information"], row["other_information"]
-        if own - other < MIN_GAIN:
+        if row["n_sites"] == 0:
+            refused[row["filter"]] = "no site scores above 0 (a dead filter)"
+        elif own - other < MIN_GAIN:
             refused[row["filter"]] = (
                 f"its best sites hold {own:.1f} bits, hardly more than those in the other class ({other:.1f})"
             )
