@@ -35,7 +35,7 @@ PALINDROME_SIMILARITY = 0.8
 MATCH_Q_VALUE = 0.01
 #: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
 #: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike: such
-#: filters gained up to 1.2 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
+#: filters gained up to 1.0 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
 MIN_GAIN = 2.0
 #: A filter whose score is smaller than this share of the largest is called negligible.
 NEGLIGIBLE_SHARE = 0.05
