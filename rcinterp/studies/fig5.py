@@ -114,8 +114,8 @@ def study_fig5(
         for model in ("rc", "traditional")
     ]
     found = run_all(runs, partial(_train_and_read, train, valid), folder / "runs", jobs=jobs, progress=progress)
-    top_filters = pd.DataFrame([row for result in found for row in result["top_filters"]])
-    results = pd.DataFrame([result["summary"] for result in found])
+    top_filters = _table([row for result in found for row in result["top_filters"]])
+    results = _table([result["summary"] for result in found])
     study = Fig5Study(results, top_filters, _judge(results), _draw(found, _median_seed(results)))
     results.to_csv(folder / "results.tsv", sep="\t", index=False)
     top_filters.to_csv(folder / "top_filters.tsv", sep="\t", index=False)
@@ -160,6 +160,10 @@ def _train_and_read(train: Dataset, valid: Dataset, run: Run, folder: Path) -> d
     }
     weights = {row["filter"]: found.filters[row["filter"]].tolist() for row in top}
     return {"summary": summary, "top_filters": top, "weights": weights}
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).astype({"best_match": "string", "q_value": float})  # also if no filter has a match
 
 
 def _top_filters(found: Interpretation, run: dict[str, Any]) -> list[dict[str, Any]]:
