@@ -163,7 +163,8 @@ def _train_and_read(train: Dataset, valid: Dataset, run: Run, folder: Path) -> d
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).astype({"best_match": "string", "q_value": float})  # also if no filter has a match
+    text = pd.Series([""]).dtype  # whatever pandas takes for text, also if no filter has a match
+    return pd.DataFrame(rows).astype({"best_match": text, "q_value": float})
 
 
 def _top_filters(found: Interpretation, run: dict[str, Any]) -> list[dict[str, Any]]:
