@@ -1,12 +1,12 @@
 """The command line: arguments become one call; the only place that prints."""
 
+import difflib
 import sys
 import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from safetensors import SafetensorError
 
 from rcinterp.errors import InputError
 
@@ -37,8 +37,6 @@ class _Commands(click.Group):
             raise _InputProblem(error.format_message()) from error
         except OSError as error:
             raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
-        except SafetensorError as error:
-            raise _InputProblem(f"a model or checkpoint cannot be written ({error}); name another folder.") from error
         except ValueError as error:
             from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
 
@@ -60,6 +58,11 @@ def _show_warning(
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
+
+
+def _warn_below_chance(auroc: float) -> None:
+    if auroc < 0.4:
+        _say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
 
 
 def _warm_up() -> None:
@@ -105,7 +108,8 @@ def simulate(
 
     known = load_motifs(catalogue)
     if motif not in known:
-        raise InputError(f"--motif: {motif!r} is not in {catalogue}, expected a name such as {next(iter(known))!r}.")
+        near = difflib.get_close_matches(motif, known, n=3, cutoff=0) or list(known)[:3]
+        raise InputError(f"--motif: {motif!r} is not in {catalogue}, expected a name such as {', '.join(near)}.")
     simulation = simulate_motifs({motif: known[motif]}, n_per_class, length, seed=seed)
     sequences = {"pos": simulation.x, "neg": simulate_background(n_per_class, length, seed=seed)}
     n_train = round((1 - valid_fraction) * n_per_class)
@@ -185,6 +189,7 @@ def train(
     history.to_csv(out / "history.tsv", sep="\t", index=False)
     save_model(model, out)
     best = history[history["is_best"]].iloc[0]
+    _warn_below_chance(best["valid_auroc"])
     _say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
     click.echo(out)
 
@@ -204,6 +209,7 @@ def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs
     loaded = load_model(model)
     _warm_up()
     found = interpret(loaded, positives, negatives, motifs, motifs_from=motifs_from)
+    _warn_below_chance(found.scores["auroc"])
     click.echo(found.save(out, f"Filters of {model.name}"))
 
 

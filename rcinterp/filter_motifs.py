@@ -32,7 +32,8 @@ def weights_to_ppm(
     background : array of 4 probabilities
         Of A, C, G, T; uniform by default.
     information : float, optional
-        Total information of the PPM against the background, in bits; `BITS_PER_POSITION` a position when not given.
+        Total information of the PPM against the background, in bits; when not given, `BITS_PER_POSITION` a position, or
+        90 % of what the filter can hold if that is less.
 
     Returns
     -------

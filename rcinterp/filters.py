@@ -65,6 +65,9 @@ def find_filters(model: nn.Module, layer: str | None = None) -> FilterLayer:
     InputError
         If there is no such convolution.
     """
+    given: object = model
+    if not isinstance(given, nn.Module):
+        raise InputError(f"got a model of type {type(given).__name__}, expected an nn.Module, e.g. load_model(folder).")
     modules = list(model.named_modules())
     convolutions = {name: module for name, module in modules if isinstance(module, nn.Conv1d | RCConv1d)}
     if layer is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
@@ -70,6 +70,11 @@ class CompactModel(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits: (N, 4, length) -> (N, n_tasks)."""
+        given: object = x
+        if not isinstance(given, Tensor):
+            raise InputError(
+                f"the model got {type(given).__name__}, expected a tensor; use rcinterp.predict(model, ...)."
+            )
         if x.dim() != 3 or tuple(x.shape[1:]) != (4, self.architecture.length):
             fix = (
                 "If your one-hot is (N, L, 4), use x.transpose(1, 2)."
@@ -249,7 +254,7 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     text = json.dumps(description, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors.part")
+    (folder / "model.safetensors.part").write_bytes(save(weights))
     os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
     (folder / "model.json.part").write_text(text, encoding="utf-8")
     os.replace(folder / "model.json.part", folder / "model.json")
@@ -265,6 +270,8 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
         If the folder holds no such model, or its two files do not belong together.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file, expected the folder of a model; use {folder.parent}.")
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

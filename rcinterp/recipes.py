@@ -49,7 +49,7 @@ class KerasAdam(torch.optim.Adam):
     Notes
     -----
     ``w -= lr · sqrt(1 - b2^t) / (1 - b1^t) · m / (sqrt(v) + eps)``; PyTorch's own corrects v first, which makes its
-    eps larger by 1 / sqrt(1 - b2^t), 32 times at the first step. Equal to the original to 1e-10 over five steps.
+    eps count for less, by sqrt(1 - b2^t): a 32nd at the first step. Equal to the original to 1e-10 over five steps.
     """
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # the closure is not supported here

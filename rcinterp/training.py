@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -43,6 +43,8 @@ def fit(
     progress: bool = True,
 ) -> pd.DataFrame:
     """History of a training run, one row an epoch; the model is left with the weights of its best epoch, in eval mode.
+
+    The weights that the model has are replaced first: `initialise=False` goes on from them.
 
     Parameters
     ----------
@@ -189,7 +191,7 @@ class _Run:
         metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, part, metadata)
+        part.write_bytes(save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
         os.replace(part, path)
 
     def restore(self, path: Path) -> None:
@@ -267,6 +269,10 @@ def _positive_weight(given: object, y: Tensor) -> Tensor:
 
 
 def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
+    given: list[tuple[str, object]] = [("train", train), ("valid", valid)]
+    for name, data in given:
+        if not isinstance(data, Dataset):
+            raise InputError(f"fit: got {name} as {type(data).__name__}, expected a Dataset; use load_dataset(...).")
     if train.length != valid.length or train.n_tasks != valid.n_tasks:
         raise InputError(
             f"fit: got training sequences of {train.length} bp with {train.n_tasks} tasks and validation sequences of "
@@ -293,9 +299,10 @@ def _whole(name: str, size: object) -> int:
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     for name, value in wanted.items():
         if found.get(name) != json.loads(json.dumps(value)):
+            change = "" if name == "model" else f" was {found.get(name)!r}, now {value!r}"
             raise InputError(
-                f"{path}: a checkpoint of another run ({name} was {found.get(name)!r}, now {value!r}); delete it, or "
-                "name another file."
+                f"{path}: a checkpoint of another run ({name}{change or ' has other weights'}); delete it, or write to "
+                "another place."
             )
 
 

@@ -22,6 +22,7 @@ def table():
             "score": [1.23456, -0.5, 0.0],
             "similarity": [0.4567, 0.12, np.nan],
             "palindrome_p": [0.0312, 0.5, np.nan],
+            "sites_in": ["positives", None, "negatives"],
             "n_sites": pd.Series([17, None, 0], dtype="Int64"),
             "best_match": ["CTCF<known>1", "MYC_known1", None],
             "orientation": ["-", "+", None],
