@@ -72,10 +72,10 @@ def test_rows_are_those_of_the_table_in_its_order(page):
         ["0.46", "p", "=", "0.031"],
         ["resembles", "CTCF&lt;known&gt;1"],
     ]
-    assert first[5:] == [[], [], ["17", "sites"]]
+    assert first[5:] == [[], [], ["17", "sites", "of", "the", "positives"]]
     assert second[:4] == [["filter_0"], ["-0.500"], ["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
     assert second[7] == []  # made from weights, not of sites
-    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], ["0", "sites"]]
+    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], ["0", "sites", "of", "the", "negatives"]]
 
 
 def test_the_model_s_scores_stand_above(page):
