@@ -14,7 +14,7 @@ from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.matrices import as_background
 from rcinterp.sequences import SequenceInput, as_one_hot
-from rclayers import reverse_complement, tie
+from rclayers import by_strand, reverse_complement, tie
 
 #: Mean information of a position in the 2,067 ENCODE motifs, in bits against a uniform background.
 BITS_PER_POSITION = 1.09
@@ -168,16 +168,12 @@ def sites_to_ppms(
 
 def _best_sites(filters: Tensor, x: Tensor, both_strands: bool, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Score, start and strand (True: the reverse one) of each filter's best site in each sequence, (N, F) each."""
-    n_filters = len(filters)
     bank = tie(filters) if both_strands else filters
     found = [functional.conv1d(batch, bank).max(dim=2) for batch in torch.split(x, batch_size)]
     scores, starts = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
     if not both_strands:
         return scores, starts, torch.zeros_like(scores, dtype=torch.bool)
-    forward, reverse = scores[:, :n_filters], scores[:, n_filters:].flip(1)
+    forward, reverse = by_strand(scores).tensor_split(2)
+    forward_starts, reverse_starts = by_strand(starts).tensor_split(2)
     turned = reverse > forward
-    return (
-        torch.maximum(forward, reverse),
-        torch.where(turned, starts[:, n_filters:].flip(1), starts[:, :n_filters]),
-        turned,
-    )
+    return torch.maximum(forward, reverse), torch.where(turned, reverse_starts, forward_starts), turned
