@@ -228,7 +228,7 @@ def _train_epoch(run: _Run, train: Dataset, order: Tensor, positive_weight: Tens
         logits = run.model(x.to(device, dtype))
         loss = _loss(logits, train.y[rows].to(device, dtype), positive_weight)
         run.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # so it is in torch
         run.optimiser.step()
         losses.append(loss.detach())
     return float(torch.stack(losses).mean())
@@ -299,10 +299,9 @@ def _whole(name: str, size: object) -> int:
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     for name, value in wanted.items():
         if found.get(name) != json.loads(json.dumps(value)):
-            change = "" if name == "model" else f" was {found.get(name)!r}, now {value!r}"
+            change = "has other weights" if name == "model" else f"was {found.get(name)!r}, now {value!r}"
             raise InputError(
-                f"{path}: a checkpoint of another run ({name}{change or ' has other weights'}); delete it, or write to "
-                "another place."
+                f"{path}: a checkpoint of another run ({name} {change}); delete it, or write to another place."
             )
 
 

@@ -187,31 +187,25 @@ def _weighted_similarity(table: pd.DataFrame) -> float:
 
 def _judge(results: pd.DataFrame) -> str:
     """The paper's claim, put to a one-sided exact Wilcoxon rank-sum test (section 3.8)."""
-    rc, traditional = (results[results["model"] == model] for model in ("rc", "traditional"))
-    lines = [f"{len(rc)} seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8)"]
-    for column, what, p in (
-        ("similarity", "palindrome score of the top filter", _p_greater(traditional, rc, "similarity")),
-        (
-            "weighted_similarity",
-            "contribution-weighted palindrome score",
-            _p_greater(traditional, rc, "weighted_similarity"),
-        ),
-    ):
-        holds = "higher" if p < 0.05 else "not significantly higher"
-        lines.append(
-            f"{what}: traditional {_spread(traditional[column])}, RC {_spread(rc[column])}: {holds} in the traditional "
-            f"model, p = {p:.3g}"
-        )
-    p = _p_greater(rc, traditional, "canonical_similarity")
-    holds = "higher" if p < 0.05 else "not significantly higher"
-    lines.append(
-        f"similarity of the top filter to {CANONICAL}: RC {_spread(rc['canonical_similarity'])}, traditional "
-        f"{_spread(traditional['canonical_similarity'])}: {holds} in the RC model, p = {p:.3g}"
-    )
-    lines.append(f"auROC: RC {_spread(rc['auroc'], 4)}, traditional {_spread(traditional['auroc'], 4)}")
-    for name, rows in (("RC", rc), ("traditional", traditional)):
+    models = {name: results[results["model"] == name.lower()] for name in ("RC", "traditional")}
+    lines = [
+        f"{len(models['RC'])} seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8)",
+        _claim("palindrome score of the top filter", "similarity", models, "traditional", "RC"),
+        _claim("contribution-weighted palindrome score", "weighted_similarity", models, "traditional", "RC"),
+        _claim(f"similarity of the top filter to {CANONICAL}", "canonical_similarity", models, "RC", "traditional"),
+        "auROC: " + ", ".join(f"{name} {_spread(rows['auroc'], 4)}" for name, rows in models.items()),
+    ]
+    for name, rows in models.items():
         lines.append(f"largest |logit(x) - logit(rc x)| of the {name} models: {rows['rc_difference'].max():.2g}")
     return "\n".join(lines)
+
+
+def _claim(what: str, column: str, models: dict[str, pd.DataFrame], high: str, low: str) -> str:
+    """One line: both models' values, and whether they are higher in the model that is said to be."""
+    p = _p_greater(models[high], models[low], column)
+    holds = "higher" if p < 0.05 else "not significantly higher"
+    values = ", ".join(f"{name} {_spread(models[name][column])}" for name in (high, low))
+    return f"{what}: {values}: {holds} in the {high} model, p = {p:.3g}"
 
 
 def _p_greater(one: pd.DataFrame, other: pd.DataFrame, column: str) -> float:
