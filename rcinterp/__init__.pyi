@@ -30,3 +30,4 @@ from .similarity import compare_matrices as compare_matrices
 from .simulate import simulate_background as simulate_background
 from .simulate import simulate_motifs as simulate_motifs
 from .training import fit as fit
+from .windows import extract_windows as extract_windows

@@ -36,7 +36,7 @@ class DemoSettings:
     n_per_class: int = 5000
     length: int = 200
     n_filters: int = 8
-    epochs: int = 30
+    epochs: int = 20
 
 
 def run_demo(
@@ -101,5 +101,5 @@ def simulate_one_motif(motif: str, n_per_class: int, length: int, *, seed: int) 
 
 def _train_and_read(model: CompactModel, train: Dataset, valid: Dataset, epochs: int, seed: int) -> Interpretation:
     with one_thread():
-        fit(model, train, valid, seed=seed, epochs=epochs, patience=None, augment=not model.architecture.rc)
+        fit(model, train, valid, seed=seed, epochs=epochs, augment=not model.architecture.rc)
         return interpret(model, valid.positives(), valid.negatives())

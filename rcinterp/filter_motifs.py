@@ -153,7 +153,7 @@ def sites_to_ppms(
     n_filters, _, width = filters.shape
     if x.shape[2] < width:
         raise InputError(f"sites_to_ppms: got sequences of {x.shape[2]} bp, expected at least the filter's {width} bp.")
-    scores, starts, turned = _best_sites(filters, x, both_strands, batch_size)
+    scores, starts, turned = best_sites(filters, x, both_strands, batch_size)
     motifs = []
     for f in range(n_filters):
         rows = torch.nonzero((scores[:, f] > 0) & (scores[:, f] >= threshold * scores[:, f].max())).flatten()
@@ -166,14 +166,17 @@ def sites_to_ppms(
     return motifs
 
 
-def _best_sites(filters: Tensor, x: Tensor, both_strands: bool, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Score, start and strand (True: the reverse one) of each filter's best site in each sequence, (N, F) each."""
+def best_sites(filters: Tensor, x: Tensor, both_strands: bool, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Score, start and strand (True: the reverse one) of each filter's best site in each sequence, (N, F) each.
+
+    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU.
+    """
     bank = tie(filters) if both_strands else filters
     found = [functional.conv1d(batch, bank).max(dim=2) for batch in torch.split(x, batch_size)]
     scores, starts = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
     if not both_strands:
         return scores, starts, torch.zeros_like(scores, dtype=torch.bool)
-    forward, reverse = by_strand(scores).tensor_split(2)
-    forward_starts, reverse_starts = by_strand(starts).tensor_split(2)
+    forward, reverse = by_strand(scores).chunk(2)
+    forward_starts, reverse_starts = by_strand(starts).chunk(2)
     turned = reverse > forward
     return torch.maximum(forward, reverse), torch.where(turned, reverse_starts, forward_starts), turned

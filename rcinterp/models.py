@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -17,8 +17,17 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.recipes import initialise_as_keras
-from rclayers import RCBatchNorm1d, RCConv1d, RCLinear, RCMaxPool1d, RCWeightedSum1d, SymmetryError
+from rcinterp.initialisation import initialise_as_keras
+from rclayers import (
+    RCBatchNorm1d,
+    RCConv1d,
+    RCLinear,
+    RCMaxPool1d,
+    RCWeightedSum1d,
+    Strandwise,
+    SymmetryError,
+    WeightedSum1d,
+)
 
 _FORMAT = "rcinterp model 1"
 
@@ -35,6 +44,7 @@ class Architecture:
     widths: tuple[int, ...]
     pool: int
     stride: int
+    read_out: str
 
     @property
     def map_length(self) -> int:
@@ -59,14 +69,20 @@ class CompactModel(nn.Sequential):
 
     Notes
     -----
-    Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head`` (RC) or ``flatten, head``
-    (traditional). docs/original-weights.md tells which array of the original goes where.
+    Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head`` or ``flatten, head``.
+    docs/original-weights.md tells which array of the original goes where.
     """
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]", architecture: Architecture) -> None:
         super().__init__(layers)
         self.architecture = architecture
         self.provenance: dict[str, Any] = {}
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Layer, or `nn.Sequential` of some layers."""
+        if isinstance(index, slice):
+            return nn.Sequential(OrderedDict(list(self.named_children())[index]))
+        return super().__getitem__(index)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits: (N, 4, length) -> (N, n_tasks)."""
@@ -97,6 +113,7 @@ def compact_model(
     widths: Sequence[int] | None = None,
     pool: int = 40,
     stride: int = 20,
+    read_out: str | None = None,
 ) -> CompactModel:
     """The paper's model: convolutions with batch norm and ReLU, one max pooling, and a read-out; logits out.
 
@@ -116,6 +133,8 @@ def compact_model(
         Width of each convolution; 15, then 14 for the others, when not given (section 3.4.2). Simulated data: (21,).
     pool, stride : int
         Max pooling: 40/20 for ChIP-seq data, 20/20 for simulated data.
+    read_out : "weighted_sum" or "dense", optional
+        What follows the pooling; when not given, the paper's: "weighted_sum" for rc=True, "dense" for rc=False.
 
     Returns
     -------
@@ -129,9 +148,9 @@ def compact_model(
 
     Notes
     -----
-    RC read-out: weighted sum over positions, then a dense layer on both strands. With a single output that layer is
-    redundant, so it is frozen: weights 1, bias 0 (section 3.4.2). Traditional read-out: one dense layer on all pooled
-    values.
+    "weighted_sum": a weighted sum over positions, then a dense layer; for rc=True it weighs both strands alike. With a
+    single output that layer is redundant, so it is frozen: weights 1, bias 0 (section 3.4.2). "dense": one dense layer
+    on all pooled values; for rc=True on the sum of what the two strands show.
 
     References
     ----------
@@ -149,7 +168,11 @@ def compact_model(
         widths = (15, *[14] * (sizes["n_layers"] - 1))
     if isinstance(widths, int):
         raise InputError(f"compact_model: got widths={widths}, expected one a layer, e.g. widths=({widths},).")
-    architecture = Architecture(rc=bool(rc), widths=tuple(_whole("widths", width) for width in widths), **sizes)
+    if read_out is None:
+        read_out = "weighted_sum" if rc else "dense"
+    architecture = Architecture(
+        rc=bool(rc), widths=tuple(_whole("widths", width) for width in widths), read_out=read_out, **sizes
+    )
     _check(architecture)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 4
@@ -162,23 +185,26 @@ def compact_model(
             layers[f"norm{i}"] = nn.BatchNorm1d(n_filters, eps=1e-3, momentum=0.01)
         layers[f"relu{i}"] = nn.ReLU()
         channels = 2 * n_filters if rc else n_filters
-    if rc:
-        layers["pool"] = RCMaxPool1d(pool, stride)
-        layers["weighted_sum"] = RCWeightedSum1d(n_filters, architecture.pooled_length)
-        layers["head"] = _all_ones_head(n_filters) if n_tasks == 1 else RCLinear(n_filters, n_tasks)
-    else:
-        layers["pool"] = nn.MaxPool1d(pool, stride)
-        layers["flatten"] = nn.Flatten()
-        layers["head"] = nn.Linear(n_filters * architecture.pooled_length, n_tasks)
+    layers["pool"] = RCMaxPool1d(pool, stride) if rc else nn.MaxPool1d(pool, stride)
+    layers |= _read_out(architecture)
     model = CompactModel(layers, architecture)
     initialise_as_keras(model)
     return model
 
 
-def _all_ones_head(n_filters: int) -> RCLinear:
-    head = RCLinear(n_filters, 1)
-    nn.init.ones_(head.weight)
-    return head.requires_grad_(False)
+def _read_out(architecture: Architecture) -> dict[str, nn.Module]:
+    rc, n_filters, length = architecture.rc, architecture.n_filters, architecture.pooled_length
+    dense = RCLinear if rc else nn.Linear
+    if architecture.read_out == "dense":
+        flatten = Strandwise(nn.Flatten()) if rc else nn.Flatten()
+        return {"flatten": flatten, "head": dense(n_filters * length, architecture.n_tasks)}
+    weighted_sum = RCWeightedSum1d if rc else WeightedSum1d
+    head = dense(n_filters, architecture.n_tasks)
+    if architecture.n_tasks == 1:
+        nn.init.ones_(head.weight)
+        nn.init.constant_(cast(Tensor, head.bias), 0)
+        head.requires_grad_(False)
+    return {"weighted_sum": weighted_sum(n_filters, length), "head": head}
 
 
 def _whole(name: str, size: Any) -> int:
@@ -194,6 +220,8 @@ def _check(architecture: Architecture) -> None:
             f"compact_model: got {len(architecture.widths)} widths for {architecture.n_layers} layers, expected one "
             "a layer, e.g. widths=(15, 14, 14)."
         )
+    if architecture.read_out not in ("weighted_sum", "dense"):
+        raise InputError(f"compact_model: got read_out={architecture.read_out!r}, expected 'weighted_sum' or 'dense'.")
     spare = architecture.map_length - architecture.pool
     if spare < 0:
         raise InputError(

@@ -1,37 +1,61 @@
 """How a model is initialised and optimised: the one place where a recipe is written down.
 
-``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017. Another recipe is another `Recipe`; nothing else changes.
+``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017; ``quiet`` is what docs/recipe.md found to be better.
+Another recipe is another `Recipe`; nothing else changes.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.initialisation import find_read_outs, initialise_as_keras, level_read_out, raise_threshold
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Initialisation, optimiser and learning-rate schedule of a training run.
+    """Initialisation, optimiser, learning-rate schedule and length of a training run.
 
     Attributes
     ----------
     name : str
         Under which it is recorded beside a model.
     initialise : callable
-        Draws the weights of a model anew, in place, from torch's global generator; frozen weights are left alone.
+        (model, length of the sequences in bp): draws the weights anew, in place, from torch's global generator; frozen
+        weights are left alone.
     optimiser : callable
-        Trainable parameters -> torch optimiser, with the base learning rate.
+        Trainable parameters, or torch's groups of them -> torch optimiser, with the base learning rate.
     schedule : callable
         Share of the steps done, in [0, 1) -> factor on the base learning rate.
+    epochs : int
+        At most, when `fit` is not told.
+    samples_per_epoch : (int, int)
+        Fewest and most, when `fit` is not told: between them, an epoch is one pass over the training set.
+    patience : int or None
+        Epochs without a better validation auROC after which to stop, when `fit` is not told; None: never.
+    read_out_rate : float
+        Factor on the learning rate of the layers after the last max pooling.
+    momentum : float, optional
+        Share of the newest batch in batch norm's running statistics, during training; when not given, the layers' own,
+        which is 0.01 in compact models (Keras' 0.99).
+    penalty : callable, optional
+        (model, length) -> a function without arguments that gives what is added to the loss of each batch.
     """
 
     name: str
-    initialise: Callable[[nn.Module], None]
-    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    initialise: Callable[[nn.Module, int], None]
+    optimiser: Callable[[Iterable[Any]], torch.optim.Optimizer]
     schedule: Callable[[float], float]
+    epochs: int = 80
+    samples_per_epoch: tuple[int, int] = (5000, 5000)
+    patience: int | None = 10
+    read_out_rate: float = 1.0
+    momentum: float | None = None
+    penalty: Callable[[nn.Module, int], Callable[[], Tensor]] | None = None
 
 
 def find_recipe(recipe: str | Recipe) -> Recipe:
@@ -61,33 +85,112 @@ class KerasAdam(torch.optim.Adam):
         super().step()
 
 
-def initialise_as_keras(model: nn.Module) -> None:
-    """Draw weights as the paper did: Glorot-uniform for convolution and dense, biases 0, section 3.7 for weighted sums.
-
-    Layers whose parameters are all frozen (the all-ones head) stay as they are; other layers draw by their own
-    ``reset_parameters``.
-    """
-    for module in model.modules():
-        parameters = list(module.parameters(recurse=False))
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            continue
-        if isinstance(module, nn.Conv1d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif callable(reset := getattr(module, "reset_parameters", None)):
-            reset()
-
-
-def _constant(progress: float) -> float:
+def constant(progress: float) -> float:
+    """Factor 1 from the first step to the last."""
     return 1.0
 
 
-RECIPES = {
-    "paper": Recipe(
-        name="paper",
-        initialise=initialise_as_keras,
-        optimiser=lambda parameters: KerasAdam(parameters, lr=1e-3),
-        schedule=_constant,
+def one_cycle(progress: float, warm_up: float = 0.25) -> float:
+    """Factor that rises linearly from 0 to 1 over the first quarter of the steps, then falls to 0 along a cosine."""
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+def tie_positions(strength: float) -> Callable[[nn.Module, int], Callable[[], Tensor]]:
+    """Penalty: `strength` times the squared deviations of the read-out's weights from their mean over positions."""
+
+    def prepare(model: nn.Module, length: int) -> Callable[[], Tensor]:
+        read_outs = find_read_outs(model, length)
+
+        def penalty() -> Tensor:
+            terms = [(w - w.mean(-1, keepdim=True)).square().sum() for w in (r.weights() for r in read_outs)]
+            return strength * sum(terms, start=torch.zeros(()))
+
+        return penalty
+
+    return prepare
+
+
+def compose(
+    name: str,
+    *,
+    threshold: float = 1.0,
+    every_layer: bool = False,
+    level: bool = True,
+    cycle: bool = True,
+    learning_rate: float = 1e-3,
+    read_out_rate: float = 1.0,
+    momentum: float | None = None,
+    tying: float = 0.0,
+    epochs: int = 20,
+    samples_per_epoch: tuple[int, int] = (5000, 5000),
+    patience: int | None = None,
+) -> Recipe:
+    """Recipe made of the parts that docs/recipe.md takes apart; with none of them it is the paper's.
+
+    Parameters
+    ----------
+    name : str
+    threshold : float
+        Where the batch norm before the pooling starts, in units of minus the expected maximum (`raise_threshold`); 0 to
+        leave it.
+    every_layer : bool
+        Every batch norm, not only that one.
+    level : bool
+        Start the read-out level over positions (`level_read_out`).
+    cycle : bool
+        One-cycle learning rate rather than a constant one.
+    learning_rate : float
+        Its largest value.
+    tying : float
+        Strength of `tie_positions`; 0 for none.
+    read_out_rate, momentum, epochs, samples_per_epoch, patience
+        As in `Recipe`.
+    """
+
+    def initialise(model: nn.Module, length: int) -> None:
+        initialise_as_keras(model)
+        if threshold:
+            raise_threshold(model, length, factor=threshold, every_layer=every_layer)
+        if level:
+            level_read_out(model, length)
+
+    return Recipe(
+        name=name,
+        initialise=initialise,
+        optimiser=lambda parameters: KerasAdam(parameters, lr=learning_rate),
+        schedule=one_cycle if cycle else constant,
+        epochs=epochs,
+        samples_per_epoch=samples_per_epoch,
+        patience=patience,
+        read_out_rate=read_out_rate,
+        momentum=momentum,
+        penalty=tie_positions(tying) if tying else None,
     )
+
+
+#: Arguments of `compose`: section 3.4, and what docs/recipe.md found.
+PAPER: Mapping[str, Any] = {
+    "threshold": 0.0,
+    "level": False,
+    "cycle": False,
+    "learning_rate": 1e-3,
+    "read_out_rate": 1.0,
+    "momentum": None,
+    "samples_per_epoch": (5000, 5000),
+}
+QUIET: Mapping[str, Any] = {
+    "threshold": 1.0,
+    "level": True,
+    "cycle": True,
+    "learning_rate": 2e-2,
+    "read_out_rate": 0.3,
+    "momentum": 0.1,
+    "samples_per_epoch": (1000, 5000),
+}
+
+RECIPES = {
+    "paper": compose("paper", **PAPER, epochs=80, patience=10),
+    "quiet": compose("quiet", **QUIET, epochs=20),
 }

@@ -393,7 +393,7 @@ def write_fasta(
             raise InputError(f"write_fasta: name {i} is {header!r}, expected one line; remove its line breaks.")
     data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
     try:
-        Path(path).write_bytes(gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+        Path(path).write_bytes(gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)
     except OSError as error:
         raise InputError(
             f"write_fasta: cannot write {path} ({error.strerror}); check the path and its folder."

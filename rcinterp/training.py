@@ -3,10 +3,11 @@
 import json
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -14,12 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from rcinterp.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.inference import place_of, predict
-from rcinterp.metrics import score_logits
+from rcinterp.initialisation import read_out_parameters
+from rcinterp.metrics import evaluate, score_logits
 from rcinterp.models import CompactModel
 from rcinterp.recipes import Recipe, find_recipe
 from rclayers import reverse_complement
@@ -31,14 +34,15 @@ def fit(
     valid: Dataset,
     *,
     seed: int,
-    recipe: str | Recipe = "paper",
-    epochs: int = 80,
-    samples_per_epoch: int = 5000,
+    recipe: str | Recipe = "quiet",
+    epochs: int | None = None,
+    samples_per_epoch: int | None = None,
     batch_size: int = 100,
-    patience: int | None = 10,
+    patience: int | Literal["recipe"] | None = "recipe",
     positive_weight: str | float = "balanced",
     augment: bool = False,
     initialise: bool = True,
+    score_train: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -55,19 +59,27 @@ def fit(
         Of the initial weights, the order of the sequences and dropout. The same seed, settings, machine and number of
         threads give the same numbers.
     recipe : str or Recipe
-        Initialisation, optimiser and schedule; "paper" is Adam at 1e-3 (sections 3.4 and 3.7).
-    epochs : int
-        At most; 80 in section 3.4.2.
-    samples_per_epoch, batch_size : int
-        5,000 in batches of 100 (ChIP-seq) or 500 (simulated data).
-    patience : int, optional
-        Stop after so many epochs without a better validation auROC: 10 in section 3.4.1. None: never.
+        Initialisation, optimiser and schedule: "quiet", of docs/recipe.md, or "paper", which is Adam at 1e-3 from the
+        paper's initialisation (sections 3.4 and 3.7).
+    epochs : int, optional
+        At most; the recipe's own when not given: 20 for "quiet", whose schedule spans them all, and 80 for "paper"
+        (section 3.4.2).
+    samples_per_epoch : int, optional
+        The recipe's own when not given: 5,000 for "paper"; one pass over `train`, but at least 1,000 and at most 5,000,
+        for "quiet".
+    batch_size : int
+        100 for the paper's ChIP-seq data, 500 for its simulated data.
+    patience : int or None
+        Stop after so many epochs without a better validation auROC; None: never. The recipe's own when not given: None
+        for "quiet", 10 for "paper" (section 3.4.1).
     positive_weight : "balanced" or float
         Class weight of the positives: negatives / positives of `train`, task by task, or a number; 1 for none.
     augment : bool
         Train on each sequence and its reverse complement; an epoch shows as many samples as without.
     initialise : bool
         Draw the weights anew first. False goes on from the weights that the model has.
+    score_train : bool
+        Also score the whole training set after each epoch: train_auroc and train_auprc in the history.
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
         numbers as a run that was never stopped; a finished run is not repeated.
@@ -77,7 +89,8 @@ def fit(
     Returns
     -------
     DataFrame
-        Columns epoch, learning_rate, train_loss, valid_loss, valid_auroc, valid_auprc (means over tasks), is_best.
+        Columns epoch, learning_rate, train_loss, valid_loss, valid_auroc, valid_auprc (means over tasks), train_auroc
+        and train_auprc if asked for, is_best.
 
     Raises
     ------
@@ -95,7 +108,12 @@ def fit(
     """
     recipe = find_recipe(recipe)
     _check_data(model, train, valid)
-    epochs, samples_per_epoch = _whole("epochs", epochs), _whole("samples_per_epoch", samples_per_epoch)
+    epochs = _whole("epochs", recipe.epochs if epochs is None else epochs)
+    patience = recipe.patience if patience == "recipe" else patience
+    if samples_per_epoch is None:
+        fewest, most = recipe.samples_per_epoch
+        samples_per_epoch = min(most, max(fewest, len(train)))
+    samples_per_epoch = _whole("samples_per_epoch", samples_per_epoch)
     batch_size, seed = _whole("batch_size", batch_size), operator.index(seed)
     loss_weight = _positive_weight(positive_weight, train.y)
     settings = {
@@ -110,15 +128,16 @@ def fit(
         "patience": patience,
         "positive_weight": positive_weight if isinstance(positive_weight, str) else float(positive_weight),
         "augment": augment,
+        "score_train": score_train,
         "train_sha256": train.sha256,
         "valid_sha256": valid.sha256,
     }
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum):
         if initialise:
             torch.manual_seed(seed)
-            recipe.initialise(model)
-        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        run = _Run(model, recipe, recipe.optimiser(trainable), settings)
+            recipe.initialise(model, train.length)
+        penalty = None if recipe.penalty is None else recipe.penalty(model, train.length)
+        run = _Run(model, recipe, _make_optimiser(recipe, model, train.length), penalty, settings)
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
@@ -127,11 +146,13 @@ def fit(
             while run.n_epochs < epochs and not run.is_stale(patience):
                 torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
                 train_loss = _train_epoch(run, train, order, loss_weight)
-                valid_loss, auroc, auprc = _validate(model, valid, loss_weight)
-                run.record(train_loss, valid_loss, auroc, auprc)
+                run.record(
+                    {"train_loss": train_loss, **_score(model, train if score_train else None, valid, loss_weight)}
+                )
                 if path is not None:
                     run.save(path)
-                bar.set_postfix_str(f"valid_auroc={auroc:.4f}, best={run.best_auroc:.4f}", refresh=False)
+                now = run.rows[-1]["valid_auroc"]
+                bar.set_postfix_str(f"valid_auroc={now:.4f}, best={run.best_auroc:.4f}", refresh=False)
                 bar.update()
     model.load_state_dict(run.best)
     model.eval()
@@ -149,6 +170,7 @@ class _Run:
     model: nn.Module
     recipe: Recipe
     optimiser: torch.optim.Optimizer
+    penalty: Callable[[], Tensor] | None
     settings: dict[str, Any]
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -176,10 +198,9 @@ class _Run:
         for group, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * self.recipe.schedule(share_done)
 
-    def record(self, train_loss: float, valid_loss: float, auroc: float, auprc: float) -> None:
+    def record(self, scores: dict[str, float]) -> None:
         rate = self.optimiser.param_groups[0]["lr"]
-        row = {"epoch": self.n_epochs + 1, "learning_rate": rate, "train_loss": train_loss, "valid_loss": valid_loss}
-        self.rows.append(row | {"valid_auroc": auroc, "valid_auprc": auprc})
+        self.rows.append({"epoch": self.n_epochs + 1, "learning_rate": rate, **scores})
         if self.best_epoch == self.n_epochs:
             self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
@@ -215,6 +236,31 @@ class _Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
 
+def _make_optimiser(recipe: Recipe, model: nn.Module, length: int) -> torch.optim.Optimizer:
+    """Optimiser of the trainable parameters; those of the read-out are a group of their own if their rate differs."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if recipe.read_out_rate == 1:
+        return recipe.optimiser(trainable)
+    read_out = set(read_out_parameters(model, length))
+    parts = [p for p in trainable if p not in read_out], [p for p in trainable if p in read_out]
+    optimiser = recipe.optimiser([{"params": part} for part in parts])
+    optimiser.param_groups[1]["lr"] *= recipe.read_out_rate
+    return optimiser
+
+
+@contextmanager
+def _batch_norm_momentum(model: nn.Module, momentum: float | None) -> Iterator[None]:
+    """Batch norm takes up the newest batch by that share, while it lasts; None: by its own."""
+    layers = {m: m.momentum for m in model.modules() if isinstance(m, _BatchNorm) and momentum is not None}
+    for layer in layers:
+        layer.momentum = momentum
+    try:
+        yield
+    finally:
+        for layer, own in layers.items():
+            layer.momentum = own
+
+
 def _train_epoch(run: _Run, train: Dataset, order: Tensor, positive_weight: Tensor) -> float:
     run.model.train()
     device, dtype = place_of(run.model)
@@ -228,6 +274,8 @@ def _train_epoch(run: _Run, train: Dataset, order: Tensor, positive_weight: Tens
         logits = run.model(x.to(device, dtype))
         loss = _loss(logits, train.y[rows].to(device, dtype), positive_weight)
         run.optimiser.zero_grad()
+        if run.penalty is not None:
+            loss = loss + run.penalty()
         loss.backward()  # type: ignore[no-untyped-call]  # so it is in torch
         run.optimiser.step()
         losses.append(loss.detach())
@@ -253,10 +301,13 @@ def _loss(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
     )
 
 
-def _validate(model: nn.Module, valid: Dataset, positive_weight: Tensor) -> tuple[float, float, float]:
+def _score(model: nn.Module, train: Dataset | None, valid: Dataset, positive_weight: Tensor) -> dict[str, float]:
     logits = predict(model, valid.x)
-    scores = score_logits(valid.y, logits).mean()
-    return float(_loss(logits, valid.y.to(logits.dtype), positive_weight)), scores["auroc"], scores["auprc"]
+    means = {"valid": score_logits(valid.y, logits).mean()}
+    if train is not None:
+        means["train"] = evaluate(model, train).mean()
+    scores = {f"{part}_{name}": float(mean[name]) for part, mean in means.items() for name in ("auroc", "auprc")}
+    return {"valid_loss": float(_loss(logits, valid.y.to(logits.dtype), positive_weight)), **scores}
 
 
 def _positive_weight(given: object, y: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ commutes with the action is equivariant; a head that weighs both strands alike m
 """
 
 from rclayers._checks import SymmetryError
+from rclayers._conjoined import Conjoined
 from rclayers._conv import RCConv1d
 from rclayers._dense import RCLinear
 from rclayers._norm import RCBatchNorm1d
@@ -15,6 +16,7 @@ from rclayers._symmetry import by_strand, join_strands, reverse_complement, tie
 from rclayers._weighted_sum import RCWeightedSum1d, WeightedSum1d
 
 __all__ = [
+    "Conjoined",
     "RCAvgPool1d",
     "RCBatchNorm1d",
     "RCConv1d",

@@ -64,7 +64,7 @@ class RCLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Weigh both strands alike: (N, 2F) -> (N, out)."""
         require_strand_values("RCLinear", x, 2 * self.n_filters)
-        forward, reverse = by_strand(x).tensor_split(2)
+        forward, reverse = by_strand(x).chunk(2)
         return functional.linear(torch.add(forward, reverse), self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -77,8 +77,8 @@ def by_strand(x: Tensor) -> Tensor:
     ----------
     Shrikumar, Greenside & Kundaje 2017, section 3.1.2 (there the strands are laid side by side along the length).
     """
-    n_filters = x.shape[1] // 2
-    return torch.cat([x[:, :n_filters], act(x[:, n_filters:])])
+    forward, reverse = x.chunk(2, dim=1)  # chunk's gradient is one copy; a slice's is a map of zeros for each half
+    return torch.cat([forward, act(reverse)])
 
 
 def join_strands(y: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def join_strands(y: Tensor) -> Tensor:
     -------
     Tensor, shape (N, 2F, L) or (N, 2F)
     """
-    forward, reverse = y.tensor_split(2)
+    forward, reverse = y.chunk(2)
     return torch.cat([forward, act(reverse)], dim=1)
 
 

@@ -1,88 +1,304 @@
-"""Runs of a study: each done once, its result kept, whatever stops the study in between."""
+"""Runs of a study: each done once, its result kept, whatever stops the study in between, and wherever they run."""
 
+import ctypes
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import platform
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rcinterp.errors import InputError
 from rcinterp.inference import one_thread
+from rcinterp.models import load_model
+from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 
+if TYPE_CHECKING:
+    from distributed import Client
 
-@dataclass(frozen=True)
-class Run:
-    """One training run of a study.
+#: torch's random generator and number of threads belong to the process: one run at a time in it.
+_ONE_AT_A_TIME = threading.Lock()
 
-    Attributes
-    ----------
-    name : str
-        Its folder, e.g. ``rc-seed3``.
-    settings : mapping
-        All that its result depends on; JSON. A result of other settings is not taken for this run's.
-    """
+#: Of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
-    name: str
-    settings: Mapping[str, Any]
+#: For a scheduler to answer, and for a network file system to show what another machine has written (its cache may
+#: be a minute old).
+_SECONDS_TO_CONNECT, _SECONDS_TO_APPEAR = 10, 90
 
-
-Work = Callable[[Run, Path], dict[str, Any]]
+#: Name of the run, or None if another process is at it.
+_Outcome = str | None
 
 
 def run_all(
-    runs: Sequence[Run], work: Work, folder: Path, *, jobs: int = 1, progress: bool = True
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    reading: Reading | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """Results of all runs, in their order; those whose result is there already are not repeated.
+    """Results of all runs, in their order; what is there already is not repeated.
 
     Parameters
     ----------
     runs : sequence of Run
-    work : callable
-        (run, its folder) -> result, JSON. Must be importable if jobs > 1. It runs on one thread, so that the numbers do
-        not depend on `jobs`.
     folder : Path
-        Each run has a folder in it, and its result there: result.json, written in one step when the run is done.
+        Each run has a folder in it, named by what it is: studies that share the folder share their runs, even at the
+        same time. Results are written in one step when they are done: result.json, and <name of the reading>.json.
+    reading : callable, optional
+        What else is read from each trained model; its result is put beside the run's.
     jobs : int
-        Processes.
+        Processes on this machine, one thread each: the numbers do not depend on how many.
+    scheduler : str, optional
+        Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers take the runs instead. They must see
+        `folder`, and the data, under the same path.
     progress : bool
         A bar on standard error.
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range, a result cannot be read, no scheduler answers, or workers died. What is done
+        by then is kept.
+
+    Warns
+    -----
+    UserWarning
+        If the scheduler has no worker yet; the runs wait for one.
     """
     if jobs < 1:
         raise InputError(f"jobs: got {jobs}, expected at least 1.")
-    wanted = [run for run in runs if _result_of(run, folder) is None]
-    tasks = (delayed(_run_one)(run, work, folder) for run in wanted)
-    done = Parallel(n_jobs=min(jobs, max(1, len(wanted))), return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(runs), initial=len(runs) - len(wanted), disable=not progress, unit="run"):
-        pass
-    results = [_result_of(run, folder) for run in runs]
-    return [result for result in results if result is not None]
+    folder = folder.resolve()
+    kept = {run.name: _result_of(run, folder, reading) for run in runs}
+    results = {name: result for name, result in kept.items() if result is not None}
+    left = {run.name: run for run in runs if run.name not in results}
+    for name in left:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with tqdm(total=len(kept), initial=len(results), disable=not progress, unit="run") as bar:
+        for wait in (False, True):  # what another study is at comes last: two studies share the work
+            do = partial(_run_one, folder=folder, reading=reading, wait=wait)
+            with closing(_spread(do, list(left.values()), jobs, scheduler)) as outcomes:
+                for done in outcomes:
+                    if done is not None:
+                        results[done] = _await_result(left.pop(done), folder, reading)
+                        bar.update()
+    return [results[run.name] for run in runs]
 
 
-def _run_one(run: Run, work: Work, folder: Path) -> None:
-    with one_thread():
-        result = work(run, folder / run.name)
-    path = folder / run.name / "result.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _spread(
+    do: Callable[..., _Outcome], runs: Sequence[Run], jobs: int, scheduler: str | None
+) -> Generator[_Outcome, None, None]:
+    """Outcome of each run, in whatever order."""
+    if not runs:
+        return
+    if scheduler is not None:
+        yield from _on_dask(partial(do, own_process=True), runs, scheduler)
+    else:
+        n_jobs = min(jobs, len(runs))
+        yield from _in_processes(partial(do, own_process=n_jobs > 1), runs, n_jobs)
+
+
+def _in_processes(do: Callable[[Run], _Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[_Outcome, None, None]:
+    parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")
+    try:
+        yield from parallel(delayed(do)(run) for run in runs)
+    except BrokenProcessPool:
+        raise InputError(
+            f"--jobs {n_jobs}: a process of the study was killed, perhaps for want of memory; start the study again, "
+            "with fewer jobs if so: what is done is kept."
+        ) from None
+
+
+def _on_dask(do: Callable[[Run], _Outcome], runs: Sequence[Run], scheduler: str) -> Generator[_Outcome, None, None]:
+    """Submit each run to the scheduler; one whose worker dies is given to another by Dask."""
+    with _connect(scheduler) as client:
+        from distributed import as_completed
+
+        if not client.scheduler_info()["workers"]:
+            warnings.warn(f"no worker has joined {scheduler} yet; the runs wait for one.", stacklevel=2)
+        futures = [client.submit(do, run, key=f"{run.name}-{uuid4().hex}", pure=False) for run in runs]
+        for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]  # so it is in Dask
+            yield _outcome_of(future, scheduler)
+
+
+def _connect(scheduler: str) -> "Client":
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError('--scheduler: Dask is not installed here; pip install "rcinterp[dask]".') from None
+    try:
+        _greet(scheduler)
+        # Untyped, as as_completed above.
+        return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"--scheduler: no Dask scheduler answers at {scheduler} ({reason}); expected an address such as "
+            "tcp://10.0.0.1:8786, as `dask scheduler` prints it."
+        ) from None
+
+
+def _greet(scheduler: str) -> None:
+    """Raise an OSError unless someone speaks first, as schedulers do: Dask itself would wait for ever, or for long."""
+    from distributed.comm.addressing import get_address_host_port, parse_address
+
+    with socket.create_connection(get_address_host_port(scheduler), timeout=_SECONDS_TO_CONNECT) as connection:
+        if parse_address(scheduler)[0] == "tcp" and not connection.recv(1):
+            raise OSError("it hangs up")
+
+
+def _outcome_of(future: Any, scheduler: str) -> _Outcome:
+    """What a worker returned; what went wrong with Dask is told in one line, and an error of the run is raised."""
+    from distributed import KilledWorker
+
+    try:
+        outcome: _Outcome = future.result()
+    except KilledWorker as error:
+        raise InputError(
+            f"--scheduler: {error.allowed_failures + 1} workers died one after the other at the same run, perhaps for "
+            "want of memory or at the time limit of their jobs; start the study again: what is done is kept, and the "
+            "run goes on from its last epoch."
+        ) from None
+    except CancelledError:
+        raise InputError(
+            f"--scheduler: {scheduler} was lost, or has dropped the study; start the study again: what is done is kept."
+        ) from None
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ImportError | AttributeError):
+            raise
+        raise InputError(
+            f"--scheduler: scheduler and workers cannot import what the study is made of ({error.__cause__}); start "
+            "them in the environment that the study is started in."
+        ) from None
+    return outcome
+
+
+def _run_one(run: Run, folder: Path, reading: Reading | None, wait: bool, own_process: bool) -> _Outcome:
+    """Train and read unless it is done; a run that another process is at is waited for, or left alone.
+
+    Parameters
+    ----------
+    run, folder, reading
+        As in `run_all`.
+    wait : bool
+        Whether to wait for the other process.
+    own_process : bool
+        Whether the process was started for runs, and may be set up for them.
+    """
+    place = folder / run.name
+    with _ONE_AT_A_TIME, one_thread():
+        _check_here(run, place)
+        try:
+            lock = FileLock(place / "lock").acquire(timeout=-1 if wait else 0, poll_interval=1)
+        except Timeout:
+            return None
+        with lock:
+            kept = own_process and _keep_freed_memory()
+            _complete(run, place, reading)
+            if kept:
+                ctypes.CDLL(None).malloc_trim(0)  # Dask gives no more runs to a worker that holds too much
+    return run.name
+
+
+def _check_here(run: Run, place: Path) -> None:
+    """Refuse a process, perhaps on another machine, that sees other files or another rcinterp than the study."""
+    if not place.is_dir():
+        raise InputError(
+            f"{place}: not there on {platform.node()}, where the run was to be done; expected the folder of the study, "
+            "on a file system that all workers share."
+        )
+    here = replace(run).identity  # made anew
+    differing = [name for name, value in run.identity.items() if here[name] != value]
+    if differing:
+        raise InputError(
+            f"{run.name}: {' and '.join(differing)} differ on {platform.node()} from where the study was started; "
+            "expected the same files and the same version of rcinterp; start the study again once they are."
+        )
+
+
+def _complete(run: Run, place: Path, reading: Reading | None) -> None:
+    if _kept(place / "result.json") is None:
+        _keep(place / "result.json", train(run, place), run)
+    (place / CHECKPOINT).unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
+    if reading is not None and _kept(place / f"{_name_of(reading)}.json") is None:
+        _keep(place / f"{_name_of(reading)}.json", reading(load_model(place), run, place), run)
+
+
+def _keep_freed_memory() -> bool:
+    """Let glibc keep large blocks that are freed, and say whether it will; others, as musl and macOS, are left alone.
+
+    Half the time of long sequences goes into getting the same blocks back from the kernel, page by page. The price: a
+    process holds on to up to 2 GB that it does not use, until its run is done.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
+        return False
+    return bool(libc.mallopt(_M_MMAP_MAX, 0) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def _name_of(reading: Reading) -> str:
+    """Of the file that its results are kept in: the module, e.g. fig5."""
+    return reading.__module__.rpartition(".")[2]
+
+
+def _await_result(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any]:
+    """Result of a run that is done, perhaps on another machine."""
+    deadline = time.monotonic() + _SECONDS_TO_APPEAR
+    while (result := _result_of(run, folder, reading)) is None:
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"{folder / run.name}: the run is done, but no result came; expected the workers to write to the "
+                "folder that this process sees, on a file system that they share."
+            )
+        time.sleep(0.5)
+        os.listdir(folder / run.name)  # makes a network file system look again
+    return result
+
+
+def _result_of(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any] | None:
+    result = _kept(folder / run.name / "result.json")
+    if result is None or reading is None:
+        return result
+    read = _kept(folder / run.name / f"{_name_of(reading)}.json")
+    return None if read is None else result | read
+
+
+def _keep(path: Path, result: dict[str, Any], run: Run) -> None:
     part = path.with_suffix(".json.part")
-    part.write_text(json.dumps({"settings": run.settings, "result": result}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({"run": run.identity, "result": result}, indent=1)
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave the name without the content
     os.replace(part, path)
 
 
-def _result_of(run: Run, folder: Path) -> dict[str, Any] | None:
-    path = folder / run.name / "result.json"
-    if not path.exists():
+def _kept(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
         return None
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        result: dict[str, Any] = dict(json.loads(text)["result"])
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it, and the run is done again.") from None
-    if kept["settings"] != json.loads(json.dumps(run.settings)):
-        raise InputError(
-            f"{path}: a result of other settings or data than asked for; name another folder, or delete this one."
-        )
-    result: dict[str, Any] = kept["result"]
     return result

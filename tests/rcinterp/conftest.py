@@ -48,3 +48,40 @@ def planted():
         return Dataset(x, y, tuple(f"s{i}" for i in range(n)))
 
     return draw
+
+
+def random_dna(n, seed):
+    return "".join(np.random.default_rng(seed).choice(list("ACGT"), n))
+
+
+@pytest.fixture(scope="session")
+def chromosomes():
+    """chr1 of 3,000 bp, soft-masked in parts, with 200 N from 1,000 on; chr2 and chr3 without N."""
+    chr1 = random_dna(3000, 1)
+    chr1 = chr1[:1000] + "N" * 200 + chr1[1200:]
+    return {
+        "chr1": chr1[:50] + chr1[50:700].lower() + chr1[700:],
+        "chr2": random_dna(2003, 2),
+        "chr3": random_dna(997, 3),
+    }
+
+
+@pytest.fixture
+def genome(chromosomes, tmp_path):
+    """Give the path of a FASTA file of these chromosomes, in lines of 61 bp."""
+    path, width = tmp_path / "genome.fa", 61
+    lines = {name: [dna[i : i + width] for i in range(0, len(dna), width)] for name, dna in chromosomes.items()}
+    path.write_text("".join("\n".join([f">{name} made", *rows, ""]) for name, rows in lines.items()))
+    return path
+
+
+@pytest.fixture
+def write_bed(tmp_path):
+    """Give ``write_bed(name, *rows)``: the path of a file of these columns, with tabs between them."""
+
+    def write(name, *rows):
+        path = tmp_path / name
+        path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+        return path
+
+    return write

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,15 @@ from rcinterp.inference import one_thread
 from rcinterp.models import Architecture, load_model
 from rcinterp.motifs import load_motifs, write_meme
 from rcinterp.sequences import one_hot, read_fasta, write_fasta
+from rcinterp.studies import STUDIES
+from rcinterp.studies._study import Findings, Options
+from rcinterp.training import fit
 
-COMMANDS = ["", "demo", "simulate", "train", "interpret", "compare", "study", "study fig5"]
+COMMANDS = [
+    *("", "demo", "simulate", "train", "interpret", "compare", "study", "study list"),
+    *(f"study {name}" for name in STUDIES),
+    *("dataset", "dataset build", "dataset fetch"),
+]
 
 
 def run(*arguments):
@@ -108,13 +116,23 @@ def test_version():
     assert re.fullmatch(r"\S+, version \d+\.\d+\.\d+\S*\n", run_well("--version").stdout)
 
 
-def test_help_does_not_wait_for_torch():
+@pytest.mark.parametrize("command", ["train", "study", "study fig3"])
+def test_help_does_not_wait_for_torch(command):
     code = (
         "import sys\nfrom click.testing import CliRunner\nfrom rcinterp.cli import main\n"
-        "assert CliRunner().invoke(main, ['train', '--help']).exit_code == 0\nprint('torch' in sys.modules)"
+        f"assert CliRunner().invoke(main, {[*command.split(), '--help']}).exit_code == 0\nprint('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_every_study_is_listed_with_its_question():
+    result = run_well("study", "list")
+    assert result.stderr == ""
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert lines == [[name, question] for name, question in STUDIES.items()]
+    commands = run_well("study", "--help").stdout.split("Commands:\n")[1].splitlines()
+    assert {line.split()[0] for line in commands} == {"list", *STUDIES}
 
 
 # The chain.
@@ -253,34 +271,56 @@ def test_sequences_in_both_sets_are_a_warning(simulated, tmp_path, monkeypatch):
     ]
 
 
-def test_study_and_demo_hand_on_what_they_were_given(monkeypatch, tmp_path):
-    """The study and the demo themselves: studies/test_fig5.py and test_demo.py."""
+@pytest.mark.parametrize("name", STUDIES)
+def test_study_hands_on_what_it_was_given(monkeypatch, tmp_path, name):
+    """The studies themselves: studies/test_study.py."""
     given = {}
 
-    class Found:
-        results = pd.DataFrame({"model": ["rc"], "auroc": [0.912345]})
-        verdict = "It holds."
+    def run_study(study, folder, options, **how):
+        given.update(how, name=study.name, folder=folder, options=options)
+        return Findings({}, "It holds.", None, folder / "there")
 
-    def study_fig5(data, folder, **options):
-        given["study"] = (data, folder, options["seeds"], options["settings"].epochs, options["jobs"])
-        return Found
+    monkeypatch.setattr("rcinterp.studies._study.run_study", run_study)
+    monkeypatch.setattr("rcinterp.comparison.is_engine_compiled", lambda: True)
+    data = ["--data", tmp_path, "--data", tmp_path / "other", "--length", 300, "--length", 500]
+    how = ["--seeds", 3, "--epochs", 4, "--recipe", "quiet", "--small", "--jobs", 2, "--scheduler", "tcp://here:1"]
+    result = run_well("study", name, *data, *how, "--out", tmp_path / "o")
+    assert (result.stdout, result.stderr) == (f"{tmp_path / 'o' / 'there'}\n", "It holds.\n")
+    assert given.pop("options") == Options(3, (tmp_path, tmp_path / "other"), 4, "quiet", (300, 500), small=True)
+    assert given == {"name": name, "folder": tmp_path / "o", "jobs": 2, "scheduler": "tcp://here:1"}
+    run_well("study", name)
+    assert given["options"] == Options()
+    assert (str(given["folder"]), given["jobs"], given["scheduler"]) == ("results", 1, None)
+
+
+def test_demo_hands_on_what_it_was_given(monkeypatch, tmp_path):
+    """The demo itself: test_demo.py."""
+    given = {}
 
     def run_demo(folder, *, seed, settings, say):
         given["demo"] = (folder, seed, settings.epochs)
         say("simulating")
         return folder / "report.html"
 
-    monkeypatch.setattr("rcinterp.studies.fig5.study_fig5", study_fig5)
     monkeypatch.setattr("rcinterp.demo.run_demo", run_demo)
-    options = ["--data", tmp_path, "--seeds", 3, "--epochs", 4, "--jobs", 2, "--out", tmp_path / "o"]
-    result = run_well("study", "fig5", *options)
-    assert given["study"] == (tmp_path, tmp_path / "o", 3, 4, 2)
-    assert result.stdout == f"{tmp_path / 'o'}\n"
-    assert "0.912" in result.stderr
-    assert result.stderr.endswith("It holds.\n")
     result = run_well("demo", "--out", tmp_path / "d", "--seed", 5, "--epochs", 6)
     assert given["demo"] == (tmp_path / "d", 5, 6)
     assert (result.stdout, result.stderr) == (f"{tmp_path / 'd' / 'report.html'}\n", "simulating\n")
+
+
+def test_a_study_in_its_small_setting(simulated, tmp_path, monkeypatch):
+    """... is what a user types first; 100 samples an epoch are enough here."""
+    monkeypatch.setattr("rcinterp.studies._runs.fit", partial(fit, samples_per_epoch=100))
+    how = ["--data", simulated, "--seeds", 1, "--epochs", 1, "--small", "--jobs", 1, "--out", tmp_path / "new" / "out"]
+    result = run_well("study", "fig4", *how)
+    folder = tmp_path / "new" / "out" / "fig4"
+    assert result.stdout == f"{folder}\n"
+    assert "3/3" in result.stderr  # the bar
+    verdict = (folder / "verdict.txt").read_text()
+    assert verdict.endswith("predictions of the RC models from both strands are identical\n")
+    assert result.stderr.endswith(verdict)
+    results = pd.read_csv(folder / "results.tsv", sep="\t")
+    assert (set(results["data"]), set(results["n_epochs"]), len(results)) == ({"data"}, {1}, 3)
 
 
 def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
@@ -294,17 +334,30 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
     sizes = ["--layers", 2, "--filters", 3, "--width", 8, "--width", 5, "--pool", 11, "--stride", 6, "--traditional"]
     how = ["--augment", "--epochs", 7, "--patience", 2, "--batch-size", 13, "--seed", 17]
     assert_refused(run("train", *training_files(simulated), *sizes, *how, "--out", tmp_path), "that is all")
-    assert given.pop("model").architecture == Architecture(2, 3, 100, False, 1, (8, 5), 11, 6)
+    assert given.pop("model").architecture == Architecture(2, 3, 100, False, 1, (8, 5), 11, 6, "dense")
     assert (len(given.pop("train")), len(given.pop("valid"))) == (56, 24)
     assert given == {
         "seed": 17,
-        "recipe": "paper",
+        "recipe": "quiet",
         "epochs": 7,
         "patience": 2,
         "batch_size": 13,
         "augment": True,
         "checkpoint": tmp_path / "checkpoint.safetensors",
     }
+
+
+def test_train_leaves_epochs_and_patience_to_the_recipe(simulated, monkeypatch, tmp_path):
+    given = {}
+
+    def fit(*_, **options):
+        given.update(options)
+        raise InputError("that is all")
+
+    monkeypatch.setattr("rcinterp.training.fit", fit)
+    sizes = ["--width", 19, "--pool", 20, "--recipe", "paper", "--out", tmp_path]
+    assert_refused(run("train", *training_files(simulated), *sizes), "that is all")
+    assert (given["recipe"], given["epochs"], given["patience"]) == ("paper", None, "recipe")
 
 
 def test_a_compiler_that_must_run_first_is_announced(monkeypatch, tmp_path):
@@ -431,9 +484,44 @@ def test_unknown_recipe(simulated, tmp_path):
     assert_refused(run(*train, "--recipe", "modern?"), r"recipe: got 'modern\?', expected one of paper")
 
 
-def test_a_study_without_data(tmp_path):
-    result = run("study", "fig5", "--data", tmp_path, "--out", tmp_path / "out")
+def test_a_study_without_data(simulated, tmp_path):
+    out = ["--out", tmp_path / "out"]
+    result = run("study", "fig5", "--data", tmp_path, *out)
     assert_refused(result, r"expected a folder with one file train\*.pos.fa\*, got none")
+    assert_refused(run("study", "fig5", *out), r"study fig5: got 0 folders of data, expected one: --data DIR, with one")
+    assert_refused(
+        run("study", "fig7", *out), r"study fig7: got 0 folders of data, expected some: --data DIR, with one"
+    )
+    result = run("study", "fig4", "--data", simulated, "--data", tmp_path, *out)
+    assert_refused(result, r"study fig4: got 2 folders of data, expected one")
+    result = run("study", "fig7", "--data", simulated, "--data", tmp_path / "data", *out)
+    assert_refused(result, "study fig7: got folders of data called data, data, expected different names")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["fig3", "--data", "somewhere"],
+            "study fig3: got data, somewhere, but it simulates its own; leave --data out",
+        ),
+        (["fig3", "--length", 300], r"study fig3: got lengths \(300,\), but its lengths are given; leave --length out"),
+        (["strategies", "--length", 300, "--length", 300], r"got lengths \(300, 300\), expected each once"),
+        (["fig2", "--recipe", "loud"], "recipe: got 'loud', expected one of paper, quiet, or"),
+        (["ablation", "--recipe", "quiet"], "got recipe quiet, but it compares recipes; leave --recipe out"),
+        (["fig3", "--seeds", 0], "Invalid value for '--seeds': 0 is not in the range x>=1"),
+        (["fig3", "--epochs", 0], "Invalid value for '--epochs': 0 is not in the range x>=1"),
+    ],
+)
+def test_a_study_that_is_given_what_does_not_fit(tmp_path, arguments, message):
+    assert_refused(run("study", *arguments, "--out", tmp_path / "out"), message)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_nobody_knows():
+    result = run("study", "fig8")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such command 'fig8'" in result.stderr
 
 
 @pytest.fixture

@@ -30,11 +30,50 @@ def test_parameter_counts(arguments, n_parameters):
     assert count_parameters(compact_model(**arguments)) == n_parameters
 
 
+@pytest.mark.parametrize("read_out", ["weighted_sum", "dense"])
 @pytest.mark.parametrize("n_tasks", [1, 3])
-def test_rc_model_is_invariant_by_construction(n_tasks):
-    model = _small(n_tasks=n_tasks)
+def test_rc_model_is_invariant_by_construction(n_tasks, read_out):
+    model = compact_model(2, 3, 61, n_tasks=n_tasks, widths=(7, 5), pool=11, stride=4, read_out=read_out)
     assert model(torch.zeros(2, 4, 61)).shape == (2, n_tasks)
     assert check_rc(model, 61)
+
+
+def test_a_dense_read_out_on_both_strands_weighs_their_sum():
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 61, n_tasks=2, widths=(7,), pool=11, stride=4, read_out="dense").eval()
+    x = torch.nn.functional.one_hot(torch.randint(4, (5, 61)), 4).transpose(1, 2).float()
+    pooled = model[:4](x)
+    expected = model.head.bias.expand(5, 2).clone()
+    for f in range(3):
+        for position in range(12):
+            both = pooled[:, f, position] + pooled[:, 5 - f, 11 - position]
+            expected += model.head.weight[:, 12 * f + position] * both[:, None]
+    torch.testing.assert_close(model(x), expected)
+    assert count_parameters(model) == 3 * (4 * 7 + 1) + 6 + 2 * 3 * 12 + 2
+
+
+def test_a_traditional_model_may_have_a_weighted_sum():
+    model = compact_model(1, 3, 61, rc=False, widths=(7,), pool=11, stride=4, read_out="weighted_sum")
+    assert count_parameters(model) == 3 * (4 * 7 + 1) + 6 + 3 * 12
+    assert model.head.weight.eq(1).all()
+    assert not model.head.weight.requires_grad
+
+
+def test_a_model_saved_before_there_was_a_choice_of_read_out_is_loaded(tmp_path):
+    for rc in (True, False):
+        model = _small(rc=rc)
+        save_model(model, tmp_path)
+        description = json.loads((tmp_path / "model.json").read_text())
+        del description["architecture"]["read_out"]
+        (tmp_path / "model.json").write_text(json.dumps(description))
+        assert repr(load_model(tmp_path)) == repr(model)
+
+
+def test_layers_of_a_model_by_place():
+    model = _small()
+    assert isinstance(model[:3], nn.Sequential)
+    assert model[:3][0] is model[0] is model.conv1
+    assert len(model[:3]) == 3
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
+from rcinterp.initialisation import level_read_out
 from rcinterp.models import compact_model
-from rcinterp.recipes import RECIPES, KerasAdam, find_recipe, initialise_as_keras
+from rcinterp.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle, tie_positions
 
 
 def test_keras_adam_equals_its_equation():
@@ -19,20 +20,63 @@ def test_keras_adam_equals_its_equation():
         torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-15)
 
 
-def test_initialisation_spares_what_is_frozen():
-    torch.manual_seed(0)
-    model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
-    model.norm1.running_mean.fill_(2)
-    before = model.conv1.weight.clone()
-    initialise_as_keras(model)
-    assert not torch.equal(model.conv1.weight, before)
-    assert model.norm1.running_mean.eq(0).all()
-    assert model.head.weight.eq(1).all()
-
-
 def test_find_recipe():
     assert find_recipe("paper") is RECIPES["paper"]
     assert find_recipe(RECIPES["paper"]) is RECIPES["paper"]
     assert RECIPES["paper"].schedule(0.3) == 1
     with pytest.raises(InputError, match="got 'bets', expected one of paper"):
         find_recipe("bets")
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_to_nothing():
+    assert [one_cycle(share) for share in (0, 0.125, 0.25)] == [0, 0.5, 1]
+    assert one_cycle(0.625) == pytest.approx(0.5)
+    assert one_cycle(1 - 1e-9) == pytest.approx(0, abs=1e-12)
+    falling = [one_cycle(share) for share in (0.25, 0.4, 0.6, 0.8, 0.99)]
+    assert falling == sorted(falling, reverse=True)
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_tying_penalises_what_differs_between_positions(rc):
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 41, rc=rc, n_tasks=2, widths=(8,), pool=10, stride=4)
+    penalty = tie_positions(0.7)(model, 41)
+    weight = model.weighted_sum.weight if rc else model.head.weight.view(2, 3, 7)
+    slow = 0.0
+    for row in weight.detach().reshape(-1, 7).tolist():
+        mean = sum(row) / 7
+        slow += 0.7 * sum((value - mean) ** 2 for value in row)
+    assert float(penalty().detach()) == pytest.approx(slow, rel=1e-5)
+    penalty().backward()
+    assert (model.weighted_sum if rc else model.head).weight.grad.abs().sum() > 0
+    level_read_out(model, 41)
+    assert float(penalty().detach()) == pytest.approx(0, abs=1e-9)
+
+
+def test_compose_without_any_part_is_the_paper_s_recipe():
+    plain = compose("plain", **PAPER)
+    weights = []
+    for recipe in (plain, RECIPES["paper"]):
+        torch.manual_seed(3)
+        model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
+        recipe.initialise(model, 41)
+        weights.append(torch.cat([value.flatten() for value in model.state_dict().values()]))
+        assert recipe.schedule(0.3) == 1
+        assert recipe.penalty is None
+        assert recipe.momentum is None
+        assert recipe.optimiser(model.parameters()).param_groups[0]["lr"] == 1e-3
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("part", ["threshold", "level", "cycle", "tying"])
+def test_each_part_does_its_own_and_nothing_else(part):
+    chosen = {"threshold": 0, "level": False, "cycle": False} | {part: 1.0 if part in ("tying", "threshold") else True}
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
+    recipe = compose("one", **chosen)
+    recipe.initialise(model, 41)
+    assert bool((model.norm1.bias < -2).all()) == (part == "threshold")
+    assert (model.weighted_sum.weight.unique().numel() == 1) == (part == "level")
+    assert (recipe.schedule(0) == 0) == (part == "cycle")
+    assert (recipe.penalty is not None) == (part == "tying")
+    assert model.conv1.weight.unique().numel() > 50

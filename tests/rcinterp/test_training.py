@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,11 @@ from torch import nn
 from rcinterp import training
 from rcinterp.datasets import Dataset
 from rcinterp.errors import InputError
+from rcinterp.metrics import evaluate
 from rcinterp.models import compact_model, save_model
-from rcinterp.recipes import RECIPES, Recipe
+from rcinterp.recipes import RECIPES, Recipe, compose
 from rcinterp.training import fit
+from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
 
@@ -133,7 +137,7 @@ def test_dropout_is_the_same_after_a_resume(tmp_path, data):
     path = tmp_path / "a.safetensors"
     # Stopped by patience after some epochs, then gone on with is another run: its checkpoint is refused (below). Here
     # the first process is cut off by an exception from the progress of validation instead.
-    original = training._validate
+    original = training._score
     seen = []
 
     def cut(*arguments):
@@ -142,12 +146,12 @@ def test_dropout_is_the_same_after_a_resume(tmp_path, data):
             raise _Interrupted
         return original(*arguments)
 
-    training._validate = cut
+    training._score = cut
     try:
         with pytest.raises(_Interrupted):
             fit(with_dropout(), train, valid, seed=2, checkpoint=path, **SETTINGS)
     finally:
-        training._validate = original
+        training._score = original
     history = fit(resumed, train, valid, seed=2, checkpoint=path, **SETTINGS)
     pd.testing.assert_frame_equal(history, expected, check_exact=True)
     assert _equal(_weights(resumed), _weights(whole))
@@ -232,6 +236,107 @@ def test_loss_is_the_weighted_mean_not_divided_by_the_weights(positive_weight, e
         p = 1 / (1 + np.exp(-value))
         slow += (expected if label else 1.0) * -np.log(p if label else 1 - p) / 4
     assert training._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
+
+
+def test_a_recipe_adds_its_penalty_to_the_loss(data):
+    """One so strong that it leaves the weights no choice."""
+    recipe = compose("tied", threshold=0, level=False, cycle=False, tying=1e4, learning_rate=0.01)
+    weights = {}
+    for name, chosen in {"tied": recipe, "free": "paper"}.items():
+        model = _model()
+        fit(model, *data, seed=0, recipe=chosen, **(SETTINGS | {"epochs": 30}))
+        weights[name] = model.weighted_sum.weight.detach().std(1).max()
+    assert weights["tied"] < 0.1 * weights["free"]
+
+
+def test_a_recipe_s_momentum_is_the_batch_norm_s_during_training_only(data):
+    train, valid = data
+    model = _model()
+    recipe = replace(RECIPES["paper"], momentum=1.0, optimiser=lambda p: torch.optim.SGD(p, lr=0.0))
+    settings = SETTINGS | {"epochs": 1, "samples_per_epoch": 20, "batch_size": 20}
+    fit(model, train, valid, seed=0, recipe=recipe, **settings)
+    assert model.norm1.momentum == 0.01
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        scores = model.conv1(train.x[order[:20]])
+    torch.testing.assert_close(model.norm1.running_mean, by_strand(scores).mean((0, 2)))
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_the_read_out_has_a_rate_of_its_own(data, rc):
+    """One step of plain gradient descent: only the layers after the pooling go slower."""
+    moved = {}
+    for rate in (1.0, 0.25):
+        recipe = replace(
+            RECIPES["paper"], read_out_rate=rate, schedule=lambda _: 0.5, optimiser=lambda p: torch.optim.SGD(p, lr=0.1)
+        )
+        torch.manual_seed(0)
+        model = compact_model(1, 3, 41, rc=rc, widths=(8,), pool=10, stride=4)
+        before = _weights(model)
+        settings = SETTINGS | {"epochs": 1, "samples_per_epoch": 20, "batch_size": 20}
+        history = fit(model, *data, seed=0, recipe=recipe, initialise=False, **settings)
+        assert history["learning_rate"].tolist() == [0.05]
+        moved[rate] = {name: model.state_dict()[name] - before[name] for name, _ in model.named_parameters()}
+    for name, step in moved[1.0].items():
+        is_read_out = name.startswith(("weighted_sum", "head"))
+        torch.testing.assert_close(moved[0.25][name], step * (0.25 if is_read_out else 1), rtol=1e-3, atol=1e-8)
+    assert moved[1.0]["weighted_sum.weight" if rc else "head.weight"].abs().max() > 1e-4
+
+
+def test_a_run_with_two_rates_goes_on_from_its_checkpoint(tmp_path, data):
+    settings = {"seed": 3, "recipe": "quiet", "samples_per_epoch": 60, "batch_size": 20, "epochs": 4, "progress": False}
+    whole, cut = _model(), _model()
+    expected = fit(whole, *data, **settings)
+    score = training._score
+    path = tmp_path / "run.safetensors"
+
+    def fail_in_the_third_epoch(*args):
+        if len(seen) == 2:
+            raise InterruptedError
+        seen.append(1)
+        return score(*args)
+
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_score", fail_in_the_third_epoch)
+        with pytest.raises(InterruptedError):
+            fit(cut, *data, checkpoint=path, **settings)
+    again = fit(cut, *data, checkpoint=path, **settings)
+    pd.testing.assert_frame_equal(again, expected)
+    assert _equal(_weights(cut), _weights(whole))
+
+
+def test_epochs_and_patience_are_the_recipe_s_when_not_given(data):
+    recipe = replace(RECIPES["paper"], epochs=4, patience=None)
+    settings = {name: value for name, value in SETTINGS.items() if name not in ("epochs", "patience")}
+    assert len(fit(_model(), *data, seed=0, recipe=recipe, **settings)) == 4
+    still = replace(recipe, patience=2, optimiser=lambda p: torch.optim.SGD(p, lr=0.0), momentum=1e-9)
+    assert len(fit(_model(), *data, seed=0, recipe=still, **settings)) == 3
+    assert len(fit(_model(), *data, seed=0, recipe=still, patience=None, **settings)) == 4
+    assert len(fit(_model(), *data, seed=0, recipe=still, epochs=2, **settings)) == 2
+
+
+@pytest.mark.parametrize(("limits", "expected"), [((10, 1000), 80), ((100, 1000), 100), ((10, 30), 30)])
+@pytest.mark.parametrize("augment", [False, True])
+def test_an_epoch_is_a_pass_within_the_recipe_s_limits(data, limits, expected, augment):
+    recipe = replace(RECIPES["paper"], samples_per_epoch=limits)
+    settings = {"epochs": 1, "batch_size": 10, "progress": False, "augment": augment}
+    seen = []
+    model = _model()
+    model.conv1.register_forward_hook(lambda module, x, y: seen.append(len(x[0])) if module.training else None)
+    fit(model, *data, seed=0, recipe=recipe, **settings)
+    assert sum(seen) == expected
+
+
+def test_the_training_set_is_scored_when_asked(data):
+    train, valid = data
+    model = _model()
+    history = fit(model, train, valid, seed=0, score_train=True, **SETTINGS)
+    best = history[history["is_best"]].iloc[0]
+    expected = evaluate(model, train).iloc[0]
+    assert (best["train_auroc"], best["train_auprc"]) == pytest.approx((expected["auroc"], expected["auprc"]))
+    plain = fit(_model(), train, valid, seed=0, **SETTINGS)
+    pd.testing.assert_frame_equal(history.drop(columns=["train_auroc", "train_auprc"]), plain)
 
 
 def test_a_recipe_sets_the_rate_of_every_step(data):

@@ -144,6 +144,7 @@ CASES = {
     "RCWeightedSum1d": lambda: (RCWeightedSum1d(3, 11), (2, 6, 11)),
     "RCLinear": lambda: (RCLinear(3, 5), (2, 6)),
     "Strandwise": lambda: (Strandwise(nn.Conv1d(3, 5, 4)), (2, 6, 11)),
+    "Conjoined": lambda: (rclayers.Conjoined(nn.Sequential(nn.Flatten(), nn.Linear(66, 5))), (2, 6, 11)),
 }
 NOT_EQUIVARIANT = {"WeightedSum1d"}  # the traditional twin
 
@@ -159,7 +160,10 @@ def test_contract(name, dtype):
     layer, shape = CASES[name]()
     x = torch.randn(*shape, dtype=dtype)
     layer = layer.to(dtype)
-    assert rc_error(layer, x, invariant=name == "RCLinear") < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
+    assert (
+        rc_error(layer, x, invariant=name in ("RCLinear", "Conjoined"))
+        < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
+    )
     assert repr(layer).startswith(name)
     x.requires_grad_()
     layer(x).sum().backward()

@@ -1,93 +1,35 @@
 """The command line: arguments become one call; the only place that prints."""
 
 import difflib
-import sys
-import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
+from rcinterp.cli._common import FILE, FOLDER, OUT, SEED, Commands, say, warm_up, warn_below_chance
+from rcinterp.cli.dataset import dataset
+from rcinterp.cli.study import study
 from rcinterp.errors import InputError
 
 # Each command imports what it needs when it runs, so that --help answers at once.
 
-_SEED = click.IntRange(0, 2**32 - 1)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_OUT = click.Path(file_okay=False, writable=True, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
-
-class _InputProblem(click.ClickException):
-    """One line on standard error, exit status 2."""
-
-    exit_code = 2
-
-
-class _Commands(click.Group):
-    """Turns what is wrong with the input into one line, and warnings too."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        warnings.showwarning = _show_warning
-        try:
-            return super().invoke(ctx)
-        except (click.MissingParameter, BrokenPipeError):  # shown with the usage; a reader that left, as click does
-            raise
-        except click.BadParameter as error:
-            raise _InputProblem(error.format_message()) from error
-        except OSError as error:
-            raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
-        except ValueError as error:
-            from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
-
-            if not isinstance(error, InputError | SymmetryError):
-                raise
-            raise _InputProblem(str(error)) from error
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    click.echo(f"Warning: {message}", err=True)
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)
-
-
-def _warn_below_chance(auroc: float) -> None:
-    if auroc < 0.4:
-        _say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
-
-
-def _warm_up() -> None:
-    from rcinterp.comparison import is_engine_compiled
-
-    if not is_engine_compiled():
-        _say("the motif comparison compiles itself at its first use on this machine: about a minute more")
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="rcinterp")
 def main() -> None:
     """Train compact models on transcription-factor binding data, and read their filters."""
 
 
 @main.command()
-@click.option("--out", type=_OUT, default=Path("demo"), help="Folder for the report, models and tables.")
-@click.option("--seed", type=_SEED, default=0, help="Of the simulation and the models.")
-@click.option("--epochs", type=click.IntRange(1), default=30, help="Of 5,000 sequences each.")
+@click.option("--out", type=OUT, default=Path("demo"), help="Folder for the report, models and tables.")
+@click.option("--seed", type=SEED, default=0, help="Of the simulation and the models.")
+@click.option("--epochs", type=click.IntRange(1), default=20, help="Of at most 5,000 sequences each.")
 def demo(out: Path, seed: int, epochs: int) -> None:
     """Simulate CTCF sites, train an RC and a traditional model, and report on their filters (about a minute)."""
     from rcinterp.demo import DemoSettings, run_demo
 
-    _warm_up()
-    click.echo(run_demo(out, seed=seed, settings=DemoSettings(epochs=epochs), say=_say))
+    warm_up()
+    click.echo(run_demo(out, seed=seed, settings=DemoSettings(epochs=epochs), say=say))
 
 
 @main.command()
@@ -96,8 +38,8 @@ def demo(out: Path, seed: int, epochs: int) -> None:
 @click.option("--n", "n_per_class", type=click.IntRange(10), default=5000, help="Positives, and as many negatives.")
 @click.option("--length", type=click.IntRange(1), default=200, help="In bp.")
 @click.option("--valid-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.3)
-@click.option("--seed", type=_SEED, default=0)
-@click.option("--out", type=_OUT, required=True, help="Folder for train/valid FASTA files and sites.tsv.")
+@click.option("--seed", type=SEED, default=0)
+@click.option("--out", type=OUT, required=True, help="Folder for train/valid FASTA files and sites.tsv.")
 def simulate(
     motif: str, catalogue: str, n_per_class: int, length: int, valid_fraction: float, seed: int, out: Path
 ) -> None:
@@ -129,11 +71,11 @@ def simulate(
 
 
 @main.command()
-@click.option("--positives", type=_FILE, required=True, help="FASTA, plain or gzip: bound sequences.")
-@click.option("--negatives", type=_FILE, required=True, help="FASTA: unbound sequences of the same length.")
-@click.option("--valid-positives", type=_FILE, required=True, help="FASTA; best from other chromosomes.")
-@click.option("--valid-negatives", type=_FILE, required=True)
-@click.option("--out", type=_OUT, required=True, help="Folder for the model; a stopped run in it goes on.")
+@click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip: bound sequences.")
+@click.option("--negatives", type=FILE, required=True, help="FASTA: unbound sequences of the same length.")
+@click.option("--valid-positives", type=FILE, required=True, help="FASTA; best from other chromosomes.")
+@click.option("--valid-negatives", type=FILE, required=True)
+@click.option("--out", type=OUT, required=True, help="Folder for the model; a stopped run in it goes on.")
 @click.option("--layers", type=click.IntRange(1), default=1, help="Convolutions: 1 or 3 in the paper.")
 @click.option("--filters", type=click.IntRange(1), default=8, help="Independent filters of each.")
 @click.option("--width", "widths", type=click.IntRange(1), multiple=True, help="Of each convolution; once a layer.")
@@ -141,11 +83,11 @@ def simulate(
 @click.option("--stride", type=click.IntRange(1), default=20, help="Of the pooling.")
 @click.option("--rc/--traditional", default=True, help="Share weights between strands, or not.")
 @click.option("--augment/--no-augment", default=False, help="Train on each sequence and its reverse complement.")
-@click.option("--recipe", default="paper", help="Initialisation, optimiser and schedule.")
-@click.option("--epochs", type=click.IntRange(1), default=80, help="At most; a stopped run must ask for as many.")
-@click.option("--patience", type=click.IntRange(1), default=10, help="Stop after so many epochs without gain.")
+@click.option("--recipe", default="quiet", help="Initialisation, optimiser and schedule: quiet, or paper.")
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 20 for quiet, 80 for paper]")
+@click.option("--patience", type=click.IntRange(1), help="Epochs without gain.  [default: 10 for paper, else no limit]")
 @click.option("--batch-size", type=click.IntRange(1), default=100)
-@click.option("--seed", type=_SEED, default=0)
+@click.option("--seed", type=SEED, default=0)
 def train(
     positives: Path,
     negatives: Path,
@@ -160,8 +102,8 @@ def train(
     rc: bool,
     augment: bool,
     recipe: str,
-    epochs: int,
-    patience: int,
+    epochs: int | None,
+    patience: int | None,
     batch_size: int,
     seed: int,
 ) -> None:
@@ -181,7 +123,7 @@ def train(
         seed=seed,
         recipe=recipe,
         epochs=epochs,
-        patience=patience,
+        patience="recipe" if patience is None else patience,
         batch_size=batch_size,
         augment=augment,
         checkpoint=out / "checkpoint.safetensors",
@@ -189,40 +131,40 @@ def train(
     history.to_csv(out / "history.tsv", sep="\t", index=False)
     save_model(model, out)
     best = history[history["is_best"]].iloc[0]
-    _warn_below_chance(best["valid_auroc"])
-    _say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
+    warn_below_chance(best["valid_auroc"])
+    say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
     click.echo(out)
 
 
 @main.command()
-@click.argument("model", type=_FOLDER)
-@click.option("--positives", type=_FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
-@click.option("--negatives", type=_FILE, required=True)
+@click.argument("model", type=FOLDER)
+@click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
+@click.option("--negatives", type=FILE, required=True)
 @click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
 @click.option("--motifs-from", type=click.Choice(["sites", "weights"]), default="sites", help="Filter to motif.")
-@click.option("--out", type=_OUT, required=True, help="Folder for the tables, logos and report.")
+@click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs_from: Any, out: Path) -> None:
     """Read the filters of a trained model: contributions, palindromes, matches, logos, report.html."""
     from rcinterp.interpretation import interpret
     from rcinterp.models import load_model
 
     loaded = load_model(model)
-    _warm_up()
+    warm_up()
     found = interpret(loaded, positives, negatives, motifs, motifs_from=motifs_from)
-    _warn_below_chance(found.scores["auroc"])
+    warn_below_chance(found.scores["auroc"])
     click.echo(found.save(out, f"Filters of {model.name}"))
 
 
 @main.command()
-@click.argument("queries", type=_FILE)
+@click.argument("queries", type=FILE)
 @click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
 @click.option("--max-q-value", type=click.FloatRange(0, 1, min_open=True), default=0.5, help="Largest q-value kept.")
-@click.option("--out", type=_FILE, help="File for the table (standard output if not given).")
+@click.option("--out", type=FILE, help="File for the table (standard output if not given).")
 def compare(queries: Path, motifs: str, max_q_value: float, out: Path | None) -> None:
     """Compare the motifs of a MEME file with known ones; prints MEME Tomtom's table."""
     from rcinterp.comparison import compare_motifs, format_matches
 
-    _warm_up()
+    warm_up()
     table = format_matches(compare_motifs(queries, motifs, max_q_value=max_q_value))
     if out is None:
         click.echo(table, nl=False)
@@ -231,27 +173,5 @@ def compare(queries: Path, motifs: str, max_q_value: float, out: Path | None) ->
         click.echo(out)
 
 
-@main.group()
-def study() -> None:
-    """Run the paper's experiments again."""
-
-
-@study.command()
-@click.option("--data", type=_FOLDER, required=True, help="Folder with train*/valid* .pos.fa and .neg.fa files.")
-@click.option("--seeds", type=click.IntRange(1), default=10)
-@click.option("--epochs", type=click.IntRange(1), default=80, help="20 gives a first look in minutes.")
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Processes.")
-@click.option("--out", type=_OUT, default=Path("results/fig5"))
-def fig5(data: Path, seeds: int, epochs: int, jobs: int, out: Path) -> None:
-    """Figure 5, whether the filters of RC models are cleaner than those of traditional ones."""
-    from rcinterp.studies.fig5 import Fig5Settings, study_fig5
-
-    _warm_up()
-    found = study_fig5(data, out, seeds=seeds, settings=Fig5Settings(epochs=epochs), jobs=jobs)
-    _say(found.results.to_string(index=False, float_format="{:.3g}".format))
-    _say(found.verdict)
-    click.echo(out)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+main.add_command(dataset)
+main.add_command(study)

@@ -1,0 +1,351 @@
+"""Data sets of windows, built: split, negatives chosen, written to a folder, as section 3.3 of the paper does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pooch
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.genome import Genome, GenomeInput
+from rcinterp.regions import overlap_any, read_regions, take_summits
+from rcinterp.sequences import write_fasta
+from rcinterp.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
+
+#: What a split calls all chromosomes that it does not name.
+REST = "rest"
+
+_PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
+_GC_BINS = 20
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """What a data set is built from: BED or narrowPeak files and a genome; relaxed_peaks left out: peaks."""
+
+    peaks: str | os.PathLike[str]
+    negatives: str | os.PathLike[str]
+    genome: GenomeInput
+    summits: str | os.PathLike[str] | None = None
+    relaxed_peaks: str | os.PathLike[str] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """How a data set is built.
+
+    Parameters
+    ----------
+    split : str
+        As `parse_split` takes it, e.g. chr21/chr22.
+    width : int, default 1000
+        Of the windows in bp.
+    max_n : float, default 0.0
+        The largest share of N in a window.
+    top_relaxed : int, optional
+        Only so many relaxed peaks, of the highest score (150,000 in the paper); left out, all.
+    negatives_per_positive : float, optional
+        So many are drawn for each positive, or as many as there are; left out, all are kept, or 1 with match_gc.
+    match_gc : bool, default False
+        Draw negatives whose GC contents are distributed as the positives', in 20 bins of 5 %.
+    seed : int, default 0
+        Of what is drawn.
+    """
+
+    split: str
+    width: int = 1000
+    max_n: float = 0.0
+    top_relaxed: int | None = None
+    negatives_per_positive: float | None = None
+    match_gc: bool = False
+    seed: int = 0
+
+
+def parse_split(split: str, chromosomes: Iterable[str]) -> dict[str, list[str]]:
+    """Return the chromosomes of each part of a split.
+
+    Parameters
+    ----------
+    split : str
+        TRAIN/VALID or TRAIN/VALID/TEST, each chromosomes with commas between them; "rest" is all that are not named.
+    chromosomes : iterable of str
+        All there are.
+
+    Raises
+    ------
+    InputError
+        For another number of parts, an unknown chromosome, one that is named twice, or a part without any.
+
+    Examples
+    --------
+    >>> parse_split("rest/chr1/chr2", ["chr1", "chr2", "chr3", "chr4"])
+    {'train': ['chr3', 'chr4'], 'valid': ['chr1'], 'test': ['chr2']}
+    """
+    known = list(chromosomes)
+    parts = [[name.strip() for name in part.split(",")] for part in split.split("/")]
+    named = [name for part in parts for name in part]
+    if len(parts) not in (2, 3) or not all(named):
+        raise InputError(
+            f"split: got {split!r}, expected chromosomes as TRAIN/VALID or TRAIN/VALID/TEST, e.g. chr21/chr22."
+        )
+    for name in named:
+        if named.count(name) > 1:
+            raise InputError(
+                f"split: {name} is named twice in {split!r}, expected each chromosome in one part; remove one."
+            )
+        if name not in (*known, REST):
+            near = [chrom for chrom in known if chrom in (f"chr{name}", name.removeprefix("chr"))]
+            advice = f"write {near[0]}" if near else "check its name, and which chromosomes the genome has"
+            raise InputError(f"split: {name} is none of the genome's chromosomes ({name_some(known)}); {advice}.")
+    rest = [chrom for chrom in known if chrom not in named]
+    if REST in named and not rest:
+        raise InputError(f"split: {split!r} names every chromosome, expected some left for {REST!r}; remove it.")
+    expanded = ([chrom for name in part for chrom in (rest if name == REST else [name])] for part in parts)
+    return dict(zip(_PARTS, expanded, strict=False))
+
+
+def build_dataset(
+    files: DatasetFiles,
+    out: str | os.PathLike[str],
+    settings: DatasetSettings,
+    say: Callable[[str], None] = lambda message: None,
+) -> dict[str, Any]:
+    """Build training, validation and test sets of windows, and write them to a folder.
+
+    Parameters
+    ----------
+    files : DatasetFiles
+        Peaks (the positives), negatives and genome.
+    out : path
+        The folder; an earlier data set in it is replaced.
+    settings : DatasetSettings
+        Split, width and rules.
+    say : callable, optional
+        Called with each message: what was read, and how many windows each set has.
+
+    Returns
+    -------
+    dict
+        What `dataset.json` holds: settings, the inputs' names and SHA-256, each part's chromosomes, counts of windows
+        and of what was left out by reason.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be read, a bad split, or a set without any window.
+
+    Notes
+    -----
+    A negative is left out if its region or its window shares 1 bp with a relaxed peak or a peak; the paper asks it of
+    the region and the relaxed peaks. `{train,valid,test}.{pos,neg}.fa.gz` appear at the end, and `dataset.json` last.
+    The same input gives the same bytes.
+
+    References
+    ----------
+    Section 3.3 of the paper.
+    """
+    _check_settings(settings)
+    regions = {"pos": _read_peaks(files, say), "neg": _read_named(files.negatives, say)}
+    avoided = _read_avoided(files, settings, regions["pos"], say)
+    with Genome(files.genome) as genome:
+        parts = parse_split(settings.split, genome.lengths)
+        sets = {}
+        for part, chromosomes in parts.items():
+            sets[part] = _build_part(part, chromosomes, regions, avoided, genome, settings)
+            _report_part(part, chromosomes, sets[part], regions, say)
+        used = [chrom for chromosomes in parts.values() for chrom in chromosomes]
+        record: dict[str, Any] = {
+            "rcinterp": _version(),
+            "settings": asdict(settings),
+            "inputs": _describe_inputs(files, genome.files(used)),
+            "chromosomes": parts,
+            "regions": {label: _count_regions(regions[label], genome, used) for label in _LABELS},
+            "sets": {part: {label: _describe(w) for label, w in built.items()} for part, built in sets.items()},
+        }
+    for label, counts in record["regions"].items():
+        say(f"{label}, regions of no part: {describe_left_out(counts['left_out'])}")
+    _write_dataset(Path(out), sets, record)
+    return record
+
+
+def _check_settings(settings: DatasetSettings) -> None:
+    ratio, top = settings.negatives_per_positive, settings.top_relaxed
+    if ratio is not None and not 0 < ratio < float("inf"):
+        raise InputError(f"negatives_per_positive: got {ratio:g}, expected a positive number, e.g. 1.")
+    if top is not None and top < 1:
+        raise InputError(f"top_relaxed: got {top}, expected at least 1, e.g. 150000 as in the paper.")
+
+
+def _read_named(path: str | os.PathLike[str], say: Callable[[str], None]) -> pd.DataFrame:
+    regions = read_regions(path)
+    n_without = int((~regions["has_summit"]).sum())
+    note = f", {n_without} of them without a summit: their centre is taken" if n_without else ""
+    say(f"{Path(path).name}: {len(regions)} regions{note}")
+    return regions
+
+
+def _read_peaks(files: DatasetFiles, say: Callable[[str], None]) -> pd.DataFrame:
+    if files.summits is None:
+        return _read_named(files.peaks, say)
+    taken = take_summits(read_regions(files.peaks), read_regions(files.summits))
+    n_taken = int(taken["has_summit"].sum())
+    say(
+        f"{Path(files.peaks).name}: {len(taken)} regions, {n_taken} of them with a summit of "
+        f"{Path(files.summits).name}; the others keep their own or their centre"
+    )
+    return taken
+
+
+def _read_avoided(
+    files: DatasetFiles, settings: DatasetSettings, peaks: pd.DataFrame, say: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return the regions that no negative may overlap: the relaxed peaks, and the peaks themselves."""
+    if files.relaxed_peaks is None:
+        say(f"no relaxed peaks given: {Path(files.peaks).name} stands in for them")
+        relaxed = peaks
+    else:
+        relaxed = read_regions(files.relaxed_peaks)
+    if settings.top_relaxed is not None:
+        if relaxed["score"].isna().any():
+            raise InputError(
+                f"{files.relaxed_peaks or files.peaks}: has regions without a score, expected one (narrowPeak's column "
+                "7, BED's column 5) by which to rank them; leave out top_relaxed to keep all."
+            )
+        relaxed = relaxed.sort_values("score", ascending=False, kind="stable").head(settings.top_relaxed)
+    return pd.concat([relaxed, peaks], ignore_index=True)
+
+
+def _build_part(
+    part: str,
+    chromosomes: list[str],
+    regions: dict[str, pd.DataFrame],
+    avoided: pd.DataFrame,
+    genome: Genome,
+    settings: DatasetSettings,
+) -> dict[str, Windows]:
+    pos, neg = (regions[label][regions[label]["chrom"].isin(chromosomes)] for label in _LABELS)
+    positives = cut_windows(pos, genome, settings.width, settings.max_n)
+    overlapping = overlap_any(neg, avoided) | overlap_any(place_windows(neg, settings.width), avoided)
+    negatives = cut_windows(neg[~overlapping], genome, settings.width, settings.max_n)
+    table, n_wanted = negatives.table, None
+    if settings.negatives_per_positive is not None or settings.match_gc:
+        rng = np.random.default_rng([settings.seed, _PARTS.index(part)])
+        chosen, n_wanted = _draw(positives.table["sequence"], table["sequence"], settings, rng)
+        table = table.iloc[chosen]
+    left_out = {
+        "overlaps a peak": int(overlapping.sum()),
+        **negatives.left_out,
+        "not drawn": len(negatives.table) - len(table),
+    }
+    return {"pos": positives, "neg": Windows(table, left_out, n_wanted)}
+
+
+def _report_part(
+    part: str,
+    chromosomes: list[str],
+    built: dict[str, Windows],
+    regions: dict[str, pd.DataFrame],
+    say: Callable[[str], None],
+) -> None:
+    for label, windows in built.items():
+        wanted = "" if windows.n_wanted is None else f" of {windows.n_wanted} wanted"
+        left_out = describe_left_out(windows.left_out)
+        if windows.table.empty:
+            chrom = regions[label]["chrom"].iloc[0]
+            raise InputError(
+                f"{part}.{label}: no window is left on {name_some(chromosomes)} ({left_out}), expected some; check "
+                f"the split, and that all files name chromosomes alike ({chrom!r} in this)."
+            )
+        say(f"{part}.{label} ({name_some(chromosomes)}): {len(windows.table)} windows{wanted}; {left_out}")
+
+
+def _draw(
+    positives: pd.Series[str], negatives: pd.Series[str], settings: DatasetSettings, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], int]:
+    """Return which negatives are kept, in their order, drawn bin by bin; and how many were wanted."""
+    per_positive = 1.0 if settings.negatives_per_positive is None else settings.negatives_per_positive
+    bins = [gc_bins(s) if settings.match_gc else np.zeros(len(s), dtype=np.int64) for s in (positives, negatives)]
+    drawn, n_wanted = [], 0
+    for gc_bin in range(_GC_BINS):
+        available = np.flatnonzero(bins[1] == gc_bin)
+        n = round(per_positive * int((bins[0] == gc_bin).sum()))
+        n_wanted += n
+        drawn.append(rng.choice(available, size=min(n, len(available)), replace=False))
+    return np.sort(np.concatenate(drawn)), n_wanted
+
+
+def gc_bins(sequences: pd.Series[str]) -> NDArray[np.int64]:
+    """Return the bin of each sequence's GC content: 0 for 0 to 5 %, ..., 19 for 95 to 100 %; N does not count.
+
+    Examples
+    --------
+    >>> gc_bins(pd.Series(["ATNN", "GATT", "GCNN"])).tolist()
+    [0, 5, 19]
+    """
+    counts: NDArray[np.int64] = np.array(
+        [[s.count("G") + s.count("C"), len(s) - s.count("N")] for s in sequences]
+    ).reshape(-1, 2)
+    binned: NDArray[np.int64] = counts[:, 0] * _GC_BINS // np.maximum(counts[:, 1], 1)
+    return np.minimum(binned, _GC_BINS - 1)
+
+
+def _count_regions(regions: pd.DataFrame, genome: Genome, used: list[str]) -> dict[str, Any]:
+    n_known, n_used = (int(regions["chrom"].isin(list(names)).sum()) for names in (genome.lengths, used))
+    return {
+        "regions": len(regions),
+        "left_out": {ABSENT: len(regions) - n_known, "chromosome in no part": n_known - n_used},
+    }
+
+
+def _describe(windows: Windows) -> dict[str, Any]:
+    wanted = {} if windows.n_wanted is None else {"wanted": windows.n_wanted}
+    return {"windows": len(windows.table), **wanted, "left_out": windows.left_out}
+
+
+def _describe_inputs(files: DatasetFiles, genome_files: list[Path]) -> dict[str, list[dict[str, str]]]:
+    """Return the name and SHA-256 of each input; no folder, so that the record is the same on another machine."""
+    paths = {name: [Path(path)] for name, path in vars(files).items() if name != "genome" and path is not None}
+    paths["genome"] = genome_files
+    return {name: [{"name": p.name, "sha256": pooch.file_hash(str(p))} for p in group] for name, group in paths.items()}
+
+
+def _version() -> str:
+    try:
+        return version("rcinterp")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
+    """Write to a folder of its own first; while files are moved, the old set is gone and the new lacks train.pos."""
+    known = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
+    strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in known]
+    if strangers:
+        raise InputError(
+            f"{out}: holds {name_some(strangers)}, expected a folder without other sets; name another folder."
+        )
+    staged = out / ".part"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        for part, built in sets.items():
+            for label, windows in built.items():
+                write_fasta(staged / f"{part}.{label}.fa.gz", windows.sequences)
+        (staged / "dataset.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        for name in ("dataset.json", *sorted(known)):
+            (out / name).unlink(missing_ok=True)
+        for path in sorted(staged.glob("*.fa.gz"), key=lambda path: path.name == "train.pos.fa.gz"):
+            path.replace(out / path.name)
+        (staged / "dataset.json").replace(out / "dataset.json")
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)

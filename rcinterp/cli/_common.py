@@ -1,0 +1,68 @@
+"""What all commands share: types of options, errors and warnings as one line, messages on standard error."""
+
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from rcinterp.errors import InputError
+
+SEED = click.IntRange(0, 2**32 - 1)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+OUT = click.Path(file_okay=False, writable=True, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _InputProblem(click.ClickException):
+    """One line on standard error, exit status 2."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Turns what is wrong with the input into one line, and warnings too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        warnings.showwarning = _show_warning
+        try:
+            return super().invoke(ctx)
+        except (click.MissingParameter, BrokenPipeError):  # shown with the usage; a reader that left, as click does
+            raise
+        except click.BadParameter as error:
+            raise _InputProblem(error.format_message()) from error
+        except OSError as error:
+            raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
+        except ValueError as error:
+            from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
+
+            if not isinstance(error, InputError | SymmetryError):
+                raise
+            raise _InputProblem(str(error)) from error
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+def say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def warn_below_chance(auroc: float) -> None:
+    if auroc < 0.4:
+        say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
+
+
+def warm_up() -> None:
+    from rcinterp.comparison import is_engine_compiled
+
+    if not is_engine_compiled():
+        say("the motif comparison compiles itself at its first use on this machine: about a minute more")

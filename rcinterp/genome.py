@@ -1,0 +1,158 @@
+"""The chromosomes of FASTA files, opened through an index of each file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyfaidx
+
+from rcinterp.errors import InputError
+
+#: A FASTA file, a folder of them, or several files.
+GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # an empty block
+_PACKED = (".gz", ".bgz")
+_FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
+_TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
+
+
+class Genome:
+    r"""The chromosomes of FASTA files, plain or bgzip, opened through an index of each file.
+
+    Parameters
+    ----------
+    source : path, or sequence of paths
+        A FASTA file, a folder of them (.fa, .fasta or .fna, with or without .gz), or several files.
+
+    Attributes
+    ----------
+    lengths : dict of str to int
+        Each chromosome's length in bp, in the files' order.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, no FASTA, gzip that is not bgzip, or bgzip without biopython; if a chromosome stands in
+        two files.
+
+    Notes
+    -----
+    A missing or outdated index (.fai) is made anew, and left beside its file where that folder can be written. A genome
+    is a context manager; leaving it closes the files.
+
+    Examples
+    --------
+    >>> _ = Path("genome.fa").write_text(">chr1\nACGTacgtR\n")
+    >>> with Genome("genome.fa") as genome:
+    ...     genome.lengths, genome.fetch("chr1", 3, 9)
+    ({'chr1': 9}, 'TACGTN')
+    """
+
+    def __init__(self, source: GenomeInput) -> None:
+        self._records: dict[str, tuple[Path, Any]] = {}
+        with ExitStack() as stack:
+            for path in _list_fasta(source):
+                for record in stack.enter_context(_open_fasta(path)):
+                    if record.name in self._records:
+                        raise InputError(
+                            f"{path}: {record.name} stands in {self._records[record.name][0].name} too, expected each "
+                            "chromosome once; remove one."
+                        )
+                    self._records[record.name] = path, record
+            self._stack = stack.pop_all()
+        self.lengths = {chrom: len(record) for chrom, (_, record) in self._records.items()}
+
+    def __enter__(self) -> Genome:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def files(self, chromosomes: Iterable[str]) -> list[Path]:
+        """Return the files that hold these chromosomes."""
+        return list(dict.fromkeys(self._records[chrom][0] for chrom in chromosomes))
+
+    def fetch(self, chrom: str, start: int, end: int) -> str:
+        """Return the bases from start to end (0-based, half-open): A, C, G, T and, for any other IUPAC letter, N."""
+        path, record = self._records[chrom]
+        letters = str(record[start:end]).upper().translate(_TO_N)
+        if len(letters) != end - start or set(letters) - set("ACGTN"):
+            raise InputError(
+                f"{path}: {chrom}:{start}-{end} is {letters[:20]!r}..., expected {end - start} letters A, C, G, T, "
+                f"N or another of IUPAC; check the file, and delete {path.name}.fai if it belongs to another."
+            )
+        return letters
+
+
+def _list_fasta(source: GenomeInput) -> list[Path]:
+    paths = [Path(source)] if isinstance(source, str | os.PathLike) else [Path(path) for path in source]
+    if len(paths) == 1 and paths[0].is_dir():
+        found = sorted(path for path in paths[0].iterdir() if path.name.endswith(_FASTA_ENDINGS))
+        if not found:
+            raise InputError(
+                f"{paths[0]}: holds no FASTA file (*.fa, *.fasta, *.fna), expected the genome's; check it."
+            )
+        return found
+    return paths
+
+
+def _open_fasta(path: Path) -> Any:
+    """Return pyfaidx's view of a file, with an index that is complete: one half written never stands beside it."""
+    _check_fasta(path)
+    options = {"as_raw": True, "build_index": True}
+    indexes = [Path(f"{path}{ending}") for ending in ((".fai", ".gzi") if path.suffix in _PACKED else (".fai",))]
+    try:
+        if all(index.exists() and index.stat().st_mtime >= path.stat().st_mtime for index in indexes):
+            return pyfaidx.Fasta(str(path), rebuild=False, **options)
+        with tempfile.TemporaryDirectory(prefix="rcinterp-") as scratch:
+            made = [Path(scratch) / index.name for index in indexes]
+            fasta = pyfaidx.Fasta(str(path), indexname=str(made[0]), gzi_indexname=str(made[-1]), **options)
+            for source, index in zip(made, indexes, strict=True):
+                with suppress(OSError):  # a folder that cannot be written: the index is made anew the next time
+                    part = index.with_name(f"{index.name}.{os.getpid()}.part")
+                    shutil.copyfile(source, part)
+                    part.replace(index)
+            return fasta
+    except ImportError:
+        raise InputError(
+            f'{path}: is bgzip, which needs biopython; pip install "rcinterp[bgzip]", or unpack the file.'
+        ) from None
+    except (ValueError, IndexError, OSError, pyfaidx.FastaIndexingError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"{path}: cannot be read as FASTA ({reason}); check the file, and delete {path.name}.fai if there is one."
+        ) from None
+
+
+def _check_fasta(path: Path) -> None:
+    """Refuse what pyfaidx would misread, or would tell of in many lines."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(14)
+            file.seek(max(0, path.stat().st_size - len(_BGZF_END)))
+            tail = file.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path.") from None
+    is_gzip, is_named_gzip = head.startswith(_GZIP_MAGIC), path.suffix in _PACKED
+    if is_gzip and head[12:] != b"BC":
+        raise InputError(
+            f"{path}: is plain gzip, in which no position can be found; expected FASTA, plain or bgzip. Unpack it "
+            "(gunzip), or unpack it and pack it with bgzip."
+        )
+    if is_gzip and tail != _BGZF_END:
+        raise InputError(f"{path}: has no bgzip end-of-file mark, expected a whole file; copy or download it again.")
+    if is_gzip != is_named_gzip:
+        raise InputError(
+            f"{path}: {'is' if is_gzip else 'is not'} compressed, expected .gz at the end of a compressed file's name "
+            "and of no other; rename it."
+        )
+    if not is_gzip and not head.startswith((b">", b";")):
+        raise InputError(f"{path}: begins with {head!r}, expected '>' and a name; convert the file to FASTA.")

@@ -1,0 +1,186 @@
+"""How weights start: as the paper's did, or quietly, so that a filter speaks only where it matches best.
+
+docs/recipe.md derives the quiet start and measures what each part of it does.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from rcinterp.inference import lent, place_of
+from rclayers import RCLinear, WeightedSum1d
+
+#: What may stand between a batch norm and the pooling: the place of the largest value stays the same.
+_MONOTONE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.Identity, nn.Dropout)
+_MAX_POOLS = (nn.MaxPool1d, nn.AdaptiveMaxPool1d)
+
+
+def initialise_as_keras(model: nn.Module) -> None:
+    """Draw weights as the paper did: Glorot-uniform for convolution and dense, biases 0, section 3.7 for weighted sums.
+
+    Layers whose parameters are all frozen (the all-ones head) stay as they are; other layers draw by their own
+    ``reset_parameters``.
+    """
+    for module in model.modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            continue
+        if isinstance(module, nn.Conv1d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+
+
+def expected_maximum(n: int) -> float:
+    """``sqrt(2 ln n)``: the largest of n independent standard normal values, to first order."""
+    return math.sqrt(2 * math.log(n))
+
+
+def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every_layer: bool = False) -> None:
+    """Start the batch norm before the last max pooling at the bias ``-factor · expected_maximum(n)``.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Left as it is if no batch norm feeds a max pooling (activations may stand between them).
+    length : int
+        Of the sequences, in bp.
+    factor : float
+        1 for the expected maximum itself.
+    every_layer : bool
+        Set every batch norm, whatever comes after it; docs/recipe.md shows what harm that does.
+
+    Notes
+    -----
+    n is how many scores the batch norm gives each filter on one sequence: the positions of its map, counted on both
+    strands if the layer is an RC layer or the model reads both. Frozen batch norms are left alone.
+    """
+    calls = _trace(model, length)
+    pools = [i for i, call in enumerate(calls) if isinstance(call.module, _MAX_POOLS)]
+    norms = [norm for norm in (_norm_before(calls, i) for i in pools) if norm is not None][-1:]
+    if every_layer:
+        norms = list(dict.fromkeys(call.module for call in calls if isinstance(call.module, _BatchNorm)))
+    for norm in norms:
+        if norm.bias is not None and norm.bias.requires_grad:
+            n_scores = sum(math.prod(call.output) for call in calls if call.module is norm) // norm.num_features
+            nn.init.constant_(norm.bias, -factor * expected_maximum(n_scores))
+
+
+def level_read_out(model: nn.Module, length: int) -> None:
+    """Start the read-out with one weight for all positions of a channel, as large as section 3.7's but for its signs.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its weighted sums, and dense layers over the positions of a map (after `nn.Flatten`), are set; frozen ones are
+        left alone.
+    length : int
+        Of the sequences, in bp.
+
+    Notes
+    -----
+    A weighted sum becomes +1/sqrt(F·l) throughout, the root mean square of section 3.7's distribution: which task a
+    filter serves, and with which sign, is for the layer after it. A dense layer has that choice in itself: each output
+    draws one Glorot weight a channel. With a single output all are +sqrt(2 / (C·l + 1)), Glorot's root mean square, as
+    the head of an RC model with a single output is all ones.
+    """
+    for read_out in find_read_outs(model, length):
+        if not read_out.parameter.requires_grad:
+            continue
+        n_outputs, n_channels, n_positions = read_out.shape
+        with torch.no_grad():
+            if read_out.is_weighted_sum:
+                read_out.parameter.fill_((n_channels * n_positions) ** -0.5)
+                continue
+            bound = (6 / (n_channels * n_positions + n_outputs)) ** 0.5
+            level = read_out.parameter.new_empty(n_outputs, n_channels, 1).uniform_(-bound, bound)
+            read_out.weights().copy_(level if n_outputs > 1 else level.fill_(bound / 3**0.5))
+
+
+def read_out_parameters(model: nn.Module, length: int) -> list[nn.Parameter]:
+    """Parameters of the layers that the model calls after its last max pooling; none if it has no max pooling."""
+    calls = _trace(model, length)
+    last = max((i for i, call in enumerate(calls) if isinstance(call.module, _MAX_POOLS)), default=len(calls))
+    return list(dict.fromkeys(parameter for call in calls[last:] for parameter in call.module.parameters()))
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """Weights that depend on the position in the pooled map, and their shape (outputs, channels, positions)."""
+
+    parameter: nn.Parameter
+    shape: tuple[int, int, int]
+    is_weighted_sum: bool
+
+    def weights(self) -> Tensor:
+        """The parameter in that shape; gradients flow through."""
+        return self.parameter.view(self.shape)
+
+
+def find_read_outs(model: nn.Module, length: int) -> list[ReadOut]:
+    """Weighted sums, and dense layers over the positions of a map, in the order in which the model calls them."""
+    calls = _trace(model, length)
+    found: dict[nn.Parameter, ReadOut] = {}
+    for i, call in enumerate(calls):
+        if isinstance(call.module, WeightedSum1d):
+            sums = call.module.weight
+            found[sums] = ReadOut(sums, (1, *sums.shape), is_weighted_sum=True)
+        elif isinstance(call.module, nn.Linear | RCLinear) and (shape := _flattened_before(calls, i)) is not None:
+            dense = cast(nn.Parameter, call.module.weight)
+            if dense.shape[1] == math.prod(shape):
+                found[dense] = ReadOut(dense, (len(dense), *shape), is_weighted_sum=False)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One use of a layer: the shapes of what it got and gave, for one sequence."""
+
+    module: nn.Module
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+
+def _trace(model: nn.Module, length: int) -> list[_Call]:
+    """Layers without parts of their own, in the order in which the model calls them for one sequence."""
+    calls: list[_Call] = []
+
+    def note(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
+            calls.append(_Call(module, tuple(inputs[0].shape), tuple(output.shape)))
+
+    hooks = [module.register_forward_hook(note) for module in model.modules() if not list(module.children())]
+    device, dtype = place_of(model)
+    try:
+        with lent(model), torch.no_grad():
+            model(torch.zeros(1, 4, length, device=device, dtype=dtype))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def _norm_before(calls: list[_Call], i: int) -> _BatchNorm | None:
+    """Batch norm whose map the pooling at i reads, directly or through activations."""
+    for call in reversed(calls[:i]):
+        if isinstance(call.module, _BatchNorm):
+            return call.module
+        if not isinstance(call.module, _MONOTONE):
+            return None
+    return None
+
+
+def _flattened_before(calls: list[_Call], i: int) -> tuple[int, int] | None:
+    """Channels and positions of the map that was flattened for the dense layer at i."""
+    for call in reversed(calls[:i]):
+        if isinstance(call.module, nn.Flatten) and len(call.input) == 3:
+            return call.input[1], call.input[2]
+        if not isinstance(call.module, nn.Dropout | nn.Identity):
+            return None
+    return None

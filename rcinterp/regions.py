@@ -1,0 +1,188 @@
+"""Regions of BED and narrowPeak files: reading them, their summits, and which of them overlap.
+
+Regions are 0-based and half-open.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+
+_COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
+_NARROWPEAK_COLUMNS = 10
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
+    r"""Read the regions of a BED or narrowPeak file, plain or gzip, in any order.
+
+    Parameters
+    ----------
+    path : path
+        3 columns or more; 10 are taken as narrowPeak. Comments and lines of "track" and "browser" are passed over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a region, in the file's order: chrom; start and end (0-based, half-open); summit, its position in the
+        chromosome; has_summit, whether the file gave it; score.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or holds no region; for a bad line, with its number counted from 1.
+
+    Notes
+    -----
+    A narrowPeak's summit is start + column 10; where that is -1, and for BED, it is the centre, (start + end) // 2.
+    Column 10 may be the region's length, as in real files of peaks that were clipped: that is its last base. The score
+    is column 7 of narrowPeak (signalValue), column 5 of BED, NaN where there is none.
+
+    Examples
+    --------
+    >>> _ = Path("peaks.bed").write_text("chr1\t100\t160\n")
+    >>> read_regions("peaks.bed")[["chrom", "start", "end", "summit", "has_summit"]].values.tolist()
+    [['chr1', 100, 160, 130, False]]
+    """
+    rows: list[tuple[str, int, int, int, bool, float]] = []
+    n_columns = 0
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        fields = line.rstrip().split("\t") if "\t" in line else line.split()
+        if not line.strip() or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
+            continue
+        n_columns = n_columns or len(fields)
+        try:
+            if len(fields) != n_columns:
+                raise ValueError(f"has {len(fields)} columns, expected {n_columns} as in the lines above")
+            rows.append(_parse_region(fields))
+        except ValueError as error:
+            raise InputError(f"{path}: line {number} {error}; correct or remove it.") from None
+    if not rows:
+        raise InputError(f"{path}: holds no region, expected BED or narrowPeak lines (chrom, start, end); check it.")
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _parse_region(fields: list[str]) -> tuple[str, int, int, int, bool, float]:
+    if len(fields) < 3 or not fields[0]:
+        raise ValueError(f"is {' '.join(fields)[:40]!r}, expected chrom, start and end, separated by tabs")
+    if not all(field.isascii() and field.isdigit() for field in fields[1:3]):
+        raise ValueError(f"has start {fields[1]!r} and end {fields[2]!r}, expected integers (0-based)")
+    start, end = int(fields[1]), int(fields[2])
+    if start >= end:
+        raise ValueError(f"has start {start} and end {end}, expected start < end")
+    is_narrowpeak = len(fields) == _NARROWPEAK_COLUMNS
+    offset = fields[9] if is_narrowpeak else "-1"
+    has_summit = offset != "-1"
+    if has_summit and not (offset.isascii() and offset.isdigit() and int(offset) <= end - start):
+        raise ValueError(
+            f"has {offset!r} in column 10, expected the summit of a narrowPeak: 0 to {end - start}, or -1 for none"
+        )
+    score = fields[6] if is_narrowpeak else fields[4] if len(fields) > 4 else "."
+    summit = min(start + int(offset), end - 1) if has_summit else (start + end) // 2
+    return fields[0], start, end, summit, has_summit, _number(score)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _read_text(path: str | os.PathLike[str]) -> str:
+    try:
+        data = Path(path).read_bytes()
+        return (gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text, expected BED or narrowPeak, plain or gzip; convert it first.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: is a damaged gzip file ({error}); copy or download it again.") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), expected a BED or narrowPeak file; check the path."
+        ) from None
+
+
+def take_summits(regions: pd.DataFrame, summits: pd.DataFrame) -> pd.DataFrame:
+    """Return the regions with the summits of another file.
+
+    Parameters
+    ----------
+    regions, summits : pandas.DataFrame
+        As `read_regions` returns them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The regions, in their order. Each takes the summit that lies in it: of several the one with the highest score
+        (one without a score comes last), then the leftmost. With none in it, it keeps its own summit or centre.
+        has_summit says whether one was taken.
+
+    Raises
+    ------
+    InputError
+        If no summit lies in any region.
+
+    Examples
+    --------
+    >>> table = lambda *rows: pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "has_summit", "score"])
+    >>> regions = table(("chr1", 10, 30, 20, False, 0.0), ("chr2", 10, 30, 20, False, 0.0))
+    >>> summits = table(("chr1", 12, 13, 12, False, 5.0), ("chr1", 17, 18, 17, False, 7.0))
+    >>> take_summits(regions, summits)[["summit", "has_summit"]].values.tolist()
+    [[17, True], [20, False]]
+    """
+    taken = regions.assign(has_summit=False)
+    found = summits.sort_values("summit", kind="stable")
+    for chrom, group in regions.groupby("chrom"):
+        here = found[found["chrom"] == chrom]
+        positions = here["summit"].to_numpy()
+        first = positions.searchsorted(group["start"].to_numpy())
+        n = positions.searchsorted(group["end"].to_numpy()) - first
+        inside = np.arange(n.sum()) + np.repeat(first - (n.cumsum() - n), n)
+        pairs = here.iloc[inside][["summit", "score"]].assign(row=np.repeat(group.index, n))
+        best = pairs.sort_values(["score", "summit"], ascending=[False, True], kind="stable").drop_duplicates("row")
+        taken.loc[best["row"], "summit"] = best["summit"].to_numpy()
+        taken.loc[best["row"], "has_summit"] = True
+    if not taken["has_summit"].any():
+        raise InputError(
+            f"summits: none of {len(summits)} lies in any of {len(regions)} regions, expected one in most; check that "
+            f"both name chromosomes alike ({summits['chrom'].iloc[0]!r}, {regions['chrom'].iloc[0]!r})."
+        )
+    return taken
+
+
+def overlap_any(regions: pd.DataFrame, others: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return for each region whether it shares at least 1 bp with any of the others, in whatever order they stand.
+
+    Parameters
+    ----------
+    regions, others : pandas.DataFrame
+        Columns chrom, start, end.
+
+    Notes
+    -----
+    Those that begin before a region's end, less those that end at or before its start, are those that overlap.
+
+    Examples
+    --------
+    >>> table = lambda *rows: pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    >>> overlap_any(table(("chr1", 0, 5), ("chr1", 5, 8), ("chr2", 0, 5)), table(("chr1", 4, 5))).tolist()
+    [True, False, False]
+    """
+    overlapping = np.zeros(len(regions), dtype=bool)
+    chroms, by_chrom = regions["chrom"].to_numpy(), dict(list(others.groupby("chrom")))
+    for chrom in by_chrom.keys() & set(chroms):
+        rows = np.flatnonzero(chroms == chrom)
+        starts, ends = (np.sort(by_chrom[chrom][column].to_numpy()) for column in ("start", "end"))
+        n_begun = starts.searchsorted(regions["end"].to_numpy()[rows], side="left")
+        n_over = ends.searchsorted(regions["start"].to_numpy()[rows], side="right")
+        overlapping[rows] = n_begun > n_over
+    return overlapping

@@ -1,0 +1,181 @@
+"""What a study is, and how one is run from its declaration to its files."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from rcinterp.errors import InputError
+from rcinterp.recipes import find_recipe
+from rcinterp.studies._runner import run_all
+from rcinterp.studies._runs import Reading, Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose.
+
+    Attributes
+    ----------
+    seeds : int
+        Number of seeds: 0, 1, ...
+    data : tuple of path
+        Folders as `load_split` reads them, for studies of real data.
+    epochs : int, optional
+        Instead of the study's own.
+    recipe : str
+        Of every model.
+    lengths : tuple of int
+        Of the simulated sequences, in bp, for studies of several lengths; the study's own when empty.
+    small : bool
+        A first look in minutes: fewer and shorter runs, for which no claim is made.
+    """
+
+    seeds: int = 10
+    data: tuple[Path, ...] = ()
+    epochs: int | None = None
+    recipe: str = "paper"
+    lengths: tuple[int, ...] = ()
+    small: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds: got {self.seeds}, expected at least 1; the paper has 10.")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"epochs: got {self.epochs}, expected at least 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a study found.
+
+    Attributes
+    ----------
+    tables : mapping of str to DataFrame
+        Each is written as <name>.tsv; "results" has one row a run.
+    verdict : str
+        On the paper's claim, in lines.
+    figure : Figure
+    folder : Path, optional
+        Where all of it was written.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    verdict: str
+    figure: Figure
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A declaration: which runs, what is read from each, and what is made of them.
+
+    Attributes
+    ----------
+    name : str
+        Of the command, and of the folder with its tables.
+    make_runs : callable
+        Options -> the runs.
+    report : callable
+        (runs, their results) -> `Findings`.
+    reading : callable, optional
+        What is read from each trained model.
+    data : "simulated", "one", "several" or "either"
+        Whether it simulates its data, or asks for a folder of sequences, or for one or more, or takes either.
+    has_lengths : bool
+        Whether simulated sequences may have other lengths than the study's own.
+    """
+
+    name: str
+    make_runs: Callable[[Options], list[Run]]
+    report: Callable[[Sequence[Run], Sequence[dict[str, Any]]], Findings]
+    reading: Reading | None = None
+    data: str = "simulated"
+    has_lengths: bool = False
+
+
+def run_study(
+    study: Study,
+    folder: str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: bool = True,
+) -> Findings:
+    """Execute a study, write what it found, and return it. A study that was stopped goes on where it stopped.
+
+    Parameters
+    ----------
+    study : Study
+    folder : path
+        <folder>/<name of the study>/ takes the tables (.tsv), verdict.txt and the figure (.png, .svg), with the
+        recipe's name after it if that is not "paper";
+        <folder>/runs/ takes the runs, which other studies share.
+    options : Options, optional
+    jobs, scheduler, progress
+        As in `run_all`.
+
+    Raises
+    ------
+    InputError
+        If the options do not fit the study, or a folder cannot be read.
+    """
+    options = options or Options()
+    find_recipe(options.recipe)  # this, and what follows, before hours of training, in case it cannot be
+    _check_data(study, options)
+    runs = study.make_runs(options)
+    for run in runs:
+        run.build()
+    place = Path(folder) / (study.name if options.recipe == "paper" else f"{study.name}-{options.recipe}")
+    place.mkdir(parents=True, exist_ok=True)
+    results = run_all(
+        runs, Path(folder) / "runs", reading=study.reading, jobs=jobs, scheduler=scheduler, progress=progress
+    )
+    findings = study.report(runs, results)
+    for name, table in findings.tables.items():
+        table.to_csv(place / f"{name}.tsv", sep="\t", index=False)
+    (place / "verdict.txt").write_text(findings.verdict + "\n", encoding="utf-8")
+    findings.figure.savefig(place / f"{study.name}.png", dpi=150)
+    with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same numbers
+        findings.figure.savefig(place / f"{study.name}.svg", metadata={"Date": None})
+    return replace(findings, folder=place)
+
+
+def _check_data(study: Study, options: Options) -> None:
+    n_given = len(options.data)
+    if options.lengths and (not study.has_lengths or n_given):
+        raise InputError(
+            f"study {study.name}: got lengths {options.lengths}, but its lengths are given; leave --length out."
+        )
+    if len(set(options.lengths)) < len(options.lengths):
+        raise InputError(f"study {study.name}: got lengths {options.lengths}, expected each once.")
+    if study.data == "simulated" and n_given:
+        raise InputError(
+            f"study {study.name}: got data, {options.data[0]}, but it simulates its own; leave --data out."
+        )
+    if (study.data == "one" and n_given != 1) or (study.data == "several" and not n_given):
+        raise InputError(
+            f"study {study.name}: got {n_given} folders of data, expected {'one' if study.data == 'one' else 'some'}: "
+            "--data DIR, with one file each of train*.pos.fa*, train*.neg.fa*, valid*.pos.fa* and valid*.neg.fa*."
+        )
+    names = [path.resolve().name for path in options.data]
+    if len(set(names)) < n_given:
+        raise InputError(
+            f"study {study.name}: got folders of data called {', '.join(names)}, expected different names, which stand "
+            "in the tables; rename one."
+        )
+
+
+def tabulate(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row a run: model, data, recipe, seed, and every number of its result."""
+    rows = []
+    for run, result in zip(runs, results, strict=True):
+        numbers = {name: value for name, value in result.items() if not isinstance(value, list | dict)}
+        rows.append({"model": run.label, "data": run.data.label, "recipe": run.recipe, "seed": run.seed, **numbers})
+    return pd.DataFrame(rows)

@@ -1,0 +1,72 @@
+"""Figure 6: how fast RC and traditional models get worse when there are fewer training sequences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rcinterp.studies._chip import chip_run, folders
+from rcinterp.studies._data import Folder
+from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
+from rcinterp.studies._runs import Run
+from rcinterp.studies._statistics import claim, heading, summarise
+from rcinterp.studies._study import Findings, Options, Study, tabulate
+
+SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+MODELS = (("RC, 16 filters", 16, True), ("traditional, 16 filters", 16, False), ("traditional, 32 filters", 32, False))
+SCORES = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
+
+
+def make_runs(options: Options) -> list[Run]:
+    """Three models of three layers a share and seed."""
+    (data,) = folders(options)
+    shares = SHARES[1::3] if options.small else SHARES
+    return [
+        chip_run(label, n_filters, Folder(data.path, share), seed, options, rc=rc)
+        for share in shares
+        for seed in range(options.seeds)
+        for label, n_filters, rc in MODELS
+    ]
+
+
+def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
+    """Validation scores by share of the training set."""
+    table = tabulate(runs, results)
+    table.insert(2, "share", [run.data.share for run in runs if isinstance(run.data, Folder)])
+    table.insert(3, "n_train", [len(run.data.load()[0]) for run in runs])
+    summary = summarise(table, ["share", "n_train", "model"], list(SCORES))
+    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+
+
+def judge(results: pd.DataFrame) -> str:
+    """Share by share, and how much each model loses from the largest share to the smallest."""
+    rc, *others = (label for label, *_ in MODELS)
+    lines = [heading(results)]
+    for share, rows in results.groupby("share"):
+        lines += [claim(f"{share:.0%}: validation auROC", rows, "valid_auroc", rc, other, 3) for other in others]
+    medians = results.groupby(["model", "share"])["valid_auroc"].median().unstack()
+    losses = medians.iloc[:, -1] - medians.iloc[:, 0]
+    lines.append(
+        "loss of median auROC, largest to smallest share: " + ", ".join(f"{m} {v:.3f}" for m, v in losses.items())
+    )
+    return "\n".join(lines)
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Medians over seeds as lines, every seed a dot, as in figure 6."""
+    figure, axes = new_figure(1, 2, width=8, height=3.3)
+    for ax, (column, name) in zip(axes, SCORES.items(), strict=True):
+        for colour, (label, *_) in zip(COLOURS, MODELS, strict=False):
+            rows = results[results["model"] == label]
+            medians = rows.groupby("share")[column].median()
+            ax.plot(medians.index, medians, color=colour, label=label)
+            ax.plot(rows["share"], rows[column], ".", color=colour, alpha=0.6)
+        ax.set(xscale="log", xlabel="share of the training set", ylabel=f"validation {name}")
+        ax.set_xticks(medians.index, [f"{share:.0%}" for share in medians.index], fontsize=8)
+        ax.minorticks_off()
+    legend_above(figure, axes[0], len(MODELS))
+    return figure
+
+
+STUDY = Study("fig6", make_runs, report, data="one")

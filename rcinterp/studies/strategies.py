@@ -1,0 +1,125 @@
+"""Every way of respecting both strands, side by side, in the table of Zhou et al. next to their published values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
+from rcinterp.studies._runs import Run
+from rcinterp.studies._simulation import simulated, simulated_run
+from rcinterp.studies._statistics import heading, p_greater, spread, summarise
+from rcinterp.studies._study import Findings, Options, Study, tabulate
+
+#: What is trained: name, and what makes it differ from a traditional model of 20 filters.
+TRAINED: dict[str, dict[str, Any]] = {
+    "standard": {"rc": False},
+    "RC augmentation": {"rc": False, "augment": True},
+    "conjoined in training": {"rc": False, "conjoined": True},
+    "RC weight sharing, weighted sum": {"rc": True},
+    "RC weight sharing, strands summed + dense": {"rc": True, "read_out": "dense"},
+}
+#: What is made of a trained model by reading both strands afterwards.
+POST_HOC = {"standard": "post-hoc conjoined", "RC augmentation": "post-hoc conjoined, augmented"}
+#: Test auROC and auPRC of Zhou, Shrikumar & Kundaje 2022: means over 10 seeds, computed from their tables by seed.
+PUBLISHED = {
+    (200, "standard"): (0.919, 0.870),
+    (200, "RC augmentation"): (0.950, 0.919),
+    (200, "conjoined in training"): (0.944, 0.910),
+    (200, "post-hoc conjoined, augmented"): (0.9645, 0.9421),
+    (200, "RC weight sharing, weighted sum"): (0.9609, 0.9359),
+    (1000, "standard"): (0.655, 0.495),
+    (1000, "RC augmentation"): (0.758, 0.622),
+    (1000, "conjoined in training"): (0.742, 0.600),
+    (1000, "post-hoc conjoined, augmented"): (0.792, 0.670),
+    (1000, "RC weight sharing, weighted sum"): (0.850, 0.756),
+}
+LENGTHS = (200, 1000)
+
+
+def make_runs(options: Options) -> list[Run]:
+    """Five trainings a length and seed, each on 20 filters."""
+    return [
+        simulated_run(name, 20, seed, options, data=simulated(length, options), **how)
+        for length in options.lengths or LENGTHS
+        for seed in range(options.seeds)
+        for name, how in TRAINED.items()
+    ]
+
+
+def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
+    """Clean test scores of every strategy, best epoch by noisy validation auROC; published values beside them."""
+    table = _with_post_hoc(tabulate(runs, results))
+    columns = ["test_auroc", "test_auprc", "valid_auroc"]
+    summary = summarise(table, ["length", "strategy", "n_parameters", "passes"], columns)
+    published = [PUBLISHED.get((row["length"], row["strategy"]), (None, None)) for row in summary.to_dict("records")]
+    summary["published_auroc"], summary["published_auprc"] = (
+        pd.Series(v, dtype=float) for v in zip(*published, strict=True)
+    )
+    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+
+
+def _with_post_hoc(trained: pd.DataFrame) -> pd.DataFrame:
+    """Add a row for every model that can be conjoined afterwards, its scores in the columns of the others.
+
+    Their rc_difference, 0 by construction, is not measured.
+    """
+    post_hoc_columns = {c: c.removeprefix("post_hoc_") for c in map(str, trained) if c.startswith("post_hoc_")}
+    parts = [trained.assign(strategy=trained["model"])]
+    for name, post_hoc in POST_HOC.items():
+        rows = trained[trained["model"] == name]
+        scores = rows[list(post_hoc_columns)].rename(columns=post_hoc_columns)
+        parts.append(rows.assign(strategy=post_hoc, **scores).drop(columns="rc_difference"))
+    table = pd.concat(parts, ignore_index=True).drop(columns=list(post_hoc_columns))
+    table.insert(0, "length", table["data"].str.removesuffix(" bp").astype(int))
+    order = [name for trained_name in TRAINED for name in (trained_name, POST_HOC.get(trained_name)) if name]
+    rank = table["strategy"].map(order.index)
+    table = table.assign(rank=rank).sort_values(["length", "rank", "seed"], ignore_index=True).drop(columns="rank")
+    # Passes over a sequence that a prediction costs; an RC filter reads both strands in one, at twice the channels.
+    table.insert(2, "passes", 1 + table["strategy"].str.contains("onjoined").astype(int))
+    return table.drop(columns=["model", "data"])
+
+
+def judge(results: pd.DataFrame) -> str:
+    """Who wins at each length, and how RC weight sharing fares against every other strategy."""
+    shared = "RC weight sharing, weighted sum"
+    lines = [heading(results, "clean test auROC; ")]
+    for length, rows in results.groupby("length"):
+        means = rows.groupby("strategy")["test_auroc"].mean().sort_values(ascending=False)
+        lines.append(f"{length} bp: highest mean: {means.index[0]}, {means.iloc[0]:.4f}")
+        scores = {name: rows.loc[rows["strategy"] == name, "test_auroc"] for name in means.index}
+        for name in means.index:
+            compared = (
+                ""
+                if name == shared
+                else (
+                    f"; {shared} higher: p = {p_greater(scores[shared], scores[name]):.3g}, "
+                    f"lower: p = {p_greater(scores[name], scores[shared]):.3g}"
+                )
+            )
+            lines.append(f"  {name}: {spread(scores[name], 4)}{compared}")
+    return "\n".join(lines)
+
+
+def draw(results: pd.DataFrame) -> Figure:
+    """Every seed a dot, means as bars, the published mean a cross."""
+    lengths = sorted(results["length"].unique())
+    figure, axes = new_figure(1, len(lengths), width=4.2 * len(lengths) + 1.5, height=3.4, sharey=True)
+    names = list(dict.fromkeys(results["strategy"]))[::-1]
+    for ax, length in zip(axes, lengths, strict=True):
+        for i, name in enumerate(names):
+            scores = results.loc[(results["length"] == length) & (results["strategy"] == name), "test_auroc"]
+            ax.plot(scores, [i] * len(scores), ".", color=COLOURS[0 if name.startswith("RC w") else 1], alpha=0.5)
+            ax.plot([scores.mean()], [i], "|", markersize=14, color="black")
+            if (length, name) in PUBLISHED:
+                ax.plot([PUBLISHED[length, name][0]], [i], "x", color=COLOURS[2])
+        ax.set_yticks(range(len(names)), names, fontsize=8)
+        ax.set(xlabel="clean test auROC", title=f"{length} bp")
+    axes[0].plot([], [], "x", color=COLOURS[2], label="published mean (Zhou et al.)")
+    axes[0].plot([], [], "|", color="black", markersize=10, label="mean")
+    legend_above(figure, axes[0], 2)
+    return figure
+
+
+STUDY = Study("strategies", make_runs, report, has_lengths=True)

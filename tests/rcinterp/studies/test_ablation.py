@@ -1,0 +1,130 @@
+"""What the recipe "quiet" is made of, part by part."""
+
+import statistics
+
+import pytest
+
+from rcinterp.recipes import PAPER, QUIET, RECIPES, compose
+from rcinterp.studies import ablation
+from rcinterp.studies._data import Simulated
+from rcinterp.studies._study import Options
+
+PARTS = {
+    "threshold": {"threshold"},
+    "level read-out": {"level"},
+    "one cycle": {"cycle", "learning_rate"},
+    "slow read-out": {"read_out_rate"},
+    "statistics": {"momentum"},
+}
+PASSES = {"passes": {"samples_per_epoch"}}  # the same on simulated data
+N_SIMULATED, N_REAL = 15, 17
+
+
+def of_model(run):
+    return ablation.variants(run.model["n_layers"], isinstance(run.data, Simulated))
+
+
+@pytest.mark.parametrize("is_simulated", [True, False])
+def test_variants_differ_in_what_they_say(is_simulated):
+    found = ablation.variants(1, is_simulated)
+    parts = PARTS | ({} if is_simulated else PASSES)
+    assert len(found) == (N_SIMULATED if is_simulated else N_REAL)
+    assert list(found) == [
+        "paper",
+        *(f"{part} alone" for part in parts),
+        *(f"quiet without {part}" for part in parts),
+        "quiet",
+        "quiet, threshold × 0.75",
+        "quiet, threshold × 1.25",
+        "quiet + tying",
+    ]
+    assert (found["paper"], found["quiet"]) == (PAPER, QUIET)
+    for part, names in parts.items():
+        for name, value in found[f"{part} alone"].items():
+            assert value == (QUIET if name in names else PAPER)[name]
+        for name, value in found[f"quiet without {part}"].items():
+            assert value == (PAPER if name in names else QUIET)[name]
+    assert set.union(*PARTS.values(), *PASSES.values()) == set(QUIET) == set(PAPER)  # every argument belongs to a part
+    assert found["quiet, threshold × 0.75"] == {**QUIET, "threshold": 0.75}
+    assert found["quiet, threshold × 1.25"] == {**QUIET, "threshold": 1.25}
+    assert found["quiet + tying"] == {**QUIET, "tying": 1.0}
+    three = ablation.variants(3, is_simulated)
+    assert three.pop("quiet, threshold in every layer") == {**QUIET, "every_layer": True}
+    assert three == found
+    for name, parts in found.items():
+        assert compose(name, **parts).name == name
+    assert RECIPES["quiet"].epochs == ablation.EPOCHS
+
+
+def test_runs_on_simulated_data():
+    runs = ablation.make_runs(Options())
+    assert len(runs) == 2 * 2 * 10 * N_SIMULATED
+    assert [(run.data.length, run.label, run.seed) for run in runs[::N_SIMULATED]] == [
+        (length, f"{kind}, 20 filters", seed)
+        for length in (200, 1000)
+        for kind in ("RC", "traditional")
+        for seed in range(10)
+    ]
+    assert [run.recipe for run in runs[:N_SIMULATED]] == list(ablation.variants(1, True))
+    for run in runs:
+        assert run.parts == of_model(run)[run.recipe]
+        assert run.training == {"epochs": 20, "positive_weight": 1.0}
+        model = {"n_layers": 1, "widths": [21], "pool": 20, "stride": 20, "n_filters": 20}
+        assert run.model == {**model, "rc": run.label.startswith("RC")}
+    assert len({run.name for run in runs}) == len(runs)
+    assert {run.training["epochs"] for run in ablation.make_runs(Options(small=True))} == {3}
+    assert {run.data.length for run in ablation.make_runs(Options(lengths=(300,)))} == {300}
+
+
+def test_runs_on_real_data(tfs):
+    runs = ablation.make_runs(Options(seeds=2, data=tfs[:2]))
+    assert len(runs) == 2 * 2 * 2 * (N_REAL + N_REAL + 1)
+    models = {run.label: run for run in runs}
+    assert {label: run.model for label, run in models.items()} == {
+        "RC, 8 filters": {"n_layers": 1, "n_filters": 8, "rc": True},
+        "traditional, augmented, 16 filters": {"n_layers": 1, "n_filters": 16, "rc": False},
+        "3 layers, RC, 16 filters": {"n_layers": 3, "n_filters": 16, "rc": True},
+        "3 layers, traditional, augmented, 32 filters": {"n_layers": 3, "n_filters": 32, "rc": False},
+    }
+    for run in models.values():
+        assert run.training == {"epochs": 20} | ({} if run.model["rc"] else {"augment": True})
+    for run in runs:
+        assert run.parts == of_model(run)[run.recipe]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_report(made_up, tfs, text_problems, real):
+    options = Options(seeds=3, data=tfs[:1] if real else ())
+    runs = ablation.make_runs(options)
+    results = made_up(runs)
+    found = ablation.report(runs, results)
+    column, words = ("valid_auroc", "validation auROC") if real else ("test_auroc", "clean test auROC")
+    rows = {}
+    for run, result in zip(runs, results, strict=True):
+        rows.setdefault((run.data.label, run.label, run.recipe), []).append(result)
+    summary = found.tables["summary"]
+    assert list(zip(summary["data"], summary["model"], summary["recipe"], strict=True)) == list(rows)
+    lines = found.verdict.split("\n")
+    assert lines[0] == f"3 seeds; {words}, mean (lowest to highest)"
+    for line, row, (key, of) in zip(lines[1:], summary.to_dict("records"), rows.items(), strict=True):
+        scores, epochs = [result[column] for result in of], [result["best_epoch"] for result in of]
+        assert (row["n_seeds"], row[f"{column}_max"]) == (3, max(scores))
+        last = [result["history"]["valid_auroc"][-1] for result in of]
+        assert row["last_valid_auroc_mean"] == pytest.approx(statistics.mean(last))
+        assert line == (
+            f"{'; '.join(key)}: {statistics.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f}); "
+            f"best epoch {statistics.mean(epochs):.0f} ({min(epochs)} to {max(epochs)})"
+        )
+
+    names = list(ablation.variants(3 if real else 1, not real))[::-1]
+    panels = list(dict.fromkeys(key[:2] for key in rows))
+    assert [tuple(ax.get_title().split("\n")) for ax in found.figure.axes] == panels
+    assert [label.get_text() for label in found.figure.axes[0].get_yticklabels()] == names
+    assert {ax.get_ylim() for ax in found.figure.axes} == {found.figure.axes[0].get_ylim()}  # rows stand side by side
+    for ax, panel in zip(found.figure.axes, panels, strict=True):
+        assert ax.get_xlabel() == words
+        for line in (line for line in ax.lines if len(line.get_xdata())):
+            (height,) = set(line.get_ydata())
+            assert line.get_xdata().tolist() == [result[column] for result in rows[(*panel, names[height])]]
+            assert line.get_color() == ("#1b7837" if "RC" in panel[1] else "#2166ac")
+    assert text_problems(found.figure) == []

@@ -1,0 +1,385 @@
+"""What all studies share: the list, the errors before anything is done, the tables, the test, the files."""
+
+import importlib
+import itertools
+import math
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from rcinterp.errors import InputError
+from rcinterp.studies import STUDIES, find_study
+from rcinterp.studies._drawing import legend_above, new_figure
+from rcinterp.studies._statistics import claim, heading, p_greater, spread, summarise
+from rcinterp.studies._study import Findings, Options, Study, run_study, tabulate
+from rclayers import SymmetryError
+
+#: Of each study: how many folders of data it is given here, its tables, and its number of runs.
+SMALL = {
+    "fig2": (0, {"results", "curves"}, 3),
+    "fig3": (0, {"results", "summary"}, 3),
+    "fig4": (1, {"results", "summary"}, 3),
+    "fig5": (1, {"results", "top_filters"}, 2),
+    "fig6": (1, {"results", "summary"}, 6),
+    "fig7": (2, {"results", "summary"}, 6),
+    "strategies": (0, {"results", "summary"}, 10),
+    "recovery": (0, {"results", "summary", "filters"}, 8),
+    "ablation": (0, {"results", "summary"}, 30),
+}
+
+
+def series(*values):
+    return pd.Series(values, dtype=float)
+
+
+# The list.
+
+
+def test_every_study_is_found_under_its_name():
+    assert set(SMALL) == set(STUDIES)
+    for name, question in STUDIES.items():
+        study = find_study(name)
+        assert study.name == name
+        assert study is importlib.import_module(f"rcinterp.studies.{name}").STUDY
+        assert question.rstrip(")").endswith(("?", ".")), question
+
+
+def test_an_unknown_study():
+    with pytest.raises(InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, ablation\.$"):
+        find_study("fig8")
+
+
+# What is refused.
+
+
+@pytest.fixture
+def start(tmp_path, tfs):
+    """Give ``start(name, **options)``: what is refused, before anything is written."""
+
+    def start(name, n_folders=0, **options):
+        options = {"data": tfs[:n_folders], **options}
+        with pytest.raises(InputError) as error:
+            run_study(find_study(name), tmp_path / "out", Options(**options), progress=False)
+        assert not (tmp_path / "out").exists()
+        return str(error.value)
+
+    return start
+
+
+@pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7"])
+def test_studies_of_real_data_ask_for_it(start, name):
+    message = start(name)
+    assert message.startswith(f"study {name}: got 0 folders of data, expected {'some' if name == 'fig7' else 'one'}: ")
+    assert "--data DIR, with one file each of train*.pos.fa*, train*.neg.fa*, valid*.pos.fa* and " in message
+
+
+@pytest.mark.parametrize("name", ["fig4", "fig5", "fig6"])
+def test_studies_of_one_data_set_take_no_two(start, name):
+    assert start(name, 2).startswith(f"study {name}: got 2 folders of data, expected one: --data DIR")
+
+
+@pytest.mark.parametrize("name", ["fig2", "fig3", "strategies", "recovery"])
+def test_studies_that_simulate_take_no_data(start, tfs, name):
+    assert start(name, 1) == f"study {name}: got data, {tfs[0]}, but it simulates its own; leave --data out."
+
+
+@pytest.mark.parametrize("name", ["fig7", "ablation"])
+def test_data_sets_of_the_same_name_would_be_one_in_the_tables(start, tfs, tmp_path, name):
+    (tmp_path / "TF1").mkdir()
+    message = start(name, data=(tfs[1], tfs[0], tmp_path / "TF1"))
+    assert message.startswith(f"study {name}: got folders of data called TF1, TF0, TF1, expected different names")
+    assert message.endswith("rename one.")
+    assert "called TF0, TF0" in start(name, data=(tfs[0], tfs[0]))
+
+
+@pytest.mark.parametrize("name", ["fig2", "fig3", "recovery"])
+def test_lengths_where_they_are_given(start, name):
+    assert start(name, lengths=(300,)) == (
+        f"study {name}: got lengths (300,), but its lengths are given; leave --length out."
+    )
+
+
+def test_lengths_of_real_data(start):
+    assert "its lengths are given" in start("ablation", 1, lengths=(300,))
+    assert "its lengths are given" in start("fig5", 1, lengths=(300,))
+
+
+@pytest.mark.parametrize("name", ["strategies", "ablation"])
+def test_the_same_length_twice_would_count_every_seed_twice(start, name):
+    assert start(name, lengths=(200, 300, 200)) == f"study {name}: got lengths (200, 300, 200), expected each once."
+
+
+@pytest.mark.parametrize(("name", "n_folders"), [(name, n) for name, (n, *_) in SMALL.items()])
+def test_an_unknown_recipe(start, name, n_folders):
+    assert start(name, n_folders, recipe="loud").startswith("recipe: got 'loud', expected one of paper, quiet, or")
+
+
+def test_the_ablation_takes_no_recipe(start):
+    assert start("ablation", recipe="quiet") == (
+        "study ablation: got recipe quiet, but it compares recipes; leave --recipe out."
+    )
+
+
+def test_numbers_of_seeds_and_epochs():
+    with pytest.raises(InputError, match="seeds: got 0, expected at least 1; the paper has 10"):
+        Options(seeds=0)
+    with pytest.raises(InputError, match="epochs: got 0, expected at least 1"):
+        Options(epochs=0)
+    assert Options() == Options(seeds=10, data=(), epochs=None, recipe="paper", lengths=(), small=False)
+
+
+# Tables.
+
+
+def test_tabulate_keeps_the_numbers_of_a_result():
+    data = SimpleNamespace(label="somewhere")
+    runs = [SimpleNamespace(label=f"m{i}", data=data, recipe="paper", seed=5 + i) for i in range(2)]
+    results = [{"a": 1.5, "name": None, "many": [1, 2], "more": {"b": 3}}, {"a": 2.5, "name": "x", "many": []}]
+    expected = {"model": ["m0", "m1"], "data": ["somewhere"] * 2, "recipe": ["paper"] * 2, "seed": [5, 6]}
+    expected |= {"a": [1.5, 2.5], "name": [None, "x"]}
+    pd.testing.assert_frame_equal(tabulate(runs, results), pd.DataFrame(expected))
+    with pytest.raises(ValueError, match="shorter"):
+        tabulate(runs, results[:1])
+
+
+def test_summarise_against_a_loop():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"b": list("yxyxyxx"), "a": [2, 1, 2, 1, 1, 1, 1], "u": rng.random(7), "v": rng.random(7)})
+    found = summarise(table, ["a", "b"], ["v", "u"])
+    assert found.columns.tolist() == ["a", "b", "n_seeds", *(f"{c}_{n}" for c in "vu" for n in ("mean", "min", "max"))]
+    groups = list(dict.fromkeys(zip(table["a"], table["b"], strict=True)))
+    assert list(zip(found["a"], found["b"], strict=True)) == groups == [(2, "y"), (1, "x"), (1, "y")]
+    for row in found.to_dict("records"):
+        for column in "uv":
+            values = [
+                v
+                for a, b, v in zip(table["a"], table["b"], table[column], strict=True)
+                if (a, b) == (row["a"], row["b"])
+            ]
+            assert row["n_seeds"] == len(values)
+            assert row[f"{column}_mean"] == pytest.approx(sum(values) / len(values))
+            assert (row[f"{column}_min"], row[f"{column}_max"]) == (min(values), max(values))
+
+
+# The test of section 3.8.
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_test_is_exact(slow_p, seed):
+    values = np.random.default_rng(seed).normal(size=9)
+    assert p_greater(series(*values[:4]), series(*values[4:])) == pytest.approx(
+        slow_p(values[:4], values[4:]), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_test_is_exact_with_equal_values(slow_p, seed):
+    values = np.random.default_rng(seed).integers(3, size=11) / 7
+    assert p_greater(series(*values[:4]), series(*values[4:])) == pytest.approx(
+        slow_p(values[:4], values[4:]), rel=1e-12
+    )
+
+
+def test_equal_values_by_hand():
+    assert p_greater(series(1, 1, 0), series(0, 0)) == pytest.approx(3 / 10)  # both ones among three of five places
+    assert p_greater(series(0.5, 0.5), series(0.5, 0.5, 0.5)) == 1
+
+
+def test_two_groups_of_ten_that_do_not_overlap_have_the_paper_s_p_value():
+    high, low = series(*range(10, 20)), series(*range(10))
+    assert p_greater(high, low) == pytest.approx(1 / math.comb(20, 10), rel=1e-12)
+    assert f"{p_greater(high, low):.3e}" == "5.413e-06"
+    assert p_greater(low, high) == 1
+    assert f"{p_greater(series(*[1] * 10), series(*[0] * 10)):.3e}" == "5.413e-06"
+
+
+def test_a_missing_value_gives_no_p_value():
+    assert math.isnan(p_greater(series(1, np.nan, 3), series(2, np.nan)))
+
+
+def test_the_index_of_the_values_plays_no_part():
+    table = pd.DataFrame({"x": [3.0, 1.0, 2.0, 2.0, 5.0]}, index=[7, 7, 7, 1, 1])
+    assert p_greater(table["x"].iloc[:2], table["x"].iloc[2:]) == p_greater(series(3, 1), series(2, 2, 5))
+
+
+def test_a_claim_names_both_models_and_says_whether_it_holds(slow_p):
+    results = pd.DataFrame({"model": ["a"] * 4 + ["b"] * 4, "x": [5.0, 6, 7, 9, 1, 2, 3, 4]})
+    assert claim("it", results, "x", "a", "b") == (
+        "it: a 6.75 (5.00 to 9.00), b 2.50 (1.00 to 4.00): higher in a, p = 0.0143"
+    )
+    assert f"{slow_p([5, 6, 7, 9], [1, 2, 3, 4]):.3g}" == "0.0143"
+    assert claim("it", results, "x", "b", "a", 1) == (
+        "it: b 2.5 (1.0 to 4.0), a 6.8 (5.0 to 9.0): not significantly higher in b, p = 1"
+    )
+    three = results[results["x"] != 9].query("x < 4 or model == 'a'")
+    assert claim("it", three, "x", "a", "b").endswith("not significantly higher in a, p = 0.05")  # not below 0.05
+
+
+def test_a_claim_with_a_missing_value():
+    results = pd.DataFrame({"model": ["a", "a", "b"], "x": [5.0, np.nan, 1.0]})
+    assert claim("it", results, "x", "a", "b", 0) == (
+        "it: a 5 (5 to 5), b 1 (1 to 1): not known to be higher in a, p = nan"
+    )
+
+
+def test_spread():
+    assert spread(series(0.25, 0.5, 0.75)) == "0.50 (0.25 to 0.75)"
+    assert spread(series(0.25, 0.5, 0.75), 4) == "0.5000 (0.2500 to 0.7500)"
+
+
+# Figures.
+
+
+def test_a_new_figure_has_its_axes_row_by_row(text_problems):
+    figure, axes = new_figure(2, 3, width=5, height=7, sharey=True)
+    assert figure.get_size_inches().tolist() == [5, 7]
+    assert axes == figure.axes
+    assert len(axes) == 6
+    for ax in axes:
+        assert not ax.spines["top"].get_visible()
+        assert not ax.spines["right"].get_visible()
+    for name in ("one", "other"):
+        axes[4].plot([0, 1], [0, 1], label=name)
+    legend_above(figure, axes[4], 2)
+    assert [text.get_text() for text in figure.legends[0].texts] == ["one", "other"]
+    assert text_problems(figure) == []
+    assert figure.legends[0].get_window_extent().y0 > max(ax.get_window_extent().y1 for ax in axes)
+
+
+def test_text_problems_are_found(text_problems):
+    figure = Figure()
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.51, 0.5, "other")
+    figure.text(0.98, 0.1, "far too long")
+    assert text_problems(figure) == ["far too long", ("one", "other")]
+    figure, (ax,) = new_figure(1, 1, width=4, height=4)
+    ax.plot([1, 2], label="line")
+    assert text_problems(figure) == []
+    ax.legend()
+    assert text_problems(figure) == ["legend on axes"]
+
+
+# Whole studies.
+
+
+def test_folders_of_recipes_stand_apart(tmp_path):
+    def report(runs, results):
+        assert (list(runs), list(results)) == ([], [])
+        return Findings({"results": pd.DataFrame({"a": [1]})}, "yes", Figure())
+
+    study = Study("nothing", lambda options: [], report)
+    found = run_study(study, str(tmp_path))
+    assert found.folder == tmp_path / "nothing"
+    assert run_study(study, tmp_path, Options(recipe="quiet")).folder == tmp_path / "nothing-quiet"
+    assert {path.name for path in tmp_path.iterdir()} == {"nothing", "nothing-quiet"}
+    assert {path.name for path in found.folder.iterdir()} == {
+        "results.tsv",
+        "verdict.txt",
+        "nothing.png",
+        "nothing.svg",
+    }
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.studies._study.run_all", lambda *_, **__: pytest.fail("trained"))
+    (tmp_path / "fig3").write_text("")
+    with pytest.raises(FileExistsError):
+        run_study(find_study("fig3"), tmp_path)
+
+
+def test_what_is_given_is_handed_on(tmp_path, monkeypatch):
+    given = {}
+
+    def run_all(runs, folder, **options):
+        given.update(options, runs=runs, folder=folder)
+        raise InputError("that is all")
+
+    monkeypatch.setattr("rcinterp.studies._study.run_all", run_all)
+    study = find_study("recovery")
+    with pytest.raises(InputError, match="that is all"):
+        run_study(study, tmp_path, Options(seeds=1), jobs=3, scheduler="tcp://here:1", progress=False)
+    assert given.pop("runs") == study.make_runs(Options(seeds=1))
+    assert given == {
+        "folder": tmp_path / "runs",
+        "reading": study.reading,
+        "jobs": 3,
+        "scheduler": "tcp://here:1",
+        "progress": False,
+    }
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_from_end_to_end(fast, tfs, tmp_path, monkeypatch, name):
+    n_folders, tables, n_runs = SMALL[name]
+    lengths = (120,) if name == "ablation" else ()
+    options = Options(seeds=1, epochs=1, small=True, data=tfs[:n_folders], lengths=lengths)
+    study = find_study(name)
+    out, again = tmp_path / "out", tmp_path / "again"
+    found = run_study(study, out, options, progress=False)
+
+    assert found.folder == out / name
+    assert set(found.tables) == tables
+    expected = {f"{table}.tsv" for table in tables} | {"verdict.txt", f"{name}.png", f"{name}.svg"}
+    assert {path.name for path in (out / name).iterdir()} == expected
+    assert {path.name for path in out.iterdir()} == {name, "runs"}
+    assert len(list((out / "runs").iterdir())) == n_runs
+    for table, content in found.tables.items():
+        written = pd.read_csv(out / name / f"{table}.tsv", sep="\t")
+        assert written.columns.tolist() == content.columns.tolist()
+        assert len(written) == len(content) > 0
+    assert (out / name / "verdict.txt").read_text() == found.verdict + "\n"
+    assert (out / name / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(out / name / f"{name}.svg").getroot().tag.endswith("svg")
+
+    kept = {path: path.stat().st_mtime_ns for path in files_below(out / "runs").values()}
+    with monkeypatch.context() as patch:
+        patch.setattr("rcinterp.studies._runner._complete", lambda *_: pytest.fail("done again"))
+        second = run_study(study, out, options, progress=False)
+    assert second.verdict == found.verdict
+    assert {path: path.stat().st_mtime_ns for path in files_below(out / "runs").values()} == kept
+
+    run_study(study, again, options, progress=False)
+    here, there = files_below(out), files_below(again)
+    assert here.keys() == there.keys()
+    assert [path for path in here if here[path].read_bytes() != there[path].read_bytes()] == []
+
+
+def test_a_study_finds_the_runs_of_another(fast, tmp_path, monkeypatch):
+    options = Options(seeds=1, epochs=1, small=True)
+    run_study(find_study("fig3"), tmp_path, options, progress=False)
+    monkeypatch.setattr("rcinterp.studies._runner._complete", lambda *_: pytest.fail("done again"))
+    found = run_study(find_study("fig2"), tmp_path, options, progress=False)
+    results = {name: pd.read_csv(tmp_path / name / "results.tsv", sep="\t") for name in ("fig2", "fig3")}
+    shared = results["fig3"].columns
+    pd.testing.assert_frame_equal(results["fig2"][shared], results["fig3"])
+    assert len(found.tables["curves"]) == 3
+
+
+@pytest.mark.parametrize(("name", "other"), list(itertools.combinations(["fig2", "fig3", "strategies", "recovery"], 2)))
+def test_studies_of_the_same_sequences_share_their_runs(name, other):
+    runs, others = ({run.name for run in find_study(study).make_runs(Options(seeds=2))} for study in (name, other))
+    n_shared = {"fig2": {"fig3": 6, "strategies": 4, "recovery": 6}, "fig3": {"strategies": 4, "recovery": 6}}
+    n_shared |= {"strategies": {"recovery": 6}}
+    assert len(runs & others) == n_shared[name][other]
+
+
+def test_an_architecture_that_does_not_fit_is_refused_before_anything_is_trained(tmp_path):
+    """301 bp leave an odd number of positions over, which only the RC models mind."""
+    with pytest.raises(SymmetryError, match="length=301"):
+        run_study(find_study("strategies"), tmp_path / "out", Options(seeds=1, lengths=(301,)), progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("n_seeds", "p"), [(3, "0.05"), (10, "5.4e-06")])
+def test_the_heading_says_how_small_a_p_can_be(n_seeds, p):
+    results = pd.DataFrame({"seed": [*range(n_seeds), *range(n_seeds)]})
+    assert heading(results, "what; ").startswith(f"{n_seeds} seeds; what; one-sided exact Wilcoxon")
+    assert heading(results).endswith(f"whose smallest p is {p}")

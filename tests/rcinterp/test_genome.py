@@ -1,0 +1,136 @@
+"""Genomes in every form of file, whole and damaged, and their indexes."""
+
+import gzip
+import os
+import re
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from rcinterp.errors import InputError
+from rcinterp.genome import Genome
+from rcinterp.sequences import write_fasta
+
+
+def bgzip(data, block=1000):
+    """BGZF: gzip members with their size in an extra field "BC", and an empty one at the end."""
+    members = []
+    for i in range(0, len(data) + block, block):
+        packer = zlib.compressobj(wbits=-15)
+        deflated = packer.compress(data[i : i + block]) + packer.flush()
+        head = struct.pack("<4BI2BH2BHH", 31, 139, 8, 4, 0, 0, 255, 6, 66, 67, 2, len(deflated) + 25)
+        members.append(head + deflated + struct.pack("<II", zlib.crc32(data[i : i + block]), len(data[i : i + block])))
+    return b"".join(members[: -(-len(data) // block)]) + bytes.fromhex(
+        "1f8b08040000000000ff0600424302001b0003000000000000000000"
+    )
+
+
+@pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz", "genome.bgz", "folder"])
+def test_every_kind_of_genome_gives_the_same_bases(genome, chromosomes, tmp_path, name):
+    text = genome.read_text()
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        for chrom, record in zip(chromosomes, text.split(">")[1:], strict=True):
+            (path / f"{chrom}.fa").write_text(f">{record}", newline="\r\n")
+        (path / "README").write_text("")
+    else:
+        path.write_bytes(text.encode() if name.endswith("fa") else bgzip(text.encode()))
+    for _ in range(2):  # with the index made, and with the one left
+        with Genome(path) as opened:
+            assert list(opened.lengths) == sorted(chromosomes)
+            for chrom, dna in chromosomes.items():
+                assert opened.lengths[chrom] == len(dna)
+                assert opened.fetch(chrom, 0, len(dna)) == dna.upper()
+                for start in (0, 1, 60, 61, 62, 121, 122, 931, len(dna) - 67):
+                    assert (
+                        opened.fetch(chrom, start, start + 67 - start % 3)
+                        == dna[start : start + 67 - start % 3].upper()
+                    )
+        indexes = sorted(p.name for p in path.parent.rglob("*.fai"))
+        assert indexes == (["chr1.fa.fai", "chr2.fa.fai", "chr3.fa.fai"] if name == "folder" else [f"{name}.fai"])
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_outdated_index_is_made_anew(genome, chromosomes):
+    with Genome(genome):
+        pass
+    index = Path(f"{genome}.fai")
+    index.write_text("chr9\t5\t6\t61\t62\n")
+    os.utime(index, (0, 0))
+    with Genome(genome) as opened:
+        assert list(opened.lengths) == list(chromosomes)
+    assert "chr9" not in index.read_text()
+
+
+def test_a_folder_that_cannot_be_written_needs_no_index(genome, chromosomes, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("rcinterp.genome.shutil.copyfile", refuse)
+    with Genome(genome) as opened:
+        assert opened.fetch("chr2", 0, 5) == chromosomes["chr2"][:5]
+    assert [path.name for path in genome.parent.iterdir()] == ["genome.fa"]
+
+
+def test_ambiguous_letters_are_n_and_others_an_error(tmp_path):
+    write_fasta(tmp_path / "a.fa", ["ARYSWKMBDHVn"], names=["chr1"])
+    with Genome(tmp_path / "a.fa") as opened:
+        assert opened.fetch("chr1", 0, 12) == "A" + "N" * 11
+    (tmp_path / "b.fa").write_text(">chr1\nACGTE\n")
+    with (
+        Genome(tmp_path / "b.fa") as opened,
+        pytest.raises(InputError, match=r"b\.fa: chr1:1-5 is 'CGTE'\.\.\., expected 4"),
+    ):
+        opened.fetch("chr1", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "g.fa.gz",
+            gzip.compress(b">chr1\nACGT\n"),
+            r"is plain gzip, .* expected FASTA, plain or bgzip\. Unpack it \(gunzip\)",
+        ),
+        ("g.fa.gz", bgzip(b">chr1\nACGT\n")[:-28], r"has no bgzip end-of-file mark, .* copy or download it again"),
+        ("g.fa", bgzip(b">chr1\nACGT\n"), r"is compressed, expected \.gz at the end of .*; rename it"),
+        ("g.fa.gz", b">chr1\nACGT\n", r"is not compressed, expected \.gz"),
+        ("g.fa", b"chr1\t5\t10\n", r"begins with b'chr1\\t5\\t10\\n', expected '>' and a name"),
+        ("g.fa", b">chr1\nACGT\nA\nACGT\n", r"cannot be read as FASTA \(Line length of fasta file is not consistent"),
+        ("g.fa", b">chr1\nACGT\n>chr1\nACGT\n", r"cannot be read as FASTA \(Duplicate key"),
+        ("none.fa", None, r"cannot be read \(No such file or directory\), expected a FASTA file"),
+        ("", None, r"holds no FASTA file"),
+    ],
+)
+def test_bad_genomes(tmp_path, name, data, message):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        Genome(tmp_path / name)
+
+
+def test_a_chromosome_in_two_files(tmp_path):
+    for name in ("a.fa", "b.fa"):
+        write_fasta(tmp_path / name, ["ACGT"], names=["chr1"])
+    with pytest.raises(InputError, match=r"b\.fa: chr1 stands in a\.fa too, expected each chromosome once; remove one"):
+        Genome(tmp_path)
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_bgzip_without_biopython(tmp_path, monkeypatch, is_indexed):
+    path = tmp_path / "g.fa.gz"
+    path.write_bytes(bgzip(b">chr1\nACGT\n"))
+    if is_indexed:
+        with Genome(path):
+            pass
+    monkeypatch.setitem(sys.modules, "Bio", None)
+    message = 'g.fa.gz: is bgzip, which needs biopython; pip install "rcinterp[bgzip]", or unpack the file.'
+    with pytest.raises(InputError, match=f"{re.escape(message)}$"):
+        Genome(path)
+    write_fasta(tmp_path / "plain.fa", ["ACGT"], names=["chr1"])
+    with Genome(tmp_path / "plain.fa") as opened:
+        assert opened.lengths == {"chr1": 4}

@@ -1,0 +1,162 @@
+"""Regions of BED and narrowPeak files, their summits and overlaps, against slow loops."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from rcinterp.errors import InputError
+from rcinterp.regions import overlap_any, read_regions, take_summits
+
+
+def narrowpeak(chrom, start, end, offset, score=1.0):
+    return chrom, start, end, ".", 0, ".", score, -1, -1, offset
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "has_summit", "score"])
+
+
+# Reading regions.
+
+
+def test_bed_takes_the_centre_and_narrowpeak_its_summit(write_bed):
+    bed = read_regions(write_bed("a.bed", ("chr1", 10, 20), ("chr2", 10, 21), ("chr1", 0, 1)))
+    assert bed["summit"].tolist() == [15, 15, 0]
+    assert not bed["has_summit"].any()
+    rows = (narrowpeak("chr1", 100, 160, 7, 2.5), narrowpeak("chr1", 100, 160, -1), narrowpeak("chrX", 9, 13, 4))
+    peaks = read_regions(write_bed("b.narrowPeak", *rows))
+    assert peaks["summit"].tolist() == [107, 130, 12]
+    assert peaks["has_summit"].tolist() == [True, False, True]
+    assert peaks["score"].tolist() == [2.5, 1.0, 1.0]
+
+
+def test_a_file_may_have_headings_other_line_ends_and_be_packed(tmp_path):
+    heading = "track name=x\nbrowser position\n# chrom start end\r\n\r\n"
+    text = heading + "chr2\t5\t9\tb\t7\r\nchr1\t5\t9\ta\t.\r\nchr2\t5\t9\tb\t7"
+    (tmp_path / "plain.bed").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (tmp_path / "packed").write_bytes(gzip.compress(text.replace("\t", " ").encode()))
+    plain, packed = read_regions(tmp_path / "plain.bed"), read_regions(tmp_path / "packed")
+    pd.testing.assert_frame_equal(plain, packed)
+    assert plain["chrom"].tolist() == ["chr2", "chr1", "chr2"]
+    np.testing.assert_array_equal(plain["score"], [7, np.nan, 7])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("chr1\t5\t9\nchr1\t5", r"line 2 has 2 columns, expected 3 as in the lines above; correct or remove it\.$"),
+        ("#\nchr1\t5", r"line 2 is 'chr1 5', expected chrom, start and end, separated by tabs"),
+        ("chrom\tstart\tend", r"line 1 has start 'start' and end 'end', expected integers \(0-based\)"),
+        ("chr1\t-5\t9", r"line 1 has start '-5'"),
+        ("chr1\t1_0\t90", r"line 1 has start '1_0'"),
+        ("chr1\t9\t9", r"line 1 has start 9 and end 9, expected start < end"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 1 has '5' in column 10, expected .* 0 to 4, or -1 for none"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\tpeak_1", r"line 1 has 'peak_1' in column 10"),
+        ("# nothing", r"holds no region, expected BED or narrowPeak lines"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, lines, message):
+    (tmp_path / "bad.bed").write_text(lines)
+    with pytest.raises(InputError, match=r"bad\.bed: " + message):
+        read_regions(tmp_path / "bad.bed")
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"chr1\t5\t9\n" * 99)[:-9])
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name, message in (
+        ("cut.gz", "is a damaged gzip file"),
+        ("binary", "is not text"),
+        ("none", r"cannot be read \(No such file"),
+        ("", r"cannot be read \(Is a directory"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_regions(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "has_summits"),
+    [
+        ("data/peaks_hg19/GM12878_CTCF_Broad_AwgUniPk.chr1-22.hg19.bed.gz", 43402, False),
+        ("data/peaks_hg19/ChIPseq.GM12878.SPI1.conservative.train.narrowPeak.gz", 36800, True),
+        ("data/peaks_hg19/ChIPseq.GM12878.MAX.conservative.train.narrowPeak.gz", 12786, True),
+    ],
+)
+def test_real_files(shared, name, n, has_summits):
+    regions = read_regions(shared / name)
+    assert len(regions) == n
+    assert (regions["has_summit"] == has_summits).all()
+    assert ((regions["start"] <= regions["summit"]) & (regions["summit"] < regions["end"])).all()
+    assert regions["score"].notna().all() == has_summits
+
+
+# Summits of another file.
+
+
+def test_summits_rule():
+    regions = table(
+        ("chr2", 10, 30, 20, True, 1.0),  # two: the higher score
+        ("chr1", 10, 30, 20, True, 1.0),  # none in it (9 and 30 are outside): its own
+        ("chr1", 25, 50, 37, False, 1.0),  # 30 twice with the same score as 40: the leftmost
+        ("chr3", 10, 30, 20, False, 1.0),  # a score before none
+    )
+    summits = table(
+        *(("chr1", p, p + 1, p, False, 5.0) for p in (40, 9, 30, 30)),
+        *(("chr2", p, p + 1, p, False, float(p)) for p in (29, 10, 30)),
+        *(("chr3", p, p + 1, p, False, s) for p, s in ((11, np.nan), (12, 0.0))),
+    )
+    taken = take_summits(regions, summits)
+    assert taken["summit"].tolist() == [29, 20, 30, 12]
+    assert taken["has_summit"].tolist() == [True, False, True, True]
+    pd.testing.assert_frame_equal(
+        taken.drop(columns=["summit", "has_summit"]), regions.drop(columns=["summit", "has_summit"])
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["chr1", "chr2"]), st.integers(0, 20), st.integers(1, 15)), min_size=1, max_size=6
+    ),
+    st.lists(
+        st.tuples(st.sampled_from(["chr1", "chr2"]), st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=12
+    ),
+)
+def test_summits_are_those_of_a_slow_loop(spans, points):
+    regions = table(*((c, s, s + n, s + n // 2, False, 0.0) for c, s, n in spans))
+    expected = []
+    for chrom, start, end, own, *_ in regions.itertuples(index=False):
+        inside = [(-score, p) for c, p, score in points if c == chrom and start <= p < end]
+        expected.append((min(inside)[1], True) if inside else (own, False))
+    assume(any(has_summit for _, has_summit in expected))
+    taken = take_summits(regions, table(*((c, p, p + 1, p, False, float(score)) for c, p, score in points)))
+    assert list(zip(taken["summit"], taken["has_summit"], strict=True)) == expected
+
+
+def test_summits_of_other_chromosomes():
+    with pytest.raises(
+        InputError, match=r"none of 1 lies in any of 1 regions, .* name chromosomes alike \('1', 'chr1'\)"
+    ):
+        take_summits(table(("chr1", 0, 9, 4, False, 0.0)), table(("1", 4, 5, 4, False, 0.0)))
+
+
+# Overlaps.
+
+spans = st.lists(
+    st.tuples(st.sampled_from(["chr1", "chr2", "chr3"]), st.integers(0, 40), st.integers(1, 15)).map(
+        lambda t: (t[0], t[1], t[1] + t[2])
+    ),
+    max_size=12,
+)
+
+
+@given(spans, spans)
+def test_overlaps_are_those_of_a_slow_loop(regions, others):
+    expected = [any(c == d and s < f and e < t for d, e, f in others) for c, s, t in regions]
+    columns = ["chrom", "start", "end"]
+    assert (
+        overlap_any(pd.DataFrame(regions, columns=columns), pd.DataFrame(others, columns=columns)).tolist() == expected
+    )
