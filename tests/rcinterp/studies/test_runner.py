@@ -356,7 +356,8 @@ def test_a_study_stopped_from_outside_goes_on_to_the_same_bytes(how, jobs, seria
     folder.mkdir()
     process, _ = start(LONG, folder, jobs)
     (folder / "go").touch()
-    wait_until(lambda: len(list(folder.glob("*/checkpoint.safetensors"))) >= jobs)
+    # One is enough: on a busy machine the first process may have done all runs before the second is up.
+    wait_until(lambda: list(folder.glob("*/checkpoint.safetensors")))
     if how == "kill":
         kill_group(process)
     else:
