@@ -37,8 +37,8 @@ class Recipe:
         Fewest and most, when `fit` is not told: between them, an epoch is one pass over the training set.
     patience : int or None
         Epochs without a better validation auROC after which to stop, when `fit` is not told; None: never.
-    read_out_rate : float
-        Factor on the learning rate of the layers after the last max pooling.
+    read_out_rate : callable
+        Samples an epoch -> factor on the learning rate of the layers after the last max pooling.
     momentum : float, optional
         Share of the newest batch in batch norm's running statistics, during training; when not given, the layers' own,
         which is 0.01 in compact models (Keras' 0.99).
@@ -53,7 +53,7 @@ class Recipe:
     epochs: int = 80
     samples_per_epoch: tuple[int, int] = (5000, 5000)
     patience: int | None = 10
-    read_out_rate: float = 1.0
+    read_out_rate: Callable[[int], float] = lambda n_samples: 1.0
     momentum: float | None = None
     penalty: Callable[[nn.Module, int], Callable[[], Tensor]] | None = None
 
@@ -121,6 +121,7 @@ def compose(
     cycle: bool = True,
     learning_rate: float = 1e-3,
     read_out_rate: float = 1.0,
+    read_out_by_size: bool = False,
     momentum: float | None = None,
     tying: float = 0.0,
     epochs: int = 20,
@@ -143,11 +144,16 @@ def compose(
         One-cycle learning rate rather than a constant one.
     learning_rate : float
         Its largest value.
+    read_out_rate : float
+        Factor on the learning rate of the layers after the last max pooling.
+    read_out_by_size : bool
+        In proportion less in epochs of fewer samples than the most of `samples_per_epoch`.
     tying : float
         Strength of `tie_positions`; 0 for none.
-    read_out_rate, momentum, epochs, samples_per_epoch, patience
+    momentum, epochs, samples_per_epoch, patience
         As in `Recipe`.
     """
+    _, most = samples_per_epoch
 
     def initialise(model: nn.Module, length: int) -> None:
         initialise_as_keras(model)
@@ -164,7 +170,7 @@ def compose(
         epochs=epochs,
         samples_per_epoch=samples_per_epoch,
         patience=patience,
-        read_out_rate=read_out_rate,
+        read_out_rate=lambda n: read_out_rate * (min(1.0, n / most) if read_out_by_size else 1.0),
         momentum=momentum,
         penalty=tie_positions(tying) if tying else None,
     )
@@ -177,6 +183,7 @@ PAPER: Mapping[str, Any] = {
     "cycle": False,
     "learning_rate": 1e-3,
     "read_out_rate": 1.0,
+    "read_out_by_size": False,
     "momentum": None,
     "samples_per_epoch": (5000, 5000),
 }
@@ -186,6 +193,7 @@ QUIET: Mapping[str, Any] = {
     "cycle": True,
     "learning_rate": 2e-2,
     "read_out_rate": 0.3,
+    "read_out_by_size": True,
     "momentum": 0.1,
     "samples_per_epoch": (1000, 5000),
 }

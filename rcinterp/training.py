@@ -137,7 +137,7 @@ def fit(
             torch.manual_seed(seed)
             recipe.initialise(model, train.length)
         penalty = None if recipe.penalty is None else recipe.penalty(model, train.length)
-        run = _Run(model, recipe, _make_optimiser(recipe, model, train.length), penalty, settings)
+        run = _Run(model, recipe, _make_optimiser(recipe, model, train.length, samples_per_epoch), penalty, settings)
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
@@ -236,15 +236,16 @@ class _Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
 
-def _make_optimiser(recipe: Recipe, model: nn.Module, length: int) -> torch.optim.Optimizer:
+def _make_optimiser(recipe: Recipe, model: nn.Module, length: int, samples_per_epoch: int) -> torch.optim.Optimizer:
     """Optimiser of the trainable parameters; those of the read-out are a group of their own if their rate differs."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if recipe.read_out_rate == 1:
+    read_out_rate = recipe.read_out_rate(samples_per_epoch)
+    if read_out_rate == 1:
         return recipe.optimiser(trainable)
     read_out = set(read_out_parameters(model, length))
     parts = [p for p in trainable if p not in read_out], [p for p in trainable if p in read_out]
     optimiser = recipe.optimiser([{"params": part} for part in parts])
-    optimiser.param_groups[1]["lr"] *= recipe.read_out_rate
+    optimiser.param_groups[1]["lr"] *= read_out_rate
     return optimiser
 
 

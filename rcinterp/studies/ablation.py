@@ -21,7 +21,7 @@ PARTS = {
     "threshold": ("threshold",),
     "level read-out": ("level",),
     "one cycle": ("cycle", "learning_rate"),
-    "slow read-out": ("read_out_rate",),
+    "slow read-out": ("read_out_rate", "read_out_by_size"),
     "statistics": ("momentum",),
     "passes": ("samples_per_epoch",),  # the same for the simulated data, which are larger than either
 }

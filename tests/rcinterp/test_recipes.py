@@ -80,3 +80,13 @@ def test_each_part_does_its_own_and_nothing_else(part):
     assert (recipe.schedule(0) == 0) == (part == "cycle")
     assert (recipe.penalty is not None) == (part == "tying")
     assert model.conv1.weight.unique().numel() > 50
+
+
+@pytest.mark.parametrize(
+    ("by_size", "n_samples", "expected"),
+    [(True, 5000, 0.3), (True, 1269, 0.3 * 1269 / 5000), (True, 9000, 0.3), (False, 100, 0.3)],
+)
+def test_the_read_out_of_a_small_data_set_is_slower(by_size, n_samples, expected):
+    recipe = compose("one", read_out_rate=0.3, read_out_by_size=by_size, samples_per_epoch=(1000, 5000))
+    assert recipe.read_out_rate(n_samples) == pytest.approx(expected)
+    assert RECIPES["paper"].read_out_rate(n_samples) == 1

@@ -268,7 +268,10 @@ def test_the_read_out_has_a_rate_of_its_own(data, rc):
     moved = {}
     for rate in (1.0, 0.25):
         recipe = replace(
-            RECIPES["paper"], read_out_rate=rate, schedule=lambda _: 0.5, optimiser=lambda p: torch.optim.SGD(p, lr=0.1)
+            RECIPES["paper"],
+            read_out_rate=lambda n, rate=rate: rate if n == 20 else 0,  # in epochs of 20 samples
+            schedule=lambda _: 0.5,
+            optimiser=lambda p: torch.optim.SGD(p, lr=0.1),
         )
         torch.manual_seed(0)
         model = compact_model(1, 3, 41, rc=rc, widths=(8,), pool=10, stride=4)

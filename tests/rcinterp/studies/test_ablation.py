@@ -13,7 +13,7 @@ PARTS = {
     "threshold": {"threshold"},
     "level read-out": {"level"},
     "one cycle": {"cycle", "learning_rate"},
-    "slow read-out": {"read_out_rate"},
+    "slow read-out": {"read_out_rate", "read_out_by_size"},
     "statistics": {"momentum"},
 }
 PASSES = {"passes": {"samples_per_epoch"}}  # the same on simulated data
