@@ -4,20 +4,16 @@ import ctypes
 import json
 import os
 import platform
-import socket
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
@@ -26,10 +22,8 @@ from tqdm import tqdm
 from rcinterp.errors import InputError
 from rcinterp.inference import one_thread
 from rcinterp.models import load_model
+from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
 _ONE_AT_A_TIME = threading.Lock()
@@ -37,12 +31,8 @@ _ONE_AT_A_TIME = threading.Lock()
 #: Of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
-#: For a scheduler to answer, and for a network file system to show what another machine has written (its cache may
-#: be a minute old).
-_SECONDS_TO_CONNECT, _SECONDS_TO_APPEAR = 10, 90
-
-#: Name of the run, or None if another process is at it.
-_Outcome = str | None
+#: For a network file system to show what another machine has written (its cache may be a minute old).
+_SECONDS_TO_APPEAR = 90
 
 
 def run_all(
@@ -103,19 +93,19 @@ def run_all(
 
 
 def _spread(
-    do: Callable[..., _Outcome], runs: Sequence[Run], jobs: int, scheduler: str | None
-) -> Generator[_Outcome, None, None]:
+    do: Callable[..., Outcome], runs: Sequence[Run], jobs: int, scheduler: str | None
+) -> Generator[Outcome, None, None]:
     """Outcome of each run, in whatever order."""
     if not runs:
         return
     if scheduler is not None:
-        yield from _on_dask(partial(do, own_process=True), runs, scheduler)
+        yield from on_dask(partial(do, own_process=True), runs, scheduler)
     else:
         n_jobs = min(jobs, len(runs))
         yield from _in_processes(partial(do, own_process=n_jobs > 1), runs, n_jobs)
 
 
-def _in_processes(do: Callable[[Run], _Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[_Outcome, None, None]:
+def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[Outcome, None, None]:
     parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")
     try:
         yield from parallel(delayed(do)(run) for run in runs)
@@ -126,71 +116,7 @@ def _in_processes(do: Callable[[Run], _Outcome], runs: Sequence[Run], n_jobs: in
         ) from None
 
 
-def _on_dask(do: Callable[[Run], _Outcome], runs: Sequence[Run], scheduler: str) -> Generator[_Outcome, None, None]:
-    """Submit each run to the scheduler; one whose worker dies is given to another by Dask."""
-    with _connect(scheduler) as client:
-        from distributed import as_completed
-
-        if not client.scheduler_info()["workers"]:
-            warnings.warn(f"no worker has joined {scheduler} yet; the runs wait for one.", stacklevel=2)
-        futures = [client.submit(do, run, key=f"{run.name}-{uuid4().hex}", pure=False) for run in runs]
-        for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]  # so it is in Dask
-            yield _outcome_of(future, scheduler)
-
-
-def _connect(scheduler: str) -> "Client":
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError('--scheduler: Dask is not installed here; pip install "rcinterp[dask]".') from None
-    try:
-        _greet(scheduler)
-        # Untyped, as as_completed above.
-        return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"--scheduler: no Dask scheduler answers at {scheduler} ({reason}); expected an address such as "
-            "tcp://10.0.0.1:8786, as `dask scheduler` prints it."
-        ) from None
-
-
-def _greet(scheduler: str) -> None:
-    """Raise an OSError unless someone speaks first, as schedulers do: Dask itself would wait for ever, or for long."""
-    from distributed.comm.addressing import get_address_host_port, parse_address
-
-    with socket.create_connection(get_address_host_port(scheduler), timeout=_SECONDS_TO_CONNECT) as connection:
-        if parse_address(scheduler)[0] == "tcp" and not connection.recv(1):
-            raise OSError("it hangs up")
-
-
-def _outcome_of(future: Any, scheduler: str) -> _Outcome:
-    """What a worker returned; what went wrong with Dask is told in one line, and an error of the run is raised."""
-    from distributed import KilledWorker
-
-    try:
-        outcome: _Outcome = future.result()
-    except KilledWorker as error:
-        raise InputError(
-            f"--scheduler: {error.allowed_failures + 1} workers died one after the other at the same run, perhaps for "
-            "want of memory or at the time limit of their jobs; start the study again: what is done is kept, and the "
-            "run goes on from its last epoch."
-        ) from None
-    except CancelledError:
-        raise InputError(
-            f"--scheduler: {scheduler} was lost, or has dropped the study; start the study again: what is done is kept."
-        ) from None
-    except RuntimeError as error:
-        if not isinstance(error.__cause__, ImportError | AttributeError):
-            raise
-        raise InputError(
-            f"--scheduler: scheduler and workers cannot import what the study is made of ({error.__cause__}); start "
-            "them in the environment that the study is started in."
-        ) from None
-    return outcome
-
-
-def _run_one(run: Run, folder: Path, reading: Reading | None, wait: bool, own_process: bool) -> _Outcome:
+def _run_one(run: Run, folder: Path, reading: Reading | None, wait: bool, own_process: bool) -> Outcome:
     """Train and read unless it is done; a run that another process is at is waited for, or left alone.
 
     Parameters

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -244,7 +245,7 @@ def draw(results: pd.DataFrame) -> Figure:
             ax.bar(j, values.mean(), color=COLOURS[j], width=0.7, alpha=0.7)
             ax.plot([j] * len(values), values, ".", color="black", alpha=0.4, markersize=3)
         ax.set_xticks(range(len(labels)), ["RC", "trad.", "trad. ×2", "augm."], fontsize=7)
-        ax.set_title(f"{column.replace('_', ' ')}\n{data}", fontsize=8)
+        ax.set_title(fill(MEASURES[column], 26) + f"\n{data}", fontsize=7)
     return figure
 
 

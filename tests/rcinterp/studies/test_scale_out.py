@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
-from rcinterp.studies import _runner
+from rcinterp.studies import _dask, _runner
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Run
@@ -242,7 +242,7 @@ def test_workers_that_die_one_after_the_other():
             raise distributed.KilledWorker("run", None, 3)
 
     with pytest.raises(InputError, match="4 workers died one after the other at the same run"):
-        _runner._outcome_of(Future(), "tcp://127.0.0.1:1")
+        _dask._outcome_of(Future(), "tcp://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "tcp://127.0.0.1:x"])
@@ -258,7 +258,7 @@ def test_no_scheduler_is_one_line_at_once(address, tmp_path):
 
 def test_a_port_that_is_silent_is_no_scheduler(tmp_path, monkeypatch):
     """As that of Dask's own dashboard, which waits for a request."""
-    monkeypatch.setattr(_runner, "_SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(_dask, "_SECONDS_TO_CONNECT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match="no Dask scheduler answers"):
