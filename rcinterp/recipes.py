@@ -197,8 +197,7 @@ QUIET: Mapping[str, Any] = {
     "momentum": 0.1,
     "samples_per_epoch": (1000, 5000),
 }
+#: All that makes each named recipe.
+PARTS = {"paper": {**PAPER, "epochs": 80, "patience": 10}, "quiet": {**QUIET, "epochs": 20, "patience": None}}
 
-RECIPES = {
-    "paper": compose("paper", **PAPER, epochs=80, patience=10),
-    "quiet": compose("quiet", **QUIET, epochs=20),
-}
+RECIPES = {name: compose(name, **parts) for name, parts in PARTS.items()}

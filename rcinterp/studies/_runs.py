@@ -15,7 +15,7 @@ from rcinterp.datasets import Dataset
 from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
-from rcinterp.recipes import compose, find_recipe
+from rcinterp.recipes import PARTS, compose, find_recipe
 from rcinterp.studies._data import Data
 from rcinterp.training import fit
 from rclayers import Conjoined, reverse_complement
@@ -63,7 +63,7 @@ class Run:
             "data": self.data.identity(),
             "seed": self.seed,
             "model": self.model,
-            "recipe": self.recipe if self.parts is None else self.parts,
+            "recipe": {"name": self.recipe, **PARTS[self.recipe]} if self.parts is None else self.parts,
             "training": self.training,
             "conjoined": self.conjoined,
         }

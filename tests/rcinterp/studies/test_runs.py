@@ -11,6 +11,7 @@ from rcinterp.errors import InputError
 from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import count_parameters, load_model
+from rcinterp.recipes import PARTS
 from rcinterp.sequences import decode, write_fasta
 from rcinterp.simulate import simulate_background
 from rcinterp.studies import _runs
@@ -60,6 +61,13 @@ def test_every_field_but_the_label_is_part_of_the_identity():
 def test_the_version_is_part_of_the_identity(monkeypatch):
     monkeypatch.setattr(_runs, "version", lambda name: "0.0.7")
     assert replace(RUN).name != RUN.name
+
+
+def test_a_named_recipe_that_is_changed_makes_another_run(monkeypatch):
+    before = RUN.name
+    monkeypatch.setitem(PARTS, "paper", PARTS["paper"] | {"learning_rate": 2e-3})
+    assert replace(RUN).name != before
+    assert replace(RUN).identity["recipe"]["name"] == "paper"
 
 
 def test_the_identity_is_json_and_does_not_depend_on_the_order_of_arguments():
