@@ -42,7 +42,7 @@ def expected_maximum(n: int) -> float:
     return math.sqrt(2 * math.log(n))
 
 
-def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every_layer: bool = False) -> None:
+def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every_layer: bool = False) -> int:
     """Start the batch norm before the last max pooling at the bias ``-factor · expected_maximum(n)``.
 
     Parameters
@@ -55,6 +55,11 @@ def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every
         1 for the expected maximum itself.
     every_layer : bool
         Set every batch norm, whatever comes after it; docs/recipe.md shows what harm that does.
+
+    Returns
+    -------
+    int
+        How many batch norms were found where the threshold belongs.
 
     Notes
     -----
@@ -70,6 +75,7 @@ def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every
         if norm.bias is not None and norm.bias.requires_grad:
             n_scores = sum(math.prod(call.output) for call in calls if call.module is norm) // norm.num_features
             nn.init.constant_(norm.bias, -factor * expected_maximum(n_scores))
+    return len(norms)
 
 
 def level_read_out(model: nn.Module, length: int) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
 from rcinterp.initialisation import initialise_as_keras
 from rclayers import (
     RCBatchNorm1d,
@@ -282,10 +283,8 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     text = json.dumps(description, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    (folder / "model.safetensors.part").write_bytes(save(weights))
-    os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
-    (folder / "model.json.part").write_text(text, encoding="utf-8")
-    os.replace(folder / "model.json.part", folder / "model.json")
+    write_at_once(folder / "model.safetensors", save(weights))
+    write_at_once(folder / "model.json", text)
     return folder
 
 

@@ -5,6 +5,7 @@ Another recipe is another `Recipe`; nothing else changes.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.initialisation import find_read_outs, initialise_as_keras, level_read_out, raise_threshold
+
+#: Samples of an epoch: the least that a schedule of 20 epochs can do with, and the paper's.
+FEWEST, MOST = 1000, 5000
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Recipe:
     patience : int or None
         Epochs without a better validation auROC after which to stop, when `fit` is not told; None: never.
     read_out_rate : callable
-        Samples an epoch -> factor on the learning rate of the layers after the last max pooling.
+        Number of training sequences -> factor on the learning rate of the layers after the last max pooling.
     momentum : float, optional
         Share of the newest batch in batch norm's running statistics, during training; when not given, the layers' own,
         which is 0.01 in compact models (Keras' 0.99).
@@ -51,9 +55,9 @@ class Recipe:
     optimiser: Callable[[Iterable[Any]], torch.optim.Optimizer]
     schedule: Callable[[float], float]
     epochs: int = 80
-    samples_per_epoch: tuple[int, int] = (5000, 5000)
+    samples_per_epoch: tuple[int, int] = (MOST, MOST)
     patience: int | None = 10
-    read_out_rate: Callable[[int], float] = lambda n_samples: 1.0
+    read_out_rate: Callable[[int], float] = lambda n_train: 1.0
     momentum: float | None = None
     penalty: Callable[[nn.Module, int], Callable[[], Tensor]] | None = None
 
@@ -125,7 +129,7 @@ def compose(
     momentum: float | None = None,
     tying: float = 0.0,
     epochs: int = 20,
-    samples_per_epoch: tuple[int, int] = (5000, 5000),
+    samples_per_epoch: tuple[int, int] = (MOST, MOST),
     patience: int | None = None,
 ) -> Recipe:
     """Recipe made of the parts that docs/recipe.md takes apart; with none of them it is the paper's.
@@ -147,18 +151,25 @@ def compose(
     read_out_rate : float
         Factor on the learning rate of the layers after the last max pooling.
     read_out_by_size : bool
-        In proportion less in epochs of fewer samples than the most of `samples_per_epoch`.
+        In proportion less for fewer than 5,000 training sequences, as many as an epoch takes at most, down to a fifth.
     tying : float
         Strength of `tie_positions`; 0 for none.
     momentum, epochs, samples_per_epoch, patience
         As in `Recipe`.
     """
-    _, most = samples_per_epoch
+
+    def factor(n_train: int) -> float:
+        size = min(max(n_train, FEWEST), MOST) if read_out_by_size else MOST
+        return read_out_rate * size / MOST
 
     def initialise(model: nn.Module, length: int) -> None:
         initialise_as_keras(model)
-        if threshold:
-            raise_threshold(model, length, factor=threshold, every_layer=every_layer)
+        if threshold and not raise_threshold(model, length, factor=threshold, every_layer=every_layer):
+            warnings.warn(
+                f"recipe {name}: the model has no batch norm that feeds a max pooling (both as modules), for which the "
+                'recipe is made; a filter starts as in recipe="paper", which may train it better.',
+                stacklevel=3,
+            )
         if level:
             level_read_out(model, length)
 
@@ -170,7 +181,7 @@ def compose(
         epochs=epochs,
         samples_per_epoch=samples_per_epoch,
         patience=patience,
-        read_out_rate=lambda n: read_out_rate * (min(1.0, n / most) if read_out_by_size else 1.0),
+        read_out_rate=factor,
         momentum=momentum,
         penalty=tie_positions(tying) if tying else None,
     )
@@ -185,7 +196,7 @@ PAPER: Mapping[str, Any] = {
     "read_out_rate": 1.0,
     "read_out_by_size": False,
     "momentum": None,
-    "samples_per_epoch": (5000, 5000),
+    "samples_per_epoch": (MOST, MOST),
 }
 QUIET: Mapping[str, Any] = {
     "threshold": 1.0,
@@ -195,7 +206,7 @@ QUIET: Mapping[str, Any] = {
     "read_out_rate": 0.3,
     "read_out_by_size": True,
     "momentum": 0.1,
-    "samples_per_epoch": (1000, 5000),
+    "samples_per_epoch": (FEWEST, MOST),
 }
 #: All that makes each named recipe.
 PARTS = {"paper": {**PAPER, "epochs": 80, "patience": 10}, "quiet": {**QUIET, "epochs": 20, "patience": None}}

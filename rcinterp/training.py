@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from rcinterp.datasets import Dataset
 from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
 from rcinterp.inference import place_of, predict
 from rcinterp.initialisation import read_out_parameters
 from rcinterp.metrics import evaluate, score_logits
@@ -121,6 +122,7 @@ def fit(
         "architecture": asdict(model.architecture) if isinstance(model, CompactModel) else type(model).__name__,
         "initialise": initialise,
         "recipe": recipe.name,
+        "rates": _rates(recipe, model, train),
         "seed": seed,
         "epochs": epochs,
         "samples_per_epoch": samples_per_epoch,
@@ -137,7 +139,7 @@ def fit(
             torch.manual_seed(seed)
             recipe.initialise(model, train.length)
         penalty = None if recipe.penalty is None else recipe.penalty(model, train.length)
-        run = _Run(model, recipe, _make_optimiser(recipe, model, train.length, samples_per_epoch), penalty, settings)
+        run = _Run(model, recipe, _make_optimiser(recipe, model, train), penalty, settings)
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
@@ -211,9 +213,7 @@ class _Run:
         tensors |= {f"optimiser/{i}/{key}": value for i, slots in state.items() for key, value in slots.items()}
         metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
-        os.replace(part, path)
+        write_at_once(path, save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
 
     def restore(self, path: Path) -> None:
         try:
@@ -236,13 +236,23 @@ class _Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
 
-def _make_optimiser(recipe: Recipe, model: nn.Module, length: int, samples_per_epoch: int) -> torch.optim.Optimizer:
+def _rates(recipe: Recipe, model: nn.Module, train: Dataset) -> dict[str, Any]:
+    """Of what a recipe does after the start all that can be told: two of the same name may differ."""
+    groups = _make_optimiser(recipe, model, train).param_groups
+    return {
+        "learning": [group["lr"] for group in groups],
+        "schedule": [recipe.schedule(share / 8) for share in range(8)],
+        "momentum": recipe.momentum,
+    }
+
+
+def _make_optimiser(recipe: Recipe, model: nn.Module, train: Dataset) -> torch.optim.Optimizer:
     """Optimiser of the trainable parameters; those of the read-out are a group of their own if their rate differs."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    read_out_rate = recipe.read_out_rate(samples_per_epoch)
+    read_out_rate = recipe.read_out_rate(len(train))
     if read_out_rate == 1:
         return recipe.optimiser(trainable)
-    read_out = set(read_out_parameters(model, length))
+    read_out = set(read_out_parameters(model, train.length))
     parts = [p for p in trainable if p not in read_out], [p for p in trainable if p in read_out]
     optimiser = recipe.optimiser([{"params": part} for part in parts])
     optimiser.param_groups[1]["lr"] *= read_out_rate

@@ -71,7 +71,7 @@ def cut_windows(regions: pd.DataFrame, genome: Genome, width: int, max_n: float 
         raise InputError(f"width: got {width}, expected at least 1 bp, e.g. 1000 as in the paper.")
     if not 0 <= max_n <= 1:
         raise InputError(f"max_n: got {max_n:g}, expected a share of N from 0 to 1, e.g. 0 for none.")
-    table = place_windows(regions, width)
+    table = place_windows(regions.reset_index(drop=True), width)
     lengths = table["chrom"].map(genome.lengths)
     left_out = {}
     table, left_out[ABSENT] = _leave_out(table, lengths.isna())

@@ -31,6 +31,7 @@ def _command(name: str, question: str) -> click.Command:
     @click.option("--epochs", type=click.IntRange(1), help="[default: the study's own]")
     @click.option("--recipe", default="paper", help="Of every model.")
     @click.option("--length", "lengths", type=click.IntRange(1), multiple=True, help="Of simulated sequences, in bp.")
+    @click.option("--noise", type=click.Choice(["shuffled", "flipped"]), help="Of simulated labels (strategies only).")
     @click.option("--small", is_flag=True, help="A first look in minutes; no claim rests on it.")
     @click.option("--jobs", type=click.IntRange(1), default=1, help="Processes on this machine.")
     @click.option("--scheduler", help="Address of a Dask scheduler, instead of --jobs.")

@@ -1,6 +1,6 @@
 """The data of a study's runs, as recipes that any process on any machine can follow again."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ class Data(Protocol):
 
 @dataclass(frozen=True)
 class Simulated:
-    """Sequences with embedded motifs, as in section 3.2: label noise in training and validation, none in the test set.
+    """Sequences with embedded motifs, as in section 3.2: wrong labels in training and validation, none in the test set.
 
     Attributes
     ----------
@@ -46,15 +46,18 @@ class Simulated:
     length : int
         In bp.
     label_noise : float
-        Share of the labels that are shuffled.
+        Share of the sequences of training and validation set whose labels are shuffled (section 3.2).
+    flipped : float
+        Share of the labels of the training set alone that are turned, each by itself (Zhou, Shrikumar & Kundaje 2022).
     seed : int
-        Of the simulation and of its split.
+        Of the simulation, of its split and of what is turned.
     """
 
     motifs: tuple[str, ...] = PAPER_MOTIFS
     n_per_motif: int = 10_000
     length: int = 200
     label_noise: float = 0.2
+    flipped: float = 0.0
     seed: int = 0
 
     @property
@@ -84,7 +87,12 @@ class Simulated:
 
 @lru_cache(maxsize=2)
 def _split(data: Simulated) -> Split:
-    return data.simulate().split(seed=data.seed)
+    split = data.simulate().split(seed=data.seed)
+    if not data.flipped:
+        return split
+    y = split.train.y
+    turned = torch.rand(y.shape, generator=torch.Generator().manual_seed(data.seed)) < data.flipped
+    return split._replace(train=replace(split.train, y=torch.where(turned, 1 - y, y)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,6 @@ def _hashes(data: Folder, stamp: _Stamp) -> dict[str, str]:
     return {"train_sha256": train.sha256, "valid_sha256": valid.sha256}
 
 
-@lru_cache(maxsize=8)
 def _share(data: Folder, stamp: _Stamp) -> tuple[Dataset, Dataset]:
     train, valid = _read(data.path, stamp)
     return (train if data.share == 1 else _take(train, data.share)), valid

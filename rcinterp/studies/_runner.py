@@ -1,6 +1,8 @@
 """Runs of a study: each done once, its result kept, whatever stops the study in between, and wherever they run."""
 
 import ctypes
+import hashlib
+import inspect
 import json
 import os
 import platform
@@ -20,6 +22,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
 from rcinterp.inference import one_thread
 from rcinterp.models import load_model
 from rcinterp.studies._dask import Outcome, on_dask
@@ -28,8 +31,9 @@ from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
 _ONE_AT_A_TIME = threading.Lock()
 
-#: Of glibc's malloc.h.
+#: Of glibc's malloc.h, and what they are by default.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX = 128 * 1024, 65536
 
 #: For a network file system to show what another machine has written (its cache may be a minute old).
 _SECONDS_TO_APPEAR = 90
@@ -139,7 +143,7 @@ def _run_one(run: Run, folder: Path, reading: Reading | None, wait: bool, own_pr
             kept = own_process and _keep_freed_memory()
             _complete(run, place, reading)
             if kept:
-                ctypes.CDLL(None).malloc_trim(0)  # Dask gives no more runs to a worker that holds too much
+                _give_memory_back()
     return run.name
 
 
@@ -181,9 +185,21 @@ def _keep_freed_memory() -> bool:
     return bool(libc.mallopt(_M_MMAP_MAX, 0) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def _give_memory_back() -> None:
+    """Undo that: a Dask worker has other work, and is given no more of it if it holds too much."""
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_MAX, _MMAP_MAX)
+    libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
+    libc.malloc_trim(0)
+
+
 def _name_of(reading: Reading) -> str:
-    """Of the file that its results are kept in: the module, e.g. fig5."""
-    return reading.__module__.rpartition(".")[2]
+    """Of the file that its results are kept in: the module, and a digest of its source, e.g. fig5-1f0c9a7b.
+
+    A study that reads its models otherwise than it did reads them again.
+    """
+    source = inspect.getsource(sys.modules[reading.__module__])
+    return f"{reading.__module__.rpartition('.')[2]}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
 def _await_result(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any]:
@@ -209,13 +225,7 @@ def _result_of(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any
 
 
 def _keep(path: Path, result: dict[str, Any], run: Run) -> None:
-    part = path.with_suffix(".json.part")
-    text = json.dumps({"run": run.identity, "result": result}, indent=1)
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave the name without the content
-    os.replace(part, path)
+    write_at_once(path, json.dumps({"run": run.identity, "result": result}, indent=1) + "\n")
 
 
 def _kept(path: Path) -> dict[str, Any] | None:

@@ -107,9 +107,11 @@ def train(run: Run, folder: Path) -> dict[str, Any]:
         progress=False,
         **run.training,
     )
-    model.provenance |= run.identity
-    save_model(model, folder)
     best = history[history["is_best"]].iloc[0]
+    # `fit` left none if the model was wrapped.
+    found = {"best_epoch": int(best["epoch"]), "valid_auroc": float(best["valid_auroc"])}
+    model.provenance |= found | run.identity
+    save_model(model, folder)
     strands = predict(trained, valid.x) - predict(trained, reverse_complement(valid.x))
     return {
         "n_parameters": count_parameters(model),

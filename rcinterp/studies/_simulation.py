@@ -1,6 +1,7 @@
 """Section 3.4.1: the models of the simulated study, and how they are trained."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rcinterp.studies._data import Simulated
@@ -18,6 +19,11 @@ DATA_SEED = 2017
 def simulated(length: int, options: Options) -> Simulated:
     """The sequences of section 3.2, or a tenth of them."""
     return Simulated(length=length, n_per_motif=1_000 if options.small else 10_000, seed=DATA_SEED)
+
+
+def as_by_zhou(data: Simulated) -> Simulated:
+    """The same sequences with a fifth of the training labels turned each by itself, all others right."""
+    return replace(data, label_noise=0.0, flipped=0.2)
 
 
 def training(options: Options, recipe: str) -> dict[str, Any]:

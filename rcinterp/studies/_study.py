@@ -15,6 +15,9 @@ from rcinterp.recipes import find_recipe
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
 
+#: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
+NOISES = ("shuffled", "flipped")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -32,6 +35,8 @@ class Options:
         Of every model.
     lengths : tuple of int
         Of the simulated sequences, in bp, for studies of several lengths; the study's own when empty.
+    noise : "shuffled", "flipped" or None
+        How labels of the simulation are made wrong, for studies that know both; the study's own when not given.
     small : bool
         A first look in minutes: fewer and shorter runs, for which no claim is made.
     """
@@ -41,11 +46,14 @@ class Options:
     epochs: int | None = None
     recipe: str = "paper"
     lengths: tuple[int, ...] = ()
+    noise: str | None = None
     small: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"seeds: got {self.seeds}, expected at least 1; the paper has 10.")
+        if self.noise not in (None, *NOISES):
+            raise InputError(f"noise: got {self.noise!r}, expected one of {', '.join(NOISES)}.")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs: got {self.epochs}, expected at least 1.")
 
@@ -89,6 +97,8 @@ class Study:
         Whether it simulates its data, or asks for a folder of sequences, or for one or more, or takes either.
     has_lengths : bool
         Whether simulated sequences may have other lengths than the study's own.
+    has_noise : bool
+        Whether it knows both kinds of wrong labels.
     """
 
     name: str
@@ -97,6 +107,7 @@ class Study:
     reading: Reading | None = None
     data: str = "simulated"
     has_lengths: bool = False
+    has_noise: bool = False
 
 
 def run_study(
@@ -114,8 +125,8 @@ def run_study(
     ----------
     study : Study
     folder : path
-        <folder>/<name of the study>/ takes the tables (.tsv), verdict.txt and the figure (.png, .svg), with the
-        recipe's name after it if that is not "paper";
+        <folder>/<name of the study>/ takes the tables (.tsv), verdict.txt and the figure (.png, .svg), with what was
+        chosen after it, but for the number of seeds: "fig5-quiet-w300pad" (`name_of`);
         <folder>/runs/ takes the runs, which other studies share.
     options : Options, optional
     jobs, scheduler, progress
@@ -132,7 +143,7 @@ def run_study(
     runs = study.make_runs(options)
     for run in runs:
         run.build()
-    place = Path(folder) / (study.name if options.recipe == "paper" else f"{study.name}-{options.recipe}")
+    place = Path(folder) / name_of(study, options)
     place.mkdir(parents=True, exist_ok=True)
     results = run_all(
         runs, Path(folder) / "runs", reading=study.reading, jobs=jobs, scheduler=scheduler, progress=progress
@@ -147,11 +158,29 @@ def run_study(
     return replace(findings, folder=place)
 
 
+def name_of(study: Study, options: Options) -> str:
+    """Folder of the tables: other data, lengths, recipes and sizes of the same study have others."""
+    parts = [
+        study.name,
+        options.recipe if options.recipe != "paper" else "",
+        *(path.resolve().name for path in options.data),
+        *(f"{length}bp" for length in options.lengths),
+        options.noise or "",
+        f"{options.epochs}epochs" if options.epochs else "",
+        "small" if options.small else "",
+    ]
+    return "-".join(part for part in parts if part)
+
+
 def _check_data(study: Study, options: Options) -> None:
     n_given = len(options.data)
     if options.lengths and (not study.has_lengths or n_given):
         raise InputError(
             f"study {study.name}: got lengths {options.lengths}, but its lengths are given; leave --length out."
+        )
+    if options.noise is not None and not study.has_noise:
+        raise InputError(
+            f"study {study.name}: got noise {options.noise!r}, but its labels are given; leave --noise out."
         )
     if len(set(options.lengths)) < len(options.lengths):
         raise InputError(f"study {study.name}: got lengths {options.lengths}, expected each once.")

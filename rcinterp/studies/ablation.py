@@ -20,7 +20,8 @@ from rcinterp.studies._study import Findings, Options, Study, tabulate
 PARTS = {
     "threshold": ("threshold",),
     "level read-out": ("level",),
-    "one cycle": ("cycle", "learning_rate"),
+    "one cycle": ("cycle",),
+    "rate": ("learning_rate",),
     "slow read-out": ("read_out_rate", "read_out_by_size"),
     "statistics": ("momentum",),
     "passes": ("samples_per_epoch",),  # the same for the simulated data, which are larger than either
@@ -37,8 +38,10 @@ SCORES = {"test_auroc": "clean test auROC", "valid_auroc": "validation auROC"}
 def variants(n_layers: int, is_simulated: bool) -> dict[str, dict[str, Any]]:
     """Rows of the table: arguments of `recipes.compose` by name."""
     parts = {part: names for part, names in PARTS.items() if part != "passes" or not is_simulated}
-    rows = {"paper": dict(PAPER)}
+    rows = {"no part": dict(PAPER)}
     rows |= {f"{part} alone": {**PAPER, **_of(QUIET, names)} for part, names in parts.items()}
+    rows["tying alone"] = {**PAPER, "tying": 1.0}
+    rows["threshold and level read-out"] = {**PAPER, **_of(QUIET, ["threshold", "level"])}
     rows |= {f"quiet without {part}": {**QUIET, **_of(PAPER, names)} for part, names in parts.items()}
     rows["quiet"] = dict(QUIET)
     rows["quiet, threshold × 0.75"] = {**QUIET, "threshold": 0.75}

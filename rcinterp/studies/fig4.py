@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from scipy.special import expit
 
@@ -18,7 +19,7 @@ from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rclayers import reverse_complement
 
-#: Sequences that are read from both strands: the validation set, or its first so many (the paper's number).
+#: Sequences that are read from both strands: the validation set, or so many of it at random (the paper's number).
 N_SEQUENCES = 10_000
 #: Label, whether the strands share weights, whether the training set is augmented: the panels of the figure.
 MODELS = (
@@ -40,7 +41,9 @@ def make_runs(options: Options) -> list[Run]:
 
 def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     """Probabilities of the validation sequences and of their reverse complements, and how far they agree."""
-    x = run.data.load()[1].x[:N_SEQUENCES]
+    _, valid, _ = run.data.load()
+    drawn = torch.randperm(len(valid), generator=torch.Generator().manual_seed(0))[:N_SEQUENCES]
+    x = valid.x[drawn.sort().values]
     forward, reverse = (expit(predict(model, strand)[:, 0].double().numpy()) for strand in (x, reverse_complement(x)))
     return {
         "strand_correlation": float(np.corrcoef(forward, reverse)[0, 1]),

@@ -43,13 +43,13 @@ def judge(results: pd.DataFrame) -> str:
     """Share by share, and how much each model loses from the largest share to the smallest."""
     rc, *others = (label for label, *_ in MODELS)
     lines = [heading(results)]
-    for share, rows in results.groupby("share"):
-        lines += [claim(f"{share:.0%}: validation auROC", rows, "valid_auroc", rc, other, 3) for other in others]
-    medians = results.groupby(["model", "share"])["valid_auroc"].median().unstack()
-    losses = medians.iloc[:, -1] - medians.iloc[:, 0]
-    lines.append(
-        "loss of median auROC, largest to smallest share: " + ", ".join(f"{m} {v:.3f}" for m, v in losses.items())
-    )
+    for column, name in SCORES.items():
+        for share, rows in results.groupby("share"):
+            lines += [claim(f"{share:.0%}: validation {name}", rows, column, rc, other, 3) for other in others]
+        scores = results.pivot(index=["model", "seed"], columns="share", values=column)
+        losses = (scores.iloc[:, -1] - scores.iloc[:, 0]).rename("loss").reset_index()
+        what = f"loss of validation {name}, largest to smallest share"
+        lines += [claim(what, losses, "loss", other, rc, 3) for other in others]
     return "\n".join(lines)
 
 

@@ -45,12 +45,13 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
 def judge(results: pd.DataFrame) -> str:
     """Each RC model against the traditional ones of as many filters and of twice as many."""
     lines = [heading(results)]
-    for data, rows in results.groupby("data", sort=False):
-        for n in _rc_sizes(rows):
-            lines += [
-                claim(f"{data}: validation auROC", rows, "valid_auroc", _label(n, True), _label(other, False), 3)
-                for other in (n, 2 * n)
-            ]
+    for column, name in SCORES.items():
+        for data, rows in results.groupby("data", sort=False):
+            for n in _rc_sizes(rows):
+                lines += [
+                    claim(f"{data}: validation {name}", rows, column, _label(n, True), _label(other, False), 3)
+                    for other in (n, 2 * n)
+                ]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from rcinterp.errors import InputError
 from rcinterp.initialisation import level_read_out
 from rcinterp.models import compact_model
 from rcinterp.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle, tie_positions
+from rcinterp.training import fit
 
 
 def test_keras_adam_equals_its_equation():
@@ -83,10 +84,16 @@ def test_each_part_does_its_own_and_nothing_else(part):
 
 
 @pytest.mark.parametrize(
-    ("by_size", "n_samples", "expected"),
-    [(True, 5000, 0.3), (True, 1269, 0.3 * 1269 / 5000), (True, 9000, 0.3), (False, 100, 0.3)],
+    ("by_size", "n_train", "expected"),
+    [(True, 5000, 0.3), (True, 1269, 0.3 * 1269 / 5000), (True, 9000, 0.3), (True, 63, 0.06), (False, 100, 0.3)],
 )
-def test_the_read_out_of_a_small_data_set_is_slower(by_size, n_samples, expected):
-    recipe = compose("one", read_out_rate=0.3, read_out_by_size=by_size, samples_per_epoch=(1000, 5000))
-    assert recipe.read_out_rate(n_samples) == pytest.approx(expected)
-    assert RECIPES["paper"].read_out_rate(n_samples) == 1
+def test_the_read_out_of_a_small_data_set_is_slower(by_size, n_train, expected):
+    recipe = compose("one", read_out_rate=0.3, read_out_by_size=by_size)
+    assert recipe.read_out_rate(n_train) == pytest.approx(expected)
+    assert RECIPES["paper"].read_out_rate(n_train) == 1
+
+
+def test_a_model_that_the_recipe_is_not_made_for_is_told_of(planted):
+    model = nn.Sequential(nn.Conv1d(4, 3, 8), nn.ReLU(), nn.AvgPool1d(34), nn.Flatten(), nn.Linear(3, 1))
+    with pytest.warns(UserWarning, match="recipe quiet: the model has no batch norm that feeds a max pooling"):
+        fit(model, planted(40, 0), planted(40, 1), seed=0, epochs=1, progress=False)

@@ -63,6 +63,14 @@ def test_what_is_left_out_is_counted(genome, write_bed):
         assert extract_windows(bed, genome, 100, max_n=1.0)["chr1:1050-1150"] == "N" * 100
 
 
+def test_tables_that_were_put_together_keep_all_their_windows(genome, write_bed):
+    """Their rows may have the same labels."""
+    table = read_regions(write_bed("p.bed", ("chr1", 300, 400), ("chr2", 500, 600)))
+    again = table.assign(summit=table["summit"] + 50)
+    together = extract_windows(pd.concat([table, again]), genome, 40)
+    assert together.tolist() == [*extract_windows(table, genome, 40), *extract_windows(again, genome, 40)]
+
+
 def test_no_window_left(genome, write_bed):
     bed = write_bed("p.bed", ("1", 500, 600))
     message = r"no window is left of 1 regions \(1 chromosome not in the genome\), .* chromosomes are chr1, chr2, chr3"

@@ -12,12 +12,13 @@ from rcinterp.studies._study import Options
 PARTS = {
     "threshold": {"threshold"},
     "level read-out": {"level"},
-    "one cycle": {"cycle", "learning_rate"},
+    "one cycle": {"cycle"},
+    "rate": {"learning_rate"},
     "slow read-out": {"read_out_rate", "read_out_by_size"},
     "statistics": {"momentum"},
 }
 PASSES = {"passes": {"samples_per_epoch"}}  # the same on simulated data
-N_SIMULATED, N_REAL = 15, 17
+N_SIMULATED, N_REAL = 19, 21
 
 
 def of_model(run):
@@ -30,15 +31,17 @@ def test_variants_differ_in_what_they_say(is_simulated):
     parts = PARTS | ({} if is_simulated else PASSES)
     assert len(found) == (N_SIMULATED if is_simulated else N_REAL)
     assert list(found) == [
-        "paper",
+        "no part",
         *(f"{part} alone" for part in parts),
+        "tying alone",
+        "threshold and level read-out",
         *(f"quiet without {part}" for part in parts),
         "quiet",
         "quiet, threshold × 0.75",
         "quiet, threshold × 1.25",
         "quiet + tying",
     ]
-    assert (found["paper"], found["quiet"]) == (PAPER, QUIET)
+    assert (found["no part"], found["quiet"]) == (PAPER, QUIET)
     for part, names in parts.items():
         for name, value in found[f"{part} alone"].items():
             assert value == (QUIET if name in names else PAPER)[name]
@@ -47,6 +50,8 @@ def test_variants_differ_in_what_they_say(is_simulated):
     assert set.union(*PARTS.values(), *PASSES.values()) == set(QUIET) == set(PAPER)  # every argument belongs to a part
     assert found["quiet, threshold × 0.75"] == {**QUIET, "threshold": 0.75}
     assert found["quiet, threshold × 1.25"] == {**QUIET, "threshold": 1.25}
+    assert found["tying alone"] == {**PAPER, "tying": 1.0}
+    assert found["threshold and level read-out"] == {**PAPER, "threshold": 1.0, "level": True}
     assert found["quiet + tying"] == {**QUIET, "tying": 1.0}
     three = ablation.variants(3, is_simulated)
     assert three.pop("quiet, threshold in every layer") == {**QUIET, "every_layer": True}

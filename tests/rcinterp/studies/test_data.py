@@ -50,10 +50,22 @@ def test_simulated_data_are_those_of_section_3_2():
     expected = simulation.split(seed=0)
     assert [part.sha256 for part in SMALL.load()] == [part.sha256 for part in expected]
     assert test.y.sum() == 18  # clean: one motif a sequence
-    assert Simulated() == Simulated(PAPER_MOTIFS, 10_000, 200, 0.2, 0)
+    assert Simulated() == Simulated(PAPER_MOTIFS, 10_000, 200, 0.2, 0.0, 0)
 
 
-OTHERS = {"motifs": PAPER_MOTIFS[:2], "n_per_motif": 21, "length": 121, "label_noise": 0.1, "seed": 1}
+def test_flipped_labels_are_those_of_the_training_set_each_by_itself():
+    data = Simulated(n_per_motif=400, label_noise=0.0, flipped=0.2)
+    clean, noisy = replace(data, flipped=0.0).load(), data.load()
+    turned = noisy.train.y != clean.train.y
+    assert len(turned) == 480
+    assert turned.float().mean(0).tolist() == pytest.approx([0.2] * 3, abs=4 * (0.16 / 480) ** 0.5)
+    both = (turned[:, 0] & turned[:, 1]).float().mean()
+    assert float(both) == pytest.approx(0.04, abs=4 * (0.04 / 480) ** 0.5)
+    assert torch.equal(noisy.train.x, clean.train.x)
+    assert [part.sha256 for part in noisy[1:]] == [part.sha256 for part in clean[1:]]
+
+
+OTHERS = {"motifs": PAPER_MOTIFS[:2], "n_per_motif": 21, "length": 121, "label_noise": 0.1, "flipped": 0.1, "seed": 1}
 
 
 @pytest.mark.parametrize("field", OTHERS)
@@ -70,6 +82,7 @@ def test_the_identity_of_a_simulation_is_json_and_stays_what_it_is():
             "n_per_motif": 20,
             "length": 120,
             "label_noise": 0.2,
+            "flipped": 0.0,
             "seed": 0,
         }
     }
@@ -120,14 +133,13 @@ def test_shares_are_nested_stratified_and_the_same_every_time(folder):
         assert int(train.y.sum()) == max(1, round(share * N_POSITIVES))
         assert int((1 - train.y).sum()) == max(1, round(share * N_NEGATIVES))
         assert part_valid.sha256 == valid.sha256
-        assert len(set(train.names)) <= len(train)
         for label in (0, 1):
             assert rows(train, label) <= rows(whole, label)
             assert len(rows(train, label)) == int((train.y[:, 0] == label).sum()), "a sequence was taken twice"
     for (smaller, *_), (larger, *_) in itertools.pairwise(parts):
         for label in (0, 1):
             assert rows(smaller, label) < rows(larger, label) or len(smaller) == len(larger)
-    _data._share.cache_clear()
+    _data._read.cache_clear()
     assert [Folder(folder, share).load()[0].sha256 for share in shares] == [train.sha256 for train, *_ in parts]
 
 
@@ -143,7 +155,7 @@ def test_the_caller_s_random_numbers_are_left_alone(folder):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    _data._share.cache_clear()
+    _data._read.cache_clear()
     Folder(folder, 0.3).load()
     SMALL.simulate()
     assert torch.rand(1) == expected

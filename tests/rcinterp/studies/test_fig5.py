@@ -61,11 +61,12 @@ def test_every_run_leaves_its_model_and_its_interpretation(study, folders):
     assert list(folders) == MODELS
     for (label, seed), folder in folders.items():
         names = {path.name for path in folder.iterdir()} - {"lock"}
-        assert names == {"model.json", "model.safetensors", "result.json", "fig5.json", "filters"}
+        (reading,) = folder.glob("fig5-*.json")
+        assert names == {"model.json", "model.safetensors", "result.json", reading.name, "filters"}
         assert {"report.html", "filters.tsv", "filters.meme", "logos.png"} <= {
             path.name for path in (folder / "filters").iterdir()
         }
-        kept = json.loads((folder / "fig5.json").read_text())
+        kept = json.loads(reading.read_text())
         assert kept["run"]["seed"] == seed
         assert kept["run"]["model"]["rc"] == (label == RC)
         assert kept["run"]["training"]["epochs"] == EPOCHS

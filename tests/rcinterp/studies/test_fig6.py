@@ -64,7 +64,7 @@ def test_tables(study):
 def test_verdict(study, slow_p):
     runs, results, found = study
     lines = found.verdict.split("\n")
-    assert len(lines) == 1 + 2 * 6 + 1
+    assert len(lines) == 1 + 2 * (2 * 6 + 2)
     for i, share in enumerate(SHARES):
         for line, other in zip(lines[1 + 2 * i :], (SMALL, LARGE), strict=False):
             assert line.startswith(f"{share:.0%}: validation auROC: {RC} 0.")
@@ -82,7 +82,17 @@ def test_verdict(study, slow_p):
     ]
     table = found.tables["results"]
     assert f"p = {slow_p(*five):.3g}" in fig6.judge(table[table["seed"] < 5]).split("\n")[3]
-    assert lines[-1] == (f"loss of median auROC, largest to smallest share: {RC} 0.010, {SMALL} 0.030, {LARGE} 0.050")
+    for line, column, other in zip(
+        [*lines[13:15], *lines[27:]], ["valid_auroc"] * 2 + ["valid_auprc"] * 2, [SMALL, LARGE] * 2, strict=True
+    ):
+        scores = {
+            (run.label, run.data.share, run.seed): result[column] for run, result in zip(runs, results, strict=True)
+        }
+        losses = [[scores[label, 0.8, seed] - scores[label, 0.05, seed] for seed in range(10)] for label in (other, RC)]
+        assert line.startswith(f"loss of validation {'auROC' if column == 'valid_auroc' else 'auPRC'}, largest to smal")
+        assert f": {other} {statistics.mean(losses[0]):.3f} (" in line
+        assert f", {RC} {statistics.mean(losses[1]):.3f} (" in line
+        assert line.endswith(f"p = {slow_p(*losses):.3g}")
 
 
 def test_figure(study, text_problems):

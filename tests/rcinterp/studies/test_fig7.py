@@ -65,8 +65,11 @@ def test_verdict_compares_with_as_many_filters_and_with_twice_as_many(study):
     lines = study[2].verdict.split("\n")[1:]
     pairs = [("TF0", n, other) for n in (8, 16, 32) for other in (n, 2 * n)]
     pairs += [(data, 16, other) for data in ("TF1", "TF2") for other in (16, 32)]
-    assert len(lines) == len(pairs)
-    for line, (data, n, other) in zip(lines, pairs, strict=True):
+    assert len(lines) == 2 * len(pairs)
+    for line, (data, n, other) in zip(lines[len(pairs) :], pairs, strict=True):
+        assert line.startswith(f"{data}: validation auPRC: RC, {n} filters 0.")
+        assert f", traditional, {other} filters 0." in line
+    for line, (data, n, other) in zip(lines, pairs, strict=False):
         assert line.startswith(f"{data}: validation auROC: RC, {n} filters 0.")
         assert f", traditional, {other} filters 0." in line
         ahead = {"TF0": other == n, "TF1": True, "TF2": False}[data]
@@ -104,5 +107,5 @@ def test_figure(study, text_problems):
 def test_one_data_set_and_one_size(tfs, made_up, text_problems):
     runs = fig7.make_runs(Options(data=tfs[2:], seeds=2, small=True))
     found = fig7.report(runs, made_up(runs))
-    assert len(found.verdict.split("\n")) == 3
+    assert len(found.verdict.split("\n")) == 5
     assert text_problems(found.figure) == []

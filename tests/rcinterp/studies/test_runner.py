@@ -306,7 +306,8 @@ def test_a_reading_is_kept_beside_the_result(reading, serial, trained, tmp_path)
     results = run_all(RUNS, tmp_path, reading=reading, progress=False)
     assert run_all(RUNS, tmp_path, reading=reading, progress=False) == results
     for run, result, without in zip(RUNS, results, serial[0], strict=True):
-        kept = json.loads((tmp_path / run.name / f"{Path(__file__).stem}.json").read_text())
+        (file,) = (tmp_path / run.name).glob(f"{Path(__file__).stem}-*.json")
+        kept = json.loads(file.read_text())
         assert kept["run"] == run.identity
         assert kept["result"].keys() == {"weight", "seed_read"}
         assert result == without | kept["result"]
@@ -322,6 +323,15 @@ def test_two_processes_give_the_same_bytes(reading, serial, tmp_path):
     assert files_of(tmp_path / "two") == serial[1]
     assert not list(tmp_path.glob("*/*/*.part"))
     assert not list(tmp_path.glob("*/*/checkpoint*"))
+
+
+def test_a_reading_whose_source_has_changed_is_done_again(serial, reading, tmp_path, monkeypatch):
+    run_all(RUNS[:1], tmp_path, reading=reading, progress=False)
+    monkeypatch.setattr(_runner.inspect, "getsource", lambda module: "another source")
+    run_all(RUNS[:1], tmp_path, reading=reading, progress=False)
+    place = tmp_path / RUNS[0].name
+    assert (place / "calls").read_text() == "xx"
+    assert len(list(place.glob(f"{Path(__file__).stem}-*.json"))) == 2
 
 
 def test_an_error_in_another_process_is_that_of_the_run(serial, tmp_path):

@@ -94,7 +94,7 @@ def test_a_run_travels_without_its_data(tmp_path):
 
 
 def test_a_model_is_left_and_no_half_written_file(trained):
-    run, _, folder = trained
+    run, result, folder = trained
     model = load_model(folder)
     assert not list(folder.glob("*.part"))
     assert {"model.json", "model.safetensors"} <= {path.name for path in folder.iterdir()}
@@ -102,6 +102,9 @@ def test_a_model_is_left_and_no_half_written_file(trained):
     assert (model.architecture.length, model.architecture.n_tasks) == (100, 2)
     for name, value in run.identity.items():
         assert model.provenance[name] == value, name
+    assert {name: model.provenance[name] for name in ("best_epoch", "valid_auroc")} == {
+        name: result[name] for name in ("best_epoch", "valid_auroc")
+    }
 
 
 def test_numbers_are_those_of_the_model(trained):

@@ -203,15 +203,18 @@ def test_a_reading_that_the_workers_cannot_import(cluster, tmp_path):
     )
 
 
-def test_an_error_of_a_run_is_raised_once_and_what_is_done_is_kept(cluster, serial, tmp_path):
+def test_an_error_of_a_run_is_raised_and_what_is_done_is_kept(cluster, tmp_path):
     good = make_runs(Options(seeds=1, epochs=3))
     bad = Run("bad", DATA, 0, {"n_layers": 1, "n_filters": 0}, training={"epochs": 3})
     with pytest.raises(InputError) as here:
         run_all([bad], tmp_path / "here", progress=False)
+    run_all(good, tmp_path / "there/runs", scheduler=cluster, progress=False)
+    before = files_of(tmp_path / "there")
     with pytest.raises(InputError) as there:
-        run_all([bad], tmp_path / "there", scheduler=cluster, progress=False)
+        run_all([*good, bad], tmp_path / "there/runs", scheduler=cluster, progress=False)
     assert str(there.value) == str(here.value)
-    run_all(good, tmp_path / "there", scheduler=cluster, progress=False)
+    assert before.items() <= files_of(tmp_path / "there").items()
+    assert before
 
 
 def test_workers_that_see_another_folder(cluster, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ from rcinterp.errors import InputError
 from rcinterp.studies import STUDIES, find_study
 from rcinterp.studies._drawing import legend_above, new_figure
 from rcinterp.studies._statistics import claim, heading, p_greater, spread, summarise
-from rcinterp.studies._study import Findings, Options, Study, run_study, tabulate
+from rcinterp.studies._study import Findings, Options, Study, name_of, run_study, tabulate
 from rclayers import SymmetryError
 
 #: Of each study: how many folders of data it is given here, its tables, and its number of runs.
@@ -325,19 +326,20 @@ def test_a_study_from_end_to_end(fast, tfs, tmp_path, monkeypatch, name):
     out, again = tmp_path / "out", tmp_path / "again"
     found = run_study(study, out, options, progress=False)
 
-    assert found.folder == out / name
+    place = out / name_of(study, options)
+    assert found.folder == place
     assert set(found.tables) == tables
     expected = {f"{table}.tsv" for table in tables} | {"verdict.txt", f"{name}.png", f"{name}.svg"}
-    assert {path.name for path in (out / name).iterdir()} == expected
-    assert {path.name for path in out.iterdir()} == {name, "runs"}
+    assert {path.name for path in place.iterdir()} == expected
+    assert {path.name for path in out.iterdir()} == {place.name, "runs"}
     assert len(list((out / "runs").iterdir())) == n_runs
     for table, content in found.tables.items():
-        written = pd.read_csv(out / name / f"{table}.tsv", sep="\t")
+        written = pd.read_csv(place / f"{table}.tsv", sep="\t")
         assert written.columns.tolist() == content.columns.tolist()
         assert len(written) == len(content) > 0
-    assert (out / name / "verdict.txt").read_text() == found.verdict + "\n"
-    assert (out / name / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert ElementTree.parse(out / name / f"{name}.svg").getroot().tag.endswith("svg")
+    assert (place / "verdict.txt").read_text() == found.verdict + "\n"
+    assert (place / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(place / f"{name}.svg").getroot().tag.endswith("svg")
 
     kept = {path: path.stat().st_mtime_ns for path in files_below(out / "runs").values()}
     with monkeypatch.context() as patch:
@@ -352,12 +354,36 @@ def test_a_study_from_end_to_end(fast, tfs, tmp_path, monkeypatch, name):
     assert [path for path in here if here[path].read_bytes() != there[path].read_bytes()] == []
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (Options(seeds=3), "nothing"),
+        (Options(recipe="quiet", data=(Path("some/where"), Path("there/"))), "nothing-quiet-where-there"),
+        (Options(lengths=(200, 1000), noise="flipped"), "nothing-200bp-1000bp-flipped"),
+        (Options(epochs=3, small=True), "nothing-3epochs-small"),
+    ],
+)
+def test_other_options_have_another_folder(options, expected):
+    assert name_of(Study("nothing", lambda _: [], lambda *_: None), options) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "message"),
+    [("fig3", "flipped", "leave --noise out"), ("strategies", "loud", "expected one of shuffled, flipped")],
+)
+def test_noise_is_for_studies_that_know_it(tmp_path, name, noise, message):
+    with pytest.raises(InputError, match=message):
+        run_study(find_study(name), tmp_path, Options(noise=noise))
+
+
 def test_a_study_finds_the_runs_of_another(fast, tmp_path, monkeypatch):
     options = Options(seeds=1, epochs=1, small=True)
     run_study(find_study("fig3"), tmp_path, options, progress=False)
     monkeypatch.setattr("rcinterp.studies._runner._complete", lambda *_: pytest.fail("done again"))
     found = run_study(find_study("fig2"), tmp_path, options, progress=False)
-    results = {name: pd.read_csv(tmp_path / name / "results.tsv", sep="\t") for name in ("fig2", "fig3")}
+    results = {
+        name: pd.read_csv(tmp_path / f"{name}-1epochs-small" / "results.tsv", sep="\t") for name in ("fig2", "fig3")
+    }
     shared = results["fig3"].columns
     pd.testing.assert_frame_equal(results["fig2"][shared], results["fig3"])
     assert len(found.tables["curves"]) == 3
@@ -365,7 +391,8 @@ def test_a_study_finds_the_runs_of_another(fast, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "other"), list(itertools.combinations(["fig2", "fig3", "strategies", "recovery"], 2)))
 def test_studies_of_the_same_sequences_share_their_runs(name, other):
-    runs, others = ({run.name for run in find_study(study).make_runs(Options(seeds=2))} for study in (name, other))
+    options = Options(seeds=2, noise="shuffled")
+    runs, others = ({run.name for run in find_study(study).make_runs(options)} for study in (name, other))
     n_shared = {"fig2": {"fig3": 6, "strategies": 4, "recovery": 6}, "fig3": {"strategies": 4, "recovery": 6}}
     n_shared |= {"strategies": {"recovery": 6}}
     assert len(runs & others) == n_shared[name][other]
