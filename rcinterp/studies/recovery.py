@@ -72,6 +72,7 @@ MODELS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 MEASURES = {
     "live": "live filters",
     "match_share": "live filters that match an embedded motif (Tomtom, E < 0.1)",
+    "match_share_of_all": "all filters that do, as Koo & Ploenzke count",
     "motifs_matched": "embedded motifs that some live filter matches",
     "right_share": "live filters whose best sites lie on sites of one motif",
     "motifs_found": "embedded motifs found by such a filter",
@@ -137,6 +138,7 @@ def summarise_filters(rows: Sequence[dict[str, Any]], motifs: dict[str, NDArray[
     return {
         "live": float(len(live)),
         "match_share": sum(bool(row["matched"]) for row in live) / n_live,
+        "match_share_of_all": sum(bool(row["matched"]) for row in rows) / max(1, len(rows)),
         "motifs_matched": len({name for row in live for name in row["matched"]}) / len(motifs),
         "right_share": sum(row["motif"] is not None for row in live) / n_live,
         "motifs_found": len({row["motif"] for row in live} - {None}) / len(motifs),

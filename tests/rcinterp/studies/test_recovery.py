@@ -1,6 +1,7 @@
 """Ground truth: models whose filters are planted, so that every measure is known before it is taken."""
 
 import json
+from textwrap import fill
 from unittest.mock import Mock
 
 import numpy as np
@@ -40,8 +41,8 @@ def test_runs():
         training = {"positive_weight": 1.0, "batch_size": 500, "score_train": True, "epochs": 300}
         assert run.training == training | ({"augment": True} if run.label == KINDS[3] else {})
     assert {run.data for run in runs} == {
-        Simulated(PAPER_MOTIFS, 10_000, 200, 0.2, 2017),
-        Simulated(recovery.TWELVE_MOTIFS, 2_000, 200, 0.0, 2017),
+        Simulated(PAPER_MOTIFS, 10_000, 200, label_noise=0.2, seed=2017),
+        Simulated(recovery.TWELVE_MOTIFS, 2_000, 200, label_noise=0.0, seed=2017),
     }
     assert len(set(recovery.TWELVE_MOTIFS)) == 12
     small = {run.data.n_per_motif for run in recovery.make_runs(Options(small=True))}
@@ -53,7 +54,7 @@ def test_runs_of_other_studies_are_found_again():
     for run in fig3.make_runs(Options()):
         kind = dict(zip([label for label, *_ in fig3.MODELS], KINDS, strict=False))[run.label]
         assert names[kind, run.seed] == run.name
-    augmented = [run for run in strategies.make_runs(Options()) if run.label == "RC augmentation"]
+    augmented = [run for run in strategies.make_runs(Options(noise="shuffled")) if run.label == "RC augmentation"]
     assert [names[KINDS[3], run.seed] for run in augmented if run.data.length == 200] == [
         run.name for run in augmented if run.data.length == 200
     ]
@@ -296,6 +297,7 @@ def test_measures_count_the_planted_filters(planted):
     expected = {
         "live": 5,
         "match_share": len(matched) / 5,
+        "match_share_of_all": sum(bool(row["matched"]) for row in found["filters"]) / len(PLANTED),
         "motifs_matched": 1,
         "right_share": 4 / 5,
         "motifs_found": 1,
@@ -338,6 +340,7 @@ def test_measures_by_hand():
         {
             "live": 6,
             "match_share": 2 / 6,
+            "match_share_of_all": 3 / 8,
             "motifs_matched": 2 / 6,
             "right_share": 5 / 6,
             "motifs_found": 4 / 6,
@@ -392,20 +395,20 @@ def test_verdict(study, slow_p):
     runs, _, found = study
     lines = found.verdict.split("\n")
     assert lines[0] == "10 seeds; mean (lowest to highest)"
-    assert len(lines) == 1 + 2 * (7 + 3)
-    for start, data in ((1, "200 bp"), (11, "12 motifs, 200 bp")):
+    assert len(lines) == 1 + 2 * (8 + 3)
+    for start, data in ((1, "200 bp"), (12, "12 motifs, 200 bp")):
         for line, meaning in zip(lines[start:], recovery.MEASURES.values(), strict=False):
             assert line.startswith(f"{data}: {meaning}: RC ")
             assert all(f", {kind} " in line for kind in KINDS[1:])
         assert lines[start].endswith("live filters: " + ", ".join(f"{kind} 21.5 (17.0 to 26.0)" for kind in KINDS))
-        for line, kind in zip(lines[start + 7 :], KINDS[1:], strict=False):
+        for line, kind in zip(lines[start + 8 :], KINDS[1:], strict=False):
             assert line.startswith(f"{data}: artefact palindromes: {kind} ")
             assert line.endswith(f": higher in {kind}, p = 5.41e-06")
     table = found.tables["results"]
     few = table[(table["seed"] < 4) & (table["data"] == "200 bp")]
     equal = few.assign(artefact_share=few["artefact_share"].round(1))  # shares are often equal
     p = slow_p(*(equal.loc[equal["model"] == kind, "artefact_share"].tolist() for kind in (KINDS[1], "RC")))
-    assert recovery.judge(equal).split("\n")[8].endswith(f"p = {p:.3g}")
+    assert recovery.judge(equal).split("\n")[9].endswith(f"p = {p:.3g}")
     assert len(runs) == 80
 
 
@@ -413,9 +416,9 @@ def test_figure(study, text_problems):
     figure, table = study[2].figure, study[2].tables["results"]
     measures = [name for name in recovery.MEASURES if name != "live"]
     assert [ax.get_title() for ax in figure.axes] == [
-        f"{name.replace('_', ' ')}\n{data}" for data in ("200 bp", "12 motifs, 200 bp") for name in measures
+        f"{fill(recovery.MEASURES[name], 26)}\n{data}" for data in ("200 bp", "12 motifs, 200 bp") for name in measures
     ]
     means = table.groupby(["data", "model"])["motifs_found"].mean()
-    bars = [bar.get_height() for bar in figure.axes[6 + measures.index("motifs_found")].patches]
+    bars = [bar.get_height() for bar in figure.axes[7 + measures.index("motifs_found")].patches]
     assert bars == pytest.approx([means["12 motifs, 200 bp", kind] for kind in KINDS])
     assert text_problems(figure) == []
