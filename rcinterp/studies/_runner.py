@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,14 @@ _TRIM_THRESHOLD, _MMAP_MAX = 128 * 1024, 65536
 
 #: For a network file system to show what another machine has written (its cache may be a minute old).
 _SECONDS_TO_APPEAR = 90
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A reading, and the name of the file that its results are kept in."""
+
+    read: Reading
+    name: str
 
 
 def run_all(
@@ -80,18 +88,19 @@ def run_all(
     if jobs < 1:
         raise InputError(f"jobs: got {jobs}, expected at least 1.")
     folder = folder.resolve()
-    kept = {run.name: _result_of(run, folder, reading) for run in runs}
+    named = _named(reading)
+    kept = {run.name: _result_of(run, folder, named) for run in runs}
     results = {name: result for name, result in kept.items() if result is not None}
     left = {run.name: run for run in runs if run.name not in results}
     for name in left:
         (folder / name).mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(kept), initial=len(results), disable=not progress, unit="run") as bar:
         for wait in (False, True):  # what another study is at comes last: two studies share the work
-            do = partial(_run_one, folder=folder, reading=reading, wait=wait)
+            do = partial(_run_one, folder=folder, reading=named, wait=wait)
             with closing(_spread(do, list(left.values()), jobs, scheduler)) as outcomes:
                 for done in outcomes:
                     if done is not None:
-                        results[done] = _await_result(left.pop(done), folder, reading)
+                        results[done] = _await_result(left.pop(done), folder, named)
                         bar.update()
     return [results[run.name] for run in runs]
 
@@ -120,7 +129,7 @@ def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int
         ) from None
 
 
-def _run_one(run: Run, folder: Path, reading: Reading | None, wait: bool, own_process: bool) -> Outcome:
+def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool, own_process: bool) -> Outcome:
     """Train and read unless it is done; a run that another process is at is waited for, or left alone.
 
     Parameters
@@ -163,12 +172,12 @@ def _check_here(run: Run, place: Path) -> None:
         )
 
 
-def _complete(run: Run, place: Path, reading: Reading | None) -> None:
+def _complete(run: Run, place: Path, reading: _Named | None) -> None:
     if _kept(place / "result.json") is None:
         _keep(place / "result.json", train(run, place), run)
     (place / CHECKPOINT).unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
-    if reading is not None and _kept(place / f"{_name_of(reading)}.json") is None:
-        _keep(place / f"{_name_of(reading)}.json", reading(load_model(place), run, place), run)
+    if reading is not None and _kept(place / reading.name) is None:
+        _keep(place / reading.name, reading.read(load_model(place), run, place), run)
 
 
 def _keep_freed_memory() -> bool:
@@ -193,16 +202,23 @@ def _give_memory_back() -> None:
     libc.malloc_trim(0)
 
 
-def _name_of(reading: Reading) -> str:
-    """Of the file that its results are kept in: the module, and a digest of its source, e.g. fig5-1f0c9a7b.
+def _named(reading: Reading | None) -> _Named | None:
+    """Name it by its module and a digest of that module's source, if it is known, e.g. fig5-1f0c9a7b.json.
 
     A study that reads its models otherwise than it did reads them again.
     """
-    source = inspect.getsource(sys.modules[reading.__module__])
-    return f"{reading.__module__.rpartition('.')[2]}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    if reading is None:
+        return None
+    module = reading.__module__
+    try:
+        source = inspect.getsource(sys.modules[module])
+    except (KeyError, OSError, TypeError):  # what was typed at a prompt has none
+        source = ""
+    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return _Named(reading, f"{module.rpartition('.')[2]}-{digest}.json")
 
 
-def _await_result(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any]:
+def _await_result(run: Run, folder: Path, reading: _Named | None) -> dict[str, Any]:
     """Result of a run that is done, perhaps on another machine."""
     deadline = time.monotonic() + _SECONDS_TO_APPEAR
     while (result := _result_of(run, folder, reading)) is None:
@@ -216,11 +232,11 @@ def _await_result(run: Run, folder: Path, reading: Reading | None) -> dict[str, 
     return result
 
 
-def _result_of(run: Run, folder: Path, reading: Reading | None) -> dict[str, Any] | None:
+def _result_of(run: Run, folder: Path, reading: _Named | None) -> dict[str, Any] | None:
     result = _kept(folder / run.name / "result.json")
     if result is None or reading is None:
         return result
-    read = _kept(folder / run.name / f"{_name_of(reading)}.json")
+    read = _kept(folder / run.name / reading.name)
     return None if read is None else result | read
 
 

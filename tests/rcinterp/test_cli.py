@@ -313,7 +313,7 @@ def test_a_study_in_its_small_setting(simulated, tmp_path, monkeypatch):
     monkeypatch.setattr("rcinterp.studies._runs.fit", partial(fit, samples_per_epoch=100))
     how = ["--data", simulated, "--seeds", 1, "--epochs", 1, "--small", "--jobs", 1, "--out", tmp_path / "new" / "out"]
     result = run_well("study", "fig4", *how)
-    folder = tmp_path / "new" / "out" / "fig4"
+    folder = tmp_path / "new" / "out" / "fig4-data-1epochs-small"
     assert result.stdout == f"{folder}\n"
     assert "3/3" in result.stderr  # the bar
     verdict = (folder / "verdict.txt").read_text()

@@ -29,7 +29,14 @@ def test_runs_are_those_of_section_3_4_1():
     for run in runs:
         n_filters = 40 if run.label == LARGE else 20
         model = {"n_layers": 1, "widths": [21], "pool": 20, "stride": 20, "n_filters": n_filters, "rc": run.label == RC}
-        data = {"motifs": list(PAPER_MOTIFS), "n_per_motif": 10_000, "length": 200, "label_noise": 0.2, "seed": 2017}
+        data = {
+            "motifs": list(PAPER_MOTIFS),
+            "n_per_motif": 10_000,
+            "length": 200,
+            "label_noise": 0.2,
+            "flipped": 0.0,
+            "seed": 2017,
+        }
         training = {"positive_weight": 1.0, "batch_size": 500, "score_train": True, "epochs": 300}
         expected = {"seed": run.seed, "model": model, "data": {"simulated": data}, "training": training}
         expected |= {"recipe": PAPER_AS_FIT, "conjoined": False}

@@ -46,7 +46,7 @@ STUDY = Study(name="tiny", make_runs=make_runs, report=report)
 
 
 def files_of(folder):
-    patterns = ("tiny/*", "runs/*/result.json", "runs/*/model.*")
+    patterns = ("tiny*/*", "runs/*/result.json", "runs/*/model.*")
     return {str(path.relative_to(folder)): path.read_bytes() for p in patterns for path in folder.glob(p)}
 
 
@@ -133,7 +133,8 @@ def test_a_worker_with_two_threads_gives_the_bytes_of_the_serial_run(cluster, se
     run_study(STUDY, tmp_path, options, scheduler=cluster, progress=False)
     found = files_of(tmp_path)
     assert found == serial(3, 3)
-    assert {"tiny/results.tsv", "tiny/histories.tsv", "tiny/verdict.txt", "tiny/tiny.svg"} <= found.keys()
+    tables = ("results.tsv", "histories.tsv", "verdict.txt", "tiny.svg")
+    assert {f"tiny-3epochs/{name}" for name in tables} <= found.keys()
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}
     run_study(STUDY, tmp_path, Options(seeds=4, epochs=3), scheduler=cluster, progress=False)
     assert stamps.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}.items()

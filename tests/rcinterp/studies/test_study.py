@@ -29,7 +29,7 @@ SMALL = {
     "fig7": (2, {"results", "summary"}, 6),
     "strategies": (0, {"results", "summary"}, 10),
     "recovery": (0, {"results", "summary", "filters"}, 8),
-    "ablation": (0, {"results", "summary"}, 30),
+    "ablation": (0, {"results", "summary"}, 38),
 }
 
 
