@@ -117,12 +117,13 @@ def fit(
     samples_per_epoch = _whole("samples_per_epoch", samples_per_epoch)
     batch_size, seed = _whole("batch_size", batch_size), operator.index(seed)
     loss_weight = _positive_weight(positive_weight, train.y)
+    optimiser = _make_optimiser(recipe, model, train)
     settings = {
         "model": {name: [str(value.dtype), *value.shape] for name, value in model.state_dict().items()},
         "architecture": asdict(model.architecture) if isinstance(model, CompactModel) else type(model).__name__,
         "initialise": initialise,
         "recipe": recipe.name,
-        "rates": _rates(recipe, model, train),
+        "rates": _rates(recipe, optimiser),
         "seed": seed,
         "epochs": epochs,
         "samples_per_epoch": samples_per_epoch,
@@ -139,7 +140,7 @@ def fit(
             torch.manual_seed(seed)
             recipe.initialise(model, train.length)
         penalty = None if recipe.penalty is None else recipe.penalty(model, train.length)
-        run = _Run(model, recipe, _make_optimiser(recipe, model, train), penalty, settings)
+        run = _Run(model, recipe, optimiser, penalty, settings)
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
@@ -236,11 +237,10 @@ class _Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
 
-def _rates(recipe: Recipe, model: nn.Module, train: Dataset) -> dict[str, Any]:
+def _rates(recipe: Recipe, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
     """Of what a recipe does after the start all that can be told: two of the same name may differ."""
-    groups = _make_optimiser(recipe, model, train).param_groups
     return {
-        "learning": [group["lr"] for group in groups],
+        "learning": [group["lr"] for group in optimiser.param_groups],
         "schedule": [recipe.schedule(share / 8) for share in range(8)],
         "momentum": recipe.momentum,
     }

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -169,7 +170,6 @@ def test_every_source_of_queries_gives_the_same_table(tmp_path):
 
 
 def test_a_tensor_is_an_array():
-    torch = pytest.importorskip("torch")
     stack = np.stack([ppm[:, :7] for ppm in random_motifs(2, 7, seed=1).values()])
     targets = random_motifs(60, 7)
     pd.testing.assert_frame_equal(

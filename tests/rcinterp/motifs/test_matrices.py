@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -54,7 +55,6 @@ def test_as_matrix_refuses_what_is_no_matrix(matrix):
 
 
 def test_as_matrix_refuses_a_tensor_that_requires_grad():
-    torch = pytest.importorskip("torch")
     with pytest.raises(InputError, match="requires grad"):
         as_matrix(torch.zeros(4, 7, requires_grad=True), "M")
 
