@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import as_by_zhou, simulated, simulated_run
@@ -53,14 +54,21 @@ def make_runs(options: Options) -> list[Run]:
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     """Clean test scores of every strategy, best epoch by validation auROC; published values beside them."""
-    table = _with_post_hoc(tabulate(runs, results))
+    table = _with_post_hoc(tabulate(runs, results).assign(labels=[_labels(run) for run in runs]))
     columns = ["test_auroc", "test_auprc", "valid_auroc"]
-    summary = summarise(table, ["length", "strategy", "n_parameters", "passes"], columns)
+    summary = summarise(table, ["length", "labels", "strategy", "n_parameters", "passes"], columns)
     published = [PUBLISHED.get((row["length"], row["strategy"]), (None, None)) for row in summary.to_dict("records")]
     summary["published_auroc"], summary["published_auprc"] = (
         pd.Series(v, dtype=float) for v in zip(*published, strict=True)
     )
     return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+
+
+def _labels(run: Run) -> str:
+    """How labels were made wrong: shuffled in training and validation set, or flipped in the training set."""
+    assert isinstance(run.data, Simulated)
+    shares = {"shuffled": run.data.label_noise, "flipped": run.data.flipped}
+    return ", ".join(f"{share:.0%} {how}" for how, share in shares.items() if share) or "clean"
 
 
 def _with_post_hoc(trained: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +95,8 @@ def _with_post_hoc(trained: pd.DataFrame) -> pd.DataFrame:
 def judge(results: pd.DataFrame) -> str:
     """Who wins at each length, and how RC weight sharing fares against every other strategy."""
     shared = "RC weight sharing, weighted sum"
-    lines = [heading(results, "clean test auROC; ")]
+    labels = ", ".join(results["labels"].unique())
+    lines = [heading(results, f"labels of training: {labels}; clean test auROC; ")]
     for length, rows in results.groupby("length"):
         means = rows.groupby("strategy")["test_auroc"].mean().sort_values(ascending=False)
         lines.append(f"{length} bp: highest mean: {means.index[0]}, {means.iloc[0]:.4f}")
@@ -118,7 +127,7 @@ def draw(results: pd.DataFrame) -> Figure:
             if (length, name) in PUBLISHED:
                 ax.plot([PUBLISHED[length, name][0]], [i], "x", color=COLOURS[2])
         ax.set_yticks(range(len(names)), names, fontsize=8)
-        ax.set(xlabel="clean test auROC", title=f"{length} bp")
+        ax.set(xlabel="clean test auROC", title=f"{length} bp, labels {', '.join(results['labels'].unique())}")
     axes[0].plot([], [], "x", color=COLOURS[2], label="published mean (Zhou et al.)")
     axes[0].plot([], [], "|", color="black", markersize=10, label="mean")
     legend_above(figure, axes[0], 2)

@@ -107,11 +107,25 @@ def test_lengths_of_nobody_s_have_nothing_published(made_up, text_problems):
     assert text_problems(found.figure) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        (Options(), "20% flipped"),
+        (Options(noise="flipped"), "20% flipped"),
+        (Options(noise="shuffled"), "20% shuffled"),
+    ],
+)
+def test_tables_say_how_labels_were_made_wrong(made_up, options, labels):
+    runs = strategies.make_runs(options)
+    for table in strategies.report(runs, made_up(runs)).tables.values():
+        assert set(table["labels"]) == {labels}
+
+
 def test_verdict(study, slow_p):
     _, _, found = study
     table = found.tables["results"]
     lines = found.verdict.split("\n")
-    assert lines[0].startswith("10 seeds; clean test auROC; one-sided exact Wilcoxon")
+    assert lines[0].startswith("10 seeds; labels of training: 20% flipped; clean test auROC; one-sided exact Wilcoxon")
     assert lines[1] == "200 bp: highest mean: post-hoc conjoined, 0.9675"
     assert lines[9] == "1000 bp: highest mean: post-hoc conjoined, 0.9175"
     assert len(lines) == 17
@@ -132,7 +146,7 @@ def test_verdict(study, slow_p):
 
 def test_figure(study, text_problems):
     figure, table = study[2].figure, study[2].tables["results"]
-    assert [ax.get_title() for ax in figure.axes] == ["200 bp", "1000 bp"]
+    assert [ax.get_title() for ax in figure.axes] == ["200 bp, labels 20% flipped", "1000 bp, labels 20% flipped"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ROWS[::-1]
     for ax, length in zip(figure.axes, (200, 1000), strict=True):
         dots = {int(line.get_ydata()[0]): line for line in ax.lines if len(line.get_xdata()) == 10}
