@@ -45,15 +45,21 @@ def spread(values: pd.Series, digits: int = 2) -> str:
 def claim(what: str, results: pd.DataFrame, column: str, high: str, low: str, digits: int = 2) -> str:
     """One line: both models' values, and whether they are higher in the model of which it is claimed.
 
-    It is not known if a value is missing.
+    It is not known if a value is missing. Where every value of the one is above every value of the other, but too few
+    for a p below 0.05, the line says so.
     """
     values = {model: results.loc[results["model"] == model, column] for model in (high, low)}
     p = p_greater(values[high], values[low])
-    holds = (
-        "higher" if p < SIGNIFICANT else "not significantly higher" if p >= SIGNIFICANT else "not known to be higher"
-    )
+    if np.isnan(p):
+        holds = f"not known to be higher in {high}"
+    elif p < SIGNIFICANT:
+        holds = f"higher in {high}"
+    elif values[high].min() > values[low].max():
+        holds = f"higher in {high} in every seed, of which there are too few to be significant"
+    else:
+        holds = f"not significantly higher in {high}"
     both = ", ".join(f"{model} {spread(values[model], digits)}" for model in (high, low))
-    return f"{what}: {both}: {holds} in {high}, p = {p:.3g}"
+    return f"{what}: {both}: {holds}, p = {p:.3g}"
 
 
 def summarise(results: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
 from rcinterp.recipes import PAPER, QUIET
-from rcinterp.studies._chip import folders
-from rcinterp.studies._data import Data
+from rcinterp.studies._chip import chip_run, folders
+from rcinterp.studies._data import Data, Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
-from rcinterp.studies._simulation import ARCHITECTURE, simulated
+from rcinterp.studies._simulation import ARCHITECTURE, SMALL_EPOCHS, simulated, simulated_run
 from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
@@ -26,8 +26,13 @@ PARTS = {
     "statistics": ("momentum",),
     "passes": ("samples_per_epoch",),  # the same for the simulated data, which are larger than either
 }
-#: Epochs of every run: of 5,000 samples, or of one pass over smaller data in the rows that have "passes".
+#: Epochs of every run but those of the paper's recipe at full length: of 5,000 samples, or of one pass over smaller
+#: data in the rows that have "passes". Batches are of 100.
 EPOCHS = 20
+#: The paper's recipe with its own batches and length, as in the studies of its figures: 20 epochs are few at its rate.
+FULL = "paper"
+#: Batches of the simulated studies (section 3.4.1).
+PAPER_BATCH = 500
 LENGTHS = (200, 1000)
 #: Layers, and filters of the RC model; the traditional one has twice as many.
 REAL_SIZES = ((1, 8), (3, 16))
@@ -63,12 +68,25 @@ def make_runs(options: Options) -> list[Run]:
     runs = []
     for data, model, augment in _subjects(options):
         for seed in range(options.seeds):
+            runs.append(_in_full(data, model, augment, seed, options))
+            training: dict[str, Any] = {"epochs": options.epochs or (SMALL_EPOCHS if options.small else EPOCHS)}
+            training |= {"augment": True} if augment else {}
+            training |= {} if options.data else {"positive_weight": 1.0}
+            label = _label(model, augment)
             for name, parts in variants(model["n_layers"], not options.data).items():
-                training: dict[str, Any] = {"epochs": options.epochs or (3 if options.small else EPOCHS)}
-                training |= {"augment": True} if augment else {}
-                training |= {} if options.data else {"positive_weight": 1.0}
-                runs.append(Run(_label(model, augment), data, seed, model, name, {**parts}, training))
+                runs.append(Run(label, data, seed, model, name, parts, training))
+            if not options.data:
+                large = training | {"batch_size": PAPER_BATCH}
+                runs.append(Run(label, data, seed, model, f"quiet, batches of {PAPER_BATCH}", dict(QUIET), large))
     return runs
+
+
+def _in_full(data: Data, model: dict[str, Any], augment: bool, seed: int, options: Options) -> Run:
+    """The run of the paper's figures: shared with figures 3, 4 and 5 where they have it."""
+    rc, label = model["rc"], _label(model, augment)
+    if isinstance(data, Simulated):
+        return simulated_run(label, model["n_filters"], seed, options, data=data, rc=rc)
+    return chip_run(label, model["n_filters"], data, seed, options, n_layers=model["n_layers"], rc=rc, augment=augment)
 
 
 def _subjects(options: Options) -> list[tuple[Data, dict[str, Any], bool]]:

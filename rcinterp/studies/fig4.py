@@ -21,21 +21,23 @@ from rclayers import reverse_complement
 
 #: Sequences that are read from both strands: the validation set, or so many of it at random (the paper's number).
 N_SEQUENCES = 10_000
-#: Label, whether the strands share weights, whether the training set is augmented: the panels of the figure.
+#: Label, filters, whether the strands share weights, whether the training set is augmented: the panels of the figure.
+#: The paper's three, and augmented ones of as many channels as the RC model has.
 MODELS = (
-    ("traditional, 16 filters", False, False),
-    ("traditional, 16 filters, augmented", False, True),
-    ("RC, 16 filters", True, False),
+    ("traditional, 16 filters", 16, False, False),
+    ("traditional, 16 filters, augmented", 16, False, True),
+    ("traditional, 32 filters, augmented", 32, False, True),
+    ("RC, 16 filters", 16, True, False),
 )
 
 
 def make_runs(options: Options) -> list[Run]:
-    """Three models of three layers a seed."""
+    """Four models of three layers a seed."""
     (data,) = folders(options)
     return [
-        chip_run(label, 16, data, seed, options, rc=rc, augment=augment)
+        chip_run(label, n_filters, data, seed, options, rc=rc, augment=augment)
         for seed in range(options.seeds)
-        for label, rc, augment in MODELS
+        for label, n_filters, rc, augment in MODELS
     ]
 
 
@@ -88,7 +90,7 @@ def judge(results: pd.DataFrame) -> str:
 
 def draw(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Figure:
     """One panel a model, every sequence a point."""
-    figure, axes = new_figure(1, len(MODELS), width=9, height=3.5, sharex=True, sharey=True)
+    figure, axes = new_figure(1, len(MODELS), width=3 * len(MODELS), height=3.9, sharex=True, sharey=True)
     for ax, run, result in zip(axes, runs, results, strict=False):  # the first seed's runs stand first
         colour = COLOURS[0 if run.model["rc"] else 1]
         ax.plot(result["forward"], result["reverse"], ".", markersize=2, alpha=0.4, color=colour, rasterized=True)

@@ -13,16 +13,24 @@ from rcinterp.studies._simulation import as_by_zhou, simulated, simulated_run
 from rcinterp.studies._statistics import heading, p_greater, spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
-#: What is trained: name, and what makes it differ from a traditional model of 20 filters.
-TRAINED: dict[str, dict[str, Any]] = {
-    "standard": {"rc": False},
-    "RC augmentation": {"rc": False, "augment": True},
-    "conjoined in training": {"rc": False, "conjoined": True},
-    "RC weight sharing, weighted sum": {"rc": True},
-    "RC weight sharing, strands summed + dense": {"rc": True, "read_out": "dense"},
+#: What is trained: name, filters, and what makes it differ from a traditional model. An RC model of 20 filters has 40
+#: channels: traditional ones of 40 filters cost as much as it does.
+TRAINED: dict[str, tuple[int, dict[str, Any]]] = {
+    "standard": (20, {"rc": False}),
+    "standard, 40 filters": (40, {"rc": False}),
+    "RC augmentation": (20, {"rc": False, "augment": True}),
+    "RC augmentation, 40 filters": (40, {"rc": False, "augment": True}),
+    "conjoined in training": (20, {"rc": False, "conjoined": True}),
+    "RC weight sharing, weighted sum": (20, {"rc": True}),
+    "RC weight sharing, strands summed + dense": (20, {"rc": True, "read_out": "dense"}),
 }
 #: What is made of a trained model by reading both strands afterwards.
-POST_HOC = {"standard": "post-hoc conjoined", "RC augmentation": "post-hoc conjoined, augmented"}
+POST_HOC = {
+    "standard": "post-hoc conjoined",
+    "standard, 40 filters": "post-hoc conjoined, 40 filters",
+    "RC augmentation": "post-hoc conjoined, augmented",
+    "RC augmentation, 40 filters": "post-hoc conjoined, augmented, 40 filters",
+}
 #: Test auROC and auPRC of Zhou, Shrikumar & Kundaje 2022: means over 10 seeds, computed from their tables by seed.
 PUBLISHED = {
     (200, "standard"): (0.919, 0.870),
@@ -42,21 +50,24 @@ LENGTHS = (200, 1000)
 
 
 def make_runs(options: Options) -> list[Run]:
-    """Five trainings a length and seed, each on 20 filters; wrong labels are those of Zhou et al. unless told."""
+    """Seven trainings a length and seed; wrong labels are those of Zhou et al. unless told."""
     data = [simulated(length, options) for length in options.lengths or LENGTHS]
+    if options.noise != "shuffled":
+        data = [as_by_zhou(one) for one in data]
     return [
-        simulated_run(name, 20, seed, options, data=one if options.noise == "shuffled" else as_by_zhou(one), **how)
+        simulated_run(name, n_filters, seed, options, data=one, **how)
         for one in data
         for seed in range(options.seeds)
-        for name, how in TRAINED.items()
+        for name, (n_filters, how) in TRAINED.items()
     ]
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     """Clean test scores of every strategy, best epoch by validation auROC; published values beside them."""
-    table = _with_post_hoc(tabulate(runs, results).assign(labels=[_labels(run) for run in runs]))
+    channels = [run.model["n_filters"] * (2 if run.model["rc"] else 1) for run in runs]
+    table = _with_post_hoc(tabulate(runs, results).assign(labels=[_labels(run) for run in runs], channels=channels))
     columns = ["test_auroc", "test_auprc", "valid_auroc"]
-    summary = summarise(table, ["length", "labels", "strategy", "n_parameters", "passes"], columns)
+    summary = summarise(table, ["length", "labels", "strategy", "n_parameters", "channels", "passes"], columns)
     published = [PUBLISHED.get((row["length"], row["strategy"]), (None, None)) for row in summary.to_dict("records")]
     summary["published_auroc"], summary["published_auprc"] = (
         pd.Series(v, dtype=float) for v in zip(*published, strict=True)
@@ -87,7 +98,7 @@ def _with_post_hoc(trained: pd.DataFrame) -> pd.DataFrame:
     order = [name for trained_name in TRAINED for name in (trained_name, POST_HOC.get(trained_name)) if name]
     rank = table["strategy"].map(order.index)
     table = table.assign(rank=rank).sort_values(["length", "rank", "seed"], ignore_index=True).drop(columns="rank")
-    # Passes over a sequence that a prediction costs; an RC filter reads both strands in one, at twice the channels.
+    # Passes over a sequence that a prediction costs, each of so many channels: an RC filter has two.
     table.insert(2, "passes", 1 + table["strategy"].str.contains("onjoined").astype(int))
     return table.drop(columns=["model", "data"])
 
@@ -117,7 +128,7 @@ def judge(results: pd.DataFrame) -> str:
 def draw(results: pd.DataFrame) -> Figure:
     """Every seed a dot, means as bars, the published mean a cross."""
     lengths = sorted(results["length"].unique())
-    figure, axes = new_figure(1, len(lengths), width=4.2 * len(lengths) + 1.5, height=3.4, sharey=True)
+    figure, axes = new_figure(1, len(lengths), width=4.2 * len(lengths) + 1.5, height=4.2, sharey=True)
     names = list(dict.fromkeys(results["strategy"]))[::-1]
     for ax, length in zip(axes, lengths, strict=True):
         for i, name in enumerate(names):

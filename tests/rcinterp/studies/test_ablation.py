@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from rcinterp.recipes import PAPER, QUIET, RECIPES, compose
-from rcinterp.studies import ablation
+from rcinterp.studies import ablation, fig3, fig4, fig5
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._study import Options
 
@@ -19,10 +19,18 @@ PARTS = {
 }
 PASSES = {"passes": {"samples_per_epoch"}}  # the same on simulated data
 N_SIMULATED, N_REAL = 19, 21
+PAPER_IN_FULL, LARGE_BATCHES = "paper", "quiet, batches of 500"
 
 
-def of_model(run):
-    return ablation.variants(run.model["n_layers"], isinstance(run.data, Simulated))
+def names_of(n_layers, is_simulated):
+    """Rows of a model's table."""
+    return [PAPER_IN_FULL, *ablation.variants(n_layers, is_simulated), *([LARGE_BATCHES] if is_simulated else [])]
+
+
+def check_parts(run):
+    """Each run has the parts of its row; the paper's recipe in full is the recipe itself."""
+    found = ablation.variants(run.model["n_layers"], isinstance(run.data, Simulated))
+    assert run.parts == (found | {PAPER_IN_FULL: None, LARGE_BATCHES: QUIET})[run.recipe]
 
 
 @pytest.mark.parametrize("is_simulated", [True, False])
@@ -63,28 +71,33 @@ def test_variants_differ_in_what_they_say(is_simulated):
 
 def test_runs_on_simulated_data():
     runs = ablation.make_runs(Options())
-    assert len(runs) == 2 * 2 * 10 * N_SIMULATED
-    assert [(run.data.length, run.label, run.seed) for run in runs[::N_SIMULATED]] == [
+    n_rows = N_SIMULATED + 2
+    assert len(runs) == 2 * 2 * 10 * n_rows
+    assert [(run.data.length, run.label, run.seed) for run in runs[::n_rows]] == [
         (length, f"{kind}, 20 filters", seed)
         for length in (200, 1000)
         for kind in ("RC", "traditional")
         for seed in range(10)
     ]
-    assert [run.recipe for run in runs[:N_SIMULATED]] == list(ablation.variants(1, True))
+    assert [run.recipe for run in runs[:n_rows]] == names_of(1, True)
     for run in runs:
-        assert run.parts == of_model(run)[run.recipe]
-        assert run.training == {"epochs": 20, "positive_weight": 1.0}
+        check_parts(run)
+        if run.recipe != PAPER_IN_FULL:
+            batches = {"batch_size": 500} if run.recipe == LARGE_BATCHES else {}
+            assert run.training == {"epochs": 20, "positive_weight": 1.0} | batches
         model = {"n_layers": 1, "widths": [21], "pool": 20, "stride": 20, "n_filters": 20}
         assert run.model == {**model, "rc": run.label.startswith("RC")}
     assert len({run.name for run in runs}) == len(runs)
     assert {run.training["epochs"] for run in ablation.make_runs(Options(small=True))} == {3}
     assert {run.data.length for run in ablation.make_runs(Options(lengths=(300,)))} == {300}
+    in_full = {run.name for run in runs if run.recipe == PAPER_IN_FULL and run.data.length == 200}
+    assert in_full == {run.name for run in fig3.make_runs(Options()) if run.label != "traditional, 40 filters"}
 
 
 def test_runs_on_real_data(tfs):
     runs = ablation.make_runs(Options(seeds=2, data=tfs[:2]))
-    assert len(runs) == 2 * 2 * 2 * (N_REAL + N_REAL + 1)
-    models = {run.label: run for run in runs}
+    assert len(runs) == 2 * 2 * 2 * (N_REAL + 1 + N_REAL + 2)
+    models = {run.label: run for run in runs if run.recipe != PAPER_IN_FULL}
     assert {label: run.model for label, run in models.items()} == {
         "RC, 8 filters": {"n_layers": 1, "n_filters": 8, "rc": True},
         "traditional, augmented, 16 filters": {"n_layers": 1, "n_filters": 16, "rc": False},
@@ -94,7 +107,11 @@ def test_runs_on_real_data(tfs):
     for run in models.values():
         assert run.training == {"epochs": 20} | ({} if run.model["rc"] else {"augment": True})
     for run in runs:
-        assert run.parts == of_model(run)[run.recipe]
+        check_parts(run)
+    in_full = {run.name for run in runs if run.recipe == PAPER_IN_FULL}
+    one = Options(seeds=2, data=tfs[:1])
+    assert in_full >= {run.name for run in fig5.make_runs(one)}  # one layer
+    assert in_full >= {run.name for run in fig4.make_runs(one) if "RC" in run.label or "32" in run.label}  # three
 
 
 @pytest.mark.parametrize("real", [False, True])
@@ -121,7 +138,7 @@ def test_report(made_up, tfs, text_problems, real):
             f"best epoch {statistics.mean(epochs):.0f} ({min(epochs)} to {max(epochs)})"
         )
 
-    names = list(ablation.variants(3 if real else 1, not real))[::-1]
+    names = names_of(3 if real else 1, not real)[::-1]
     panels = list(dict.fromkeys(key[:2] for key in rows))
     assert [tuple(ax.get_title().split("\n")) for ax in found.figure.axes] == panels
     assert [label.get_text() for label in found.figure.axes[0].get_yticklabels()] == names

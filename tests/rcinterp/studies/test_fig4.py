@@ -15,14 +15,18 @@ from rcinterp.studies._study import Options
 from rclayers import reverse_complement
 
 PLAIN, AUGMENTED, RC = "traditional, 16 filters", "traditional, 16 filters, augmented", "RC, 16 filters"
+AS_MANY_CHANNELS = "traditional, 32 filters, augmented"
+MODELS = (PLAIN, AUGMENTED, AS_MANY_CHANNELS, RC)
 
 
 def test_runs_are_those_of_section_3_4_2(tfs):
     runs = fig4.make_runs(Options(data=tfs[1:2]))
-    assert [(run.label, run.seed) for run in runs] == [(m, s) for s in range(10) for m in (PLAIN, AUGMENTED, RC)]
+    assert [(run.label, run.seed) for run in runs] == [(m, s) for s in range(10) for m in MODELS]
     for run in runs:
-        assert run.model == {"n_layers": 3, "n_filters": 16, "rc": run.label == RC}
-        assert run.training == {"patience": None} | ({"augment": True} if run.label == AUGMENTED else {})
+        n_filters = 32 if run.label == AS_MANY_CHANNELS else 16
+        assert run.model == {"n_layers": 3, "n_filters": n_filters, "rc": run.label == RC}
+        augmented = run.label in (AUGMENTED, AS_MANY_CHANNELS)
+        assert run.training == {"patience": None} | ({"augment": True} if augmented else {})
         assert (run.recipe, run.parts, run.conjoined) == ("paper", None, False)  # 80 epochs are the recipe's own
         assert run.data == Folder(tfs[1])
     assert compact_model(length=1000, **runs[0].model).architecture.widths == (15, 14, 14)
@@ -85,7 +89,7 @@ def test_reading_against_a_slow_computation(tfs, monkeypatch, tmp_path, random_m
 
 
 def test_rc_models_differ_by_nothing(tfs, tmp_path, random_model):
-    run = fig4.make_runs(Options(data=tfs[:1]))[2]
+    run = fig4.make_runs(Options(data=tfs[:1]))[-1]
     model = random_model(rc=True, x=run.data.load()[1].x).float()
     found = fig4.read(model, run, tmp_path)
     assert (found["largest_difference"], found["mean_difference"], found["called_by_one_strand_only"]) == (0, 0, 0)
@@ -118,20 +122,20 @@ def test_tables_and_verdict(study):
     _, results, found = study
     lines = found.verdict.split("\n")
     assert lines[0].startswith("3 seeds; probabilities of each sequence and of its reverse complement")
-    for i, label in enumerate((PLAIN, AUGMENTED, RC)):
-        rows = results[i::3]
+    for i, label in enumerate(MODELS):
+        rows = results[i::4]
         r = [row["strand_correlation"] for row in rows]
         assert lines[1 + i] == (
             f"{label}: correlation {np.mean(r):.4f} ({min(r):.4f} to {max(r):.4f}), largest difference "
             f"{max(row['largest_difference'] for row in rows):.2g}, called bound from one strand only "
             f"{0.0 if label == RC else 25.0} % of sequences"
         )
-    assert lines[4:] == ["predictions of the RC models from both strands are identical"]
+    assert lines[5:] == ["predictions of the RC models from both strands are identical"]
     assert "forward" not in found.tables["results"]
     summary = found.tables["summary"]
-    assert summary["model"].tolist() == [PLAIN, AUGMENTED, RC]
+    assert summary["model"].tolist() == list(MODELS)
     assert summary["mean_difference_mean"].tolist() == pytest.approx(
-        [np.mean([row["mean_difference"] for row in results[i::3]]) for i in range(3)]
+        [np.mean([row["mean_difference"] for row in results[i::4]]) for i in range(4)]
     )
 
 
@@ -144,12 +148,12 @@ def test_rc_models_that_differ_are_told(study):
 def test_figure_shows_the_first_seed(study, text_problems):
     runs, results, found = study
     titles = [ax.get_title().split("\n") for ax in found.figure.axes]
-    r = [f"r = {result['strand_correlation']:.4f}" for result in results[:3]]
-    assert titles == [[label, text] for label, text in zip((PLAIN, AUGMENTED, RC), r, strict=True)]
+    r = [f"r = {result['strand_correlation']:.4f}" for result in results[:4]]
+    assert titles == [[label, text] for label, text in zip(MODELS, r, strict=True)]
     for ax, result in zip(found.figure.axes, results, strict=False):
         (line,) = ax.lines
         assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == (result["forward"], result["reverse"])
     colours = [ax.lines[0].get_color() for ax in found.figure.axes]
-    assert colours[0] == colours[1] != colours[2] == "#1b7837"  # RC is green in every figure
+    assert colours[0] == colours[1] == colours[2] != colours[3] == "#1b7837"  # RC is green in every figure
     assert text_problems(found.figure) == []
     assert runs[0].seed == 0

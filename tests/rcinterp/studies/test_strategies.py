@@ -11,25 +11,30 @@ from rcinterp.studies._study import Options
 STANDARD, AUGMENTED, CONJOINED = "standard", "RC augmentation", "conjoined in training"
 SHARED, SUMMED = "RC weight sharing, weighted sum", "RC weight sharing, strands summed + dense"
 POST_HOC, POST_HOC_AUGMENTED = "post-hoc conjoined", "post-hoc conjoined, augmented"
-ROWS = [STANDARD, POST_HOC, AUGMENTED, POST_HOC_AUGMENTED, CONJOINED, SHARED, SUMMED]
+WIDE, WIDE_AUGMENTED = "standard, 40 filters", "RC augmentation, 40 filters"
+WIDE_POST_HOC, WIDE_POST_HOC_AUGMENTED = "post-hoc conjoined, 40 filters", "post-hoc conjoined, augmented, 40 filters"
+TRAINED = [STANDARD, WIDE, AUGMENTED, WIDE_AUGMENTED, CONJOINED, SHARED, SUMMED]
+ROWS = [
+    *(STANDARD, POST_HOC, WIDE, WIDE_POST_HOC),
+    *(AUGMENTED, POST_HOC_AUGMENTED, WIDE_AUGMENTED, WIDE_POST_HOC_AUGMENTED),
+    *(CONJOINED, SHARED, SUMMED),
+]
 
 
 def test_runs():
     runs = strategies.make_runs(Options())
     assert [(run.data.length, run.seed, run.label) for run in runs] == [
-        (length, seed, label)
-        for length in (200, 1000)
-        for seed in range(10)
-        for label in (STANDARD, AUGMENTED, CONJOINED, SHARED, SUMMED)
+        (length, seed, label) for length in (200, 1000) for seed in range(10) for label in TRAINED
     ]
-    assert len({run.name for run in runs}) == 100
+    assert len({run.name for run in runs}) == 140
     for run in runs:
         assert run.data == Simulated(length=run.data.length, label_noise=0.0, flipped=0.2, seed=2017)
-        model = {"n_layers": 1, "widths": [21], "pool": 20, "stride": 20, "n_filters": 20}
+        model = {"n_layers": 1, "widths": [21], "pool": 20, "stride": 20}
+        model |= {"n_filters": 40 if run.label in (WIDE, WIDE_AUGMENTED) else 20}
         model |= {"rc": run.label in (SHARED, SUMMED)} | ({"read_out": "dense"} if run.label == SUMMED else {})
         assert run.model == model
         training = {"positive_weight": 1.0, "batch_size": 500, "score_train": True, "epochs": 300}
-        assert run.training == training | ({"augment": True} if run.label == AUGMENTED else {})
+        assert run.training == training | ({"augment": True} if "augmentation" in run.label else {})
         assert run.conjoined == (run.label == CONJOINED)
     assert {run.data.length for run in strategies.make_runs(Options(lengths=(120, 300)))} == {120, 300}
 
@@ -62,10 +67,15 @@ def test_every_row_has_its_own_model_s_scores(study):
     runs, results, found = study
     by_run = {(run.data.length, run.label, run.seed): result for run, result in zip(runs, results, strict=True)}
     table = found.tables["results"]
-    assert len(table) == 2 * 7 * 10
+    assert len(table) == 2 * 11 * 10
     assert not [name for name in table if name.startswith("post_hoc_")]
     for row in table.to_dict("records"):
-        trained = {POST_HOC: STANDARD, POST_HOC_AUGMENTED: AUGMENTED}.get(row["strategy"], row["strategy"])
+        trained = {
+            POST_HOC: STANDARD,
+            POST_HOC_AUGMENTED: AUGMENTED,
+            WIDE_POST_HOC: WIDE,
+            WIDE_POST_HOC_AUGMENTED: WIDE_AUGMENTED,
+        }.get(row["strategy"], row["strategy"])
         prefix = "post_hoc_" if trained != row["strategy"] else ""
         result = by_run[row["length"], trained, row["seed"]]
         for name in ("valid_auroc", "valid_auprc", "test_auroc", "test_auprc"):
@@ -74,7 +84,12 @@ def test_every_row_has_its_own_model_s_scores(study):
         if prefix:
             assert np.isnan(row["rc_difference"])  # not measured
         else:
-            assert row["rc_difference"] == (0.7 if row["strategy"] in (STANDARD, AUGMENTED) else 0)
+            assert row["rc_difference"] == (
+                0.7 if row["strategy"] in (STANDARD, AUGMENTED, WIDE, WIDE_AUGMENTED) else 0
+            )
+        assert row["channels"] == (
+            20 if row["strategy"] in (STANDARD, POST_HOC, AUGMENTED, POST_HOC_AUGMENTED, CONJOINED) else 40
+        )
         assert row["passes"] == (2 if "onjoined" in row["strategy"] else 1)
 
 
@@ -82,16 +97,16 @@ def test_published_values_stand_beside_their_rows(study):
     summary = study[2].tables["summary"]
     assert list(zip(summary["length"], summary["strategy"], strict=True)) == [(n, s) for n in (200, 1000) for s in ROWS]
     assert set(summary["n_seeds"]) == {10}
-    assert summary["passes"].tolist() == [1, 2, 1, 2, 2, 1, 1] * 2
+    assert summary["passes"].tolist() == [1, 2, 1, 2, 1, 2, 1, 2, 2, 1, 1] * 2
     nothing = np.nan
     published = [
-        *(0.919, 0.9476, 0.950, 0.9645, 0.944, nothing, 0.9609),
-        *(0.655, 0.704, 0.758, 0.792, 0.742, nothing, 0.850),
+        *(0.919, 0.9476, nothing, nothing, 0.950, 0.9645, nothing, nothing, 0.944, nothing, 0.9609),
+        *(0.655, 0.704, nothing, nothing, 0.758, 0.792, nothing, nothing, 0.742, nothing, 0.850),
     ]
     np.testing.assert_array_equal(summary["published_auroc"], published)
     published = [
-        *(0.870, 0.9147, 0.919, 0.9421, 0.910, nothing, 0.9359),
-        *(0.495, 0.550, 0.622, 0.670, 0.600, nothing, 0.756),
+        *(0.870, 0.9147, nothing, nothing, 0.919, 0.9421, nothing, nothing, 0.910, nothing, 0.9359),
+        *(0.495, 0.550, nothing, nothing, 0.622, 0.670, nothing, nothing, 0.600, nothing, 0.756),
     ]
     np.testing.assert_array_equal(summary["published_auprc"], published)
     for row in summary.to_dict("records"):
@@ -126,12 +141,12 @@ def test_verdict(study, slow_p):
     table = found.tables["results"]
     lines = found.verdict.split("\n")
     assert lines[0].startswith("10 seeds; labels of training: 20% flipped; clean test auROC; one-sided exact Wilcoxon")
-    assert lines[1] == "200 bp: highest mean: post-hoc conjoined, 0.9675"
-    assert lines[9] == "1000 bp: highest mean: post-hoc conjoined, 0.9175"
-    assert len(lines) == 17
-    means = [float(line.partition(": ")[2].split()[0]) for line in lines[2:9]]
+    assert lines[1] == "200 bp: highest mean: post-hoc conjoined, 0.9585"
+    assert lines[13] == "1000 bp: highest mean: post-hoc conjoined, 0.8885"
+    assert len(lines) == 25
+    means = [float(line.partition(": ")[2].split()[0]) for line in lines[2:13]]
     assert means == sorted(means, reverse=True)
-    assert {line.strip().partition(":")[0] for line in lines[2:9]} == set(ROWS)
+    assert {line.strip().partition(":")[0] for line in lines[2:13]} == set(ROWS)
     few = table[(table["seed"] < 5) & (table["length"] == 200)]
     for line in strategies.judge(few).split("\n")[2:]:
         name = line.strip().partition(":")[0]
