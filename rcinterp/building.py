@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from rcinterp.windows import ABSENT, Windows, cut_windows, describe_left_out, na
 REST = "rest"
 
 _PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
+_FILES = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
+_STAGED = ".part"
 _GC_BINS = 20
 
 
@@ -127,7 +130,7 @@ def build_dataset(
     files : DatasetFiles
         Peaks (the positives), negatives and genome.
     out : path
-        The folder; an earlier data set in it is replaced.
+        The folder; an earlier data set that this function wrote there is replaced.
     settings : DatasetSettings
         Split, width and rules.
     say : callable, optional
@@ -142,7 +145,7 @@ def build_dataset(
     Raises
     ------
     InputError
-        For input that cannot be read, a bad split, or a set without any window.
+        For input that cannot be read, a bad split, a set without any window, or a folder with another's sequences.
 
     Notes
     -----
@@ -154,7 +157,8 @@ def build_dataset(
     ----------
     Section 3.3 of the paper.
     """
-    _check_settings(settings)
+    _check_settings(settings, files)
+    check_place(Path(out))
     regions = {"pos": _read_peaks(files, say), "neg": _read_named(files.negatives, say)}
     avoided = _read_avoided(files, settings, regions["pos"], say)
     with Genome(files.genome) as genome:
@@ -178,12 +182,17 @@ def build_dataset(
     return record
 
 
-def _check_settings(settings: DatasetSettings) -> None:
+def _check_settings(settings: DatasetSettings, files: DatasetFiles) -> None:
     ratio, top = settings.negatives_per_positive, settings.top_relaxed
     if ratio is not None and not 0 < ratio < float("inf"):
         raise InputError(f"negatives_per_positive: got {ratio:g}, expected a positive number, e.g. 1.")
     if top is not None and top < 1:
         raise InputError(f"top_relaxed: got {top}, expected at least 1, e.g. 150000 as in the paper.")
+    if top is not None and files.relaxed_peaks is None:
+        raise InputError(
+            f"top_relaxed: got {top}, but no relaxed peaks, and negatives may overlap none of the peaks themselves; "
+            "name relaxed peaks, or leave top_relaxed out."
+        )
 
 
 def _read_named(path: str | os.PathLike[str], say: Callable[[str], None]) -> pd.DataFrame:
@@ -212,13 +221,12 @@ def _read_avoided(
     """Return the regions that no negative may overlap: the relaxed peaks, and the peaks themselves."""
     if files.relaxed_peaks is None:
         say(f"no relaxed peaks given: {Path(files.peaks).name} stands in for them")
-        relaxed = peaks
-    else:
-        relaxed = read_regions(files.relaxed_peaks)
+        return peaks
+    relaxed = read_regions(files.relaxed_peaks)
     if settings.top_relaxed is not None:
         if relaxed["score"].isna().any():
             raise InputError(
-                f"{files.relaxed_peaks or files.peaks}: has regions without a score, expected one (narrowPeak's column "
+                f"{files.relaxed_peaks}: has regions without a score, expected one (narrowPeak's column "
                 "7, BED's column 5) by which to rank them; leave out top_relaxed to keep all."
             )
         relaxed = relaxed.sort_values("score", ascending=False, kind="stable").head(settings.top_relaxed)
@@ -275,13 +283,20 @@ def _draw(
     """Return which negatives are kept, in their order, drawn bin by bin; and how many were wanted."""
     per_positive = 1.0 if settings.negatives_per_positive is None else settings.negatives_per_positive
     bins = [gc_bins(s) if settings.match_gc else np.zeros(len(s), dtype=np.int64) for s in (positives, negatives)]
-    drawn, n_wanted = [], 0
-    for gc_bin in range(_GC_BINS):
+    wanted = _whole(per_positive * np.bincount(bins[0], minlength=_GC_BINS))
+    drawn = []
+    for gc_bin, n in enumerate(wanted.tolist()):
         available = np.flatnonzero(bins[1] == gc_bin)
-        n = round(per_positive * int((bins[0] == gc_bin).sum()))
-        n_wanted += n
         drawn.append(rng.choice(available, size=min(n, len(available)), replace=False))
-    return np.sort(np.concatenate(drawn)), n_wanted
+    return np.sort(np.concatenate(drawn)), int(wanted.sum())
+
+
+def _whole(shares: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Return whole numbers near the shares that add up to their rounded sum: the largest remainders are rounded up."""
+    whole: NDArray[np.int64] = np.floor(shares).astype(np.int64)
+    missing = round(float(shares.sum())) - int(whole.sum())
+    whole[np.argsort(whole - shares, kind="stable")[:missing]] += 1
+    return whole
 
 
 def gc_bins(sequences: pd.Series[str]) -> NDArray[np.int64]:
@@ -326,15 +341,27 @@ def _version() -> str:
         return "unknown"
 
 
-def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
-    """Write to a folder of its own first; while files are moved, the old set is gone and the new lacks train.pos."""
-    known = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
-    strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in known]
+def check_place(out: Path) -> None:
+    """Refuse a folder that cannot be written, or that holds sequences of another origin, to be mixed up or lost.
+
+    A data set that was being replaced when the program was stopped has no dataset.json, but a folder .part.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    with TemporaryDirectory(dir=there):
+        pass
+    own = _FILES if (out / "dataset.json").exists() or (out / _STAGED).exists() else set()
+    strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in own]
     if strangers:
         raise InputError(
-            f"{out}: holds {name_some(strangers)}, expected a folder without other sets; name another folder."
+            f"{out}: holds {name_some(strangers)}, which are of no data set built here; expected a folder without "
+            "other sequences; name another folder."
         )
-    staged = out / ".part"
+
+
+def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
+    """Write to a folder of its own first; while files are moved, the old set is gone and the new lacks train.pos."""
+    check_place(out)
+    staged = out / _STAGED
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
@@ -342,10 +369,18 @@ def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[
             for label, windows in built.items():
                 write_fasta(staged / f"{part}.{label}.fa.gz", windows.sequences)
         (staged / "dataset.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        for name in ("dataset.json", *sorted(known)):
-            (out / name).unlink(missing_ok=True)
-        for path in sorted(staged.glob("*.fa.gz"), key=lambda path: path.name == "train.pos.fa.gz"):
-            path.replace(out / path.name)
-        (staged / "dataset.json").replace(out / "dataset.json")
+        _remove(out)
+        try:
+            for path in sorted(staged.glob("*.fa.gz"), key=lambda path: path.name == "train.pos.fa.gz"):
+                path.replace(out / path.name)
+            (staged / "dataset.json").replace(out / "dataset.json")
+        except BaseException:
+            _remove(out)
+            raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _remove(out: Path) -> None:
+    for name in ("dataset.json", *sorted(_FILES)):
+        (out / name).unlink(missing_ok=True)

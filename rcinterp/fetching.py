@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pooch
 from filelock import FileLock
 
-from rcinterp.building import REST, DatasetFiles, DatasetSettings, build_dataset, parse_split
+from rcinterp.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.errors import InputError
 
 #: UCSC's public download server; a mirror has the same folders.
@@ -217,19 +217,35 @@ class Store:
             yield
 
     def _md5(self, folder: str, name: str) -> str:
-        """Return the MD5 of a file as its folder lists it."""
+        """Return the MD5 of a file as its folder lists it; a list that lacks the file is asked for once more."""
         sums, url = self.cache / folder / _SUMS, f"{self.mirror}/{folder}/{_SUMS}"
-        if folder not in self._fresh and not (sums.exists() and (sums.parent / name).exists()):
-            part = sums.with_name(f"{_SUMS}.part")
+        listed = _read_sums(sums) if sums.exists() and (sums.parent / name).exists() else {}
+        if name not in listed and folder not in self._fresh:
+            arrived, part = (sums.with_name(f"{_SUMS}.{stage}") for stage in ("arrived", "part"))
             part.unlink(missing_ok=True)
-            ResumingDownloader(part, None, self.connection, self.say)(url, sums)
+            ResumingDownloader(part, None, self.connection, self.say)(url, arrived)
+            if not _read_sums(arrived):  # a page of a proxy, say: the list of what is here already stays
+                arrived.unlink()
+                raise InputError(f"{url}: lists no file with an MD5; check the mirror, or name another --mirror.")
+            arrived.replace(sums)
             self._fresh.add(folder)
-        for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
-            words = [word.lstrip("*").removeprefix("./") for word in line.split()]
-            hashes = [word.lower() for word in words if re.fullmatch(r"[0-9a-fA-F]{32}", word)]
-            if name in words and hashes:
-                return hashes[0]
-        raise InputError(f"{url}: does not list {name}, expected its MD5; check the mirror, or name another --mirror.")
+        listed = _read_sums(sums)
+        if name not in listed:
+            raise InputError(
+                f"{url}: does not list {name}, expected its MD5; check the mirror, or name another --mirror."
+            )
+        return listed[name]
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    """Return the MD5 of each name in a list, which may be written in either order, with * or ./ before the name."""
+    listed: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        words = [word.lstrip("*").removeprefix("./") for word in line.split()]
+        hashes = [word for word in words if re.fullmatch(r"[0-9a-fA-F]{32}", word)]
+        if hashes:
+            listed |= {word: hashes[0].lower() for word in words if word not in hashes}
+    return listed
 
 
 def _is_web_address(url: str) -> bool:
@@ -306,6 +322,7 @@ def fetch_dataset(
         raise InputError(f"name: got {name!r}, expected one of {', '.join(DATASETS)}.")
     settings = DatasetSettings(split or known.split, width)
     wanted = _choose_chromosomes(chromosomes, settings.split)
+    check_place(Path(out))
     store = Store(Path(pooch.os_cache("rcinterp") if cache is None else cache), mirror, connection, say)
     files = DatasetFiles(
         peaks=store.fetch(_TF, known.peaks),

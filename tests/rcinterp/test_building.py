@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.building import DatasetFiles, DatasetSettings, build_dataset, gc_bins, parse_split
+from rcinterp.building import DatasetFiles, DatasetSettings, _whole, build_dataset, gc_bins, parse_split
 from rcinterp.datasets import load_split
 from rcinterp.errors import InputError
 from rcinterp.sequences import read_fasta, write_fasta
@@ -131,21 +131,36 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(genome, peaks, t
             assert not (out / "dataset.json").exists()
             with pytest.raises(InputError, match=r"train\*\.pos\.fa\*, got none"):
                 load_split(out)
+            assert list(out.iterdir()) == []
 
 
 def test_what_a_killed_build_left_does_not_hinder_the_next(genome, peaks, tmp_path):
     (tmp_path / "out" / ".part").mkdir(parents=True)
     (tmp_path / "out" / ".part" / "old.fa.gz").write_bytes(b"")
+    (tmp_path / "out" / "valid.neg.fa.gz").write_bytes(b"")  # moved already
     build_dataset(peaks, tmp_path / "out", DatasetSettings("chr1/chr2", width=60))
     assert len(list((tmp_path / "out").iterdir())) == 5
 
 
-def test_a_folder_with_other_sets_is_refused(genome, peaks, tmp_path):
-    write_fasta(tmp_path / "train_chr21.pos.fa", ["ACGT"])
+@pytest.mark.parametrize("name", ["train_chr21.pos.fa", "valid.neg.fa.gz"])
+def test_a_folder_with_other_sets_is_refused(genome, peaks, tmp_path, name):
+    """... as is one of `rcinterp simulate`, whose files have the same names, before anything is read."""
+    write_fasta(tmp_path / name, ["ACGT"])
+    content, said = (tmp_path / name).read_bytes(), []
     with pytest.raises(
-        InputError, match=r"holds train_chr21\.pos\.fa, expected a folder without other sets; name another"
+        InputError, match=rf"holds {name}, which are of no data set .*; name another folder"
     ):
-        build_dataset(peaks, tmp_path, DatasetSettings("chr1/chr2", width=60))
+        build_dataset(peaks, tmp_path, DatasetSettings("chr1/chr2", width=60), said.append)
+    assert (tmp_path / name).read_bytes() == content
+    assert said == []
+
+
+def test_a_place_that_cannot_be_written_is_told_first(genome, peaks, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = []
+    with pytest.raises(NotADirectoryError):
+        build_dataset(peaks, tmp_path / "file" / "out", DatasetSettings("chr1/chr2", width=60), said.append)
+    assert said == []
 
 
 def names(folder, part="train", label="neg"):
@@ -169,11 +184,14 @@ def test_negatives_keep_away_from_relaxed_peaks_and_peaks(genome, write_bed, tmp
     assert names(tmp_path / "out") == ["chr2:180-220", "chr2:380-420", "chr2:680-720"]
 
 
-def test_ranking_needs_scores(genome, peaks, tmp_path):
-    with pytest.raises(
-        InputError, match=r"peaks\.bed: has regions without a score, expected one .* leave out top_relaxed"
-    ):
-        build_dataset(peaks, tmp_path / "out", DatasetSettings("chr1/chr2", width=60, top_relaxed=5))
+def test_ranking_needs_relaxed_peaks_with_scores(genome, peaks, write_bed, tmp_path):
+    settings = DatasetSettings("chr1/chr2", width=60, top_relaxed=5)
+    with pytest.raises(InputError, match=r"top_relaxed: got 5, but no relaxed peaks, .*; name relaxed peaks, or leave"):
+        build_dataset(peaks, tmp_path / "out", settings)
+    relaxed = write_bed("relaxed.bed", ("chr1", 300, 310), ("chr2", 300, 310))
+    files = DatasetFiles(peaks.peaks, peaks.negatives, genome, relaxed_peaks=relaxed)
+    with pytest.raises(InputError, match=r"relaxed\.bed: has regions without a score, .* leave out top_relaxed"):
+        build_dataset(files, tmp_path / "out", settings)
 
 
 def test_summits_move_the_positives(genome, peaks, write_bed, tmp_path):
@@ -230,6 +248,15 @@ def test_gc_matched_negatives(tmp_path):
     record = build_dataset(files, tmp_path / "out", settings)
     assert sorted(gc_bins(read_fasta(tmp_path / "out/train.neg.fa.gz"))) == [4] * 3 + [16] * 4
     assert record["sets"]["train"]["neg"]["wanted"] == 12
+
+
+@pytest.mark.parametrize(
+    ("shares", "whole"),
+    [([0.4] * 5, [1, 1, 0, 0, 0]), ([2.5, 0.0, 1.25, 0.75], [2, 0, 1, 1]), ([3.0, 1.0], [3, 1]), ([0.0, 0.0], [0, 0])],
+)
+def test_shares_of_bins_add_up(shares, whole):
+    assert _whole(np.array(shares)).tolist() == whole
+    assert sum(whole) == round(sum(shares))
 
 
 def test_gc_bins_are_5_percent_wide_from_below():

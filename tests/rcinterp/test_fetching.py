@@ -235,10 +235,32 @@ def test_a_busy_server_is_asked_again(server, fetch):
 
 
 def test_a_file_that_is_not_listed(server, fetch):
+    whole = server.files[f"{GENOME}/md5sum.txt"]
     server.files[f"{GENOME}/md5sum.txt"] = b"0123456789abcdef0123456789abcdef  chr21.fa.gz.old\n<html>\n"
     with pytest.raises(InputError, match=r"md5sum\.txt: does not list chr21\.fa\.gz, expected its MD5"):
         fetch()
     assert server.served_of(PATH) == []
+    server.files[f"{GENOME}/md5sum.txt"] = whole
+    assert fetch().read_bytes() == server.files[PATH]
+
+
+def test_a_list_that_lost_what_is_cached_is_asked_for_again(server, fetch):
+    fetch()
+    whole = server.files[f"{GENOME}/md5sum.txt"]
+    server.files |= with_sums({f"{GENOME}/chr22.fa.gz": b"new"})
+    fetch(name="chr22.fa.gz")  # the kept list is of chr22 alone
+    server.files[f"{GENOME}/md5sum.txt"] = whole
+    assert fetch().read_bytes() == server.files[PATH]
+    assert len(server.served_of(PATH)) == 1, "from the cache"
+
+
+def test_a_list_of_nothing_replaces_none(server, fetch):
+    fetch()
+    server.files[f"{GENOME}/md5sum.txt"] = b"<html>Sign in to this network</html>\n"
+    with pytest.raises(InputError, match=r"md5sum\.txt: lists no file with an MD5; check the mirror"):
+        fetch(name="chr22.fa.gz")
+    assert fetch().read_bytes() == server.files[PATH]
+    assert len(server.served_of(PATH)) == 1, "from the cache"
 
 
 def test_a_list_that_has_changed_is_read_again(server, fetch):
