@@ -261,6 +261,13 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     return load_dataset(*parts[0]), load_dataset(*parts[1])
 
 
+def load_test(folder: str | os.PathLike[str]) -> Dataset | None:
+    """Load the test set of a folder, test*.pos.fa* and test*.neg.fa* as in `load_split`; None if it has neither."""
+    if not any(Path(folder).glob("test*.fa*")):
+        return None
+    return load_dataset(*(_only_file(Path(folder), f"test*.{label}.fa*") for label in ("pos", "neg")))
+
+
 def _only_file(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern)) if folder.is_dir() else []
     if len(found) != 1:

@@ -37,8 +37,7 @@ def _command(name: str, question: str) -> click.Command:
     @click.option("--scheduler", help="Address of a Dask scheduler, instead of --jobs.")
     @click.option("--out", type=OUT, default=Path("results"), help="For the study's folder, and runs/ of all studies.")
     def command(out: Path, jobs: int, scheduler: str | None, **chosen: Any) -> None:
-        from rcinterp.studies import find_study
-        from rcinterp.studies._study import Options, run_study
+        from rcinterp.studies import Options, find_study, run_study
 
         study = find_study(name)
         if name in _COMPARE_MOTIFS:

@@ -1,12 +1,20 @@
-"""The paper's experiments, run again: one small module a study, and one runner for all."""
+"""The paper's experiments, run again: one small module a study, and one runner for all.
+
+Examples
+--------
+>>> from rcinterp.studies import Options, find_study, run_study
+>>> found = run_study(find_study("fig3"), "results", Options(seeds=2, small=True), jobs=2)  # doctest: +SKIP
+"""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rcinterp.errors import InputError
 
 if TYPE_CHECKING:
-    from rcinterp.studies._study import Study
+    from rcinterp.studies._study import Findings, Options, Study, run_study
+
+__all__ = ["STUDIES", "Findings", "Options", "Study", "find_study", "run_study"]
 
 #: Every study, and the question that it puts; a module of that name declares it.
 STUDIES = {
@@ -28,3 +36,10 @@ def find_study(name: str) -> "Study":
         raise InputError(f"study: got {name!r}, expected one of {', '.join(STUDIES)}.")
     study: Study = import_module(f"rcinterp.studies.{name}").STUDY
     return study
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when it is asked for: the command line lists the studies without."""
+    if name in __all__:
+        return getattr(import_module("rcinterp.studies._study"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

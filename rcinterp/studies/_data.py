@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from rcinterp.datasets import Dataset, load_split
+from rcinterp.datasets import Dataset, load_split, load_test
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs
 from rcinterp.simulate import Simulation, Split, simulate_motifs
@@ -97,7 +97,7 @@ def _split(data: Simulated) -> Split:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder as `load_split` reads it, or a share of its training set; no test set.
+    """A folder as `load_split` reads it, or a share of its training set; with a test set if it holds one.
 
     Attributes
     ----------
@@ -125,12 +125,12 @@ class Folder:
         return train.length, train.n_tasks
 
     def identity(self) -> dict[str, Any]:
-        """Hashes of both sets; the path plays no part."""
+        """Hashes of the sets; the path plays no part."""
         return dict(_hashes(self, _stamp(self.path)))
 
-    def load(self) -> tuple[Dataset, Dataset, None]:
-        """Training and validation set."""
-        return (*_share(self, _stamp(self.path)), None)
+    def load(self) -> tuple[Dataset, Dataset, Dataset | None]:
+        """Training, validation and test set."""
+        return _share(self, _stamp(self.path))
 
 
 #: Names, sizes and times of the files in a folder: a process that lives longer than its data must not mix them up.
@@ -144,18 +144,18 @@ def _stamp(folder: Path) -> _Stamp:
 
 @lru_cache(maxsize=256)
 def _hashes(data: Folder, stamp: _Stamp) -> dict[str, str]:
-    train, valid = _share(data, stamp)
-    return {"train_sha256": train.sha256, "valid_sha256": valid.sha256}
+    sets = zip(("train", "valid", "test"), _share(data, stamp), strict=True)
+    return {f"{part}_sha256": one.sha256 for part, one in sets if one is not None}
 
 
-def _share(data: Folder, stamp: _Stamp) -> tuple[Dataset, Dataset]:
-    train, valid = _read(data.path, stamp)
-    return (train if data.share == 1 else _take(train, data.share)), valid
+def _share(data: Folder, stamp: _Stamp) -> tuple[Dataset, Dataset, Dataset | None]:
+    train, valid, test = _read(data.path, stamp)
+    return (train if data.share == 1 else _take(train, data.share)), valid, test
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path, stamp: _Stamp) -> tuple[Dataset, Dataset]:
-    return load_split(folder)
+def _read(folder: Path, stamp: _Stamp) -> tuple[Dataset, Dataset, Dataset | None]:
+    return (*load_split(folder), load_test(folder))
 
 
 def _take(data: Dataset, share: float) -> Dataset:

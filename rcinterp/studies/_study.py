@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
 from rcinterp.recipes import find_recipe
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
 
 #: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
 NOISES = ("shuffled", "flipped")
+#: How figures are saved, by kind.
+_PICTURES: dict[str, dict[str, Any]] = {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}
 
 
 @dataclass(frozen=True)
@@ -150,11 +154,13 @@ def run_study(
     )
     findings = study.report(runs, results)
     for name, table in findings.tables.items():
-        table.to_csv(place / f"{name}.tsv", sep="\t", index=False)
-    (place / "verdict.txt").write_text(findings.verdict + "\n", encoding="utf-8")
-    findings.figure.savefig(place / f"{study.name}.png", dpi=150)
+        write_at_once(place / f"{name}.tsv", table.to_csv(sep="\t", index=False))
+    write_at_once(place / "verdict.txt", findings.verdict + "\n")
     with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same numbers
-        findings.figure.savefig(place / f"{study.name}.svg", metadata={"Date": None})
+        for kind, how in _PICTURES.items():
+            drawn = BytesIO()
+            findings.figure.savefig(drawn, format=kind, **how)
+            write_at_once(place / f"{study.name}.{kind}", drawn.getvalue())
     return replace(findings, folder=place)
 
 

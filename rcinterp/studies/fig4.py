@@ -19,7 +19,8 @@ from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rclayers import reverse_complement
 
-#: Sequences that are read from both strands: the validation set, or so many of it at random (the paper's number).
+#: Sequences that are read from both strands: the test set, or the validation set where there is none, or so many of it
+#: at random (the paper's number).
 N_SEQUENCES = 10_000
 #: Label, filters, whether the strands share weights, whether the training set is augmented: the panels of the figure.
 #: The paper's three, and augmented ones of as many channels as the RC model has.
@@ -42,10 +43,11 @@ def make_runs(options: Options) -> list[Run]:
 
 
 def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
-    """Probabilities of the validation sequences and of their reverse complements, and how far they agree."""
-    _, valid, _ = run.data.load()
-    drawn = torch.randperm(len(valid), generator=torch.Generator().manual_seed(0))[:N_SEQUENCES]
-    x = valid.x[drawn.sort().values]
+    """Probabilities of held-out sequences and of their reverse complements, and how far they agree."""
+    _, valid, test = run.data.load()
+    held_out = valid if test is None else test
+    drawn = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[:N_SEQUENCES]
+    x = held_out.x[drawn.sort().values]
     forward, reverse = (expit(predict(model, strand)[:, 0].double().numpy()) for strand in (x, reverse_complement(x)))
     return {
         "strand_correlation": float(np.corrcoef(forward, reverse)[0, 1]),

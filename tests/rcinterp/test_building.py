@@ -147,9 +147,7 @@ def test_a_folder_with_other_sets_is_refused(genome, peaks, tmp_path, name):
     """... as is one of `rcinterp simulate`, whose files have the same names, before anything is read."""
     write_fasta(tmp_path / name, ["ACGT"])
     content, said = (tmp_path / name).read_bytes(), []
-    with pytest.raises(
-        InputError, match=rf"holds {name}, which are of no data set .*; name another folder"
-    ):
+    with pytest.raises(InputError, match=rf"holds {name}, which are of no data set .*; name another folder"):
         build_dataset(peaks, tmp_path, DatasetSettings("chr1/chr2", width=60), said.append)
     assert (tmp_path / name).read_bytes() == content
     assert said == []

@@ -283,10 +283,12 @@ def test_study_hands_on_what_it_was_given(monkeypatch, tmp_path, name):
     monkeypatch.setattr("rcinterp.studies._study.run_study", run_study)
     monkeypatch.setattr("rcinterp.comparison.is_engine_compiled", lambda: True)
     data = ["--data", tmp_path, "--data", tmp_path / "other", "--length", 300, "--length", 500]
+    data += ["--noise", "shuffled"]
     how = ["--seeds", 3, "--epochs", 4, "--recipe", "quiet", "--small", "--jobs", 2, "--scheduler", "tcp://here:1"]
     result = run_well("study", name, *data, *how, "--out", tmp_path / "o")
     assert (result.stdout, result.stderr) == (f"{tmp_path / 'o' / 'there'}\n", "It holds.\n")
-    assert given.pop("options") == Options(3, (tmp_path, tmp_path / "other"), 4, "quiet", (300, 500), small=True)
+    folders = (tmp_path, tmp_path / "other")
+    assert given.pop("options") == Options(3, folders, 4, "quiet", (300, 500), noise="shuffled", small=True)
     assert given == {"name": name, "folder": tmp_path / "o", "jobs": 2, "scheduler": "tcp://here:1"}
     run_well("study", name)
     assert given["options"] == Options()
@@ -315,7 +317,7 @@ def test_a_study_in_its_small_setting(simulated, tmp_path, monkeypatch):
     result = run_well("study", "fig4", *how)
     folder = tmp_path / "new" / "out" / "fig4-data-1epochs-small"
     assert result.stdout == f"{folder}\n"
-    assert "3/3" in result.stderr  # the bar
+    assert "4/4" in result.stderr  # the bar
     verdict = (folder / "verdict.txt").read_text()
     assert verdict.endswith("predictions of the RC models from both strands are identical\n")
     assert result.stderr.endswith(verdict)
@@ -534,10 +536,11 @@ def commands(simulated, trained, tmp_path):
         "train": ["train", *training_files(simulated), "--filters", 1, "--epochs", 1],
         "interpret": ["interpret", trained[0], *reading_files(simulated)],
         "compare": ["compare", tmp_path / "q.meme"],
+        "study": ["study", "fig3", "--small", "--seeds", 1, "--epochs", 1],
     }
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret", "compare"])
+@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret", "compare", "study"])
 def test_a_place_that_cannot_be_written(commands, command, tmp_path):
     (tmp_path / "file").write_text("")
     result = run(*commands[command], "--out", tmp_path / "file" / "out")
@@ -553,7 +556,7 @@ def test_a_place_that_cannot_be_written(commands, command, tmp_path):
     assert (tmp_path / "file").read_text() == ""
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret"])
+@pytest.mark.parametrize("command", ["demo", "simulate", "train", "interpret", "study"])
 def test_a_folder_without_permission(commands, command, tmp_path, monkeypatch):
     """... which root has everywhere, so that the system's answer is put on."""
     access = os.access

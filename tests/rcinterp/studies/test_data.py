@@ -3,6 +3,7 @@
 import itertools
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -104,6 +105,18 @@ def test_a_folder_is_what_load_split_reads(folder):
     assert [train.sha256, valid.sha256] == [part.sha256 for part in load_split(folder)]
     assert test is None
     assert Folder(folder).identity() == {"train_sha256": train.sha256, "valid_sha256": valid.sha256}
+
+
+def test_a_folder_may_hold_a_test_set(folder):
+    without = Folder(folder).identity()
+    for label in ("pos", "neg"):
+        shutil.copy(next(folder.glob(f"valid*.{label}.fa*")), folder / f"test.{label}.fa")
+    _, valid, test = Folder(folder, 0.5).load()
+    assert test.sha256 == valid.sha256
+    assert Folder(folder).identity() == without | {"test_sha256": test.sha256}
+    (folder / "test.pos.fa").unlink()
+    with pytest.raises(InputError, match=r"expected a folder with one file test\*\.pos\.fa\*, got none"):
+        Folder(folder).load()
 
 
 def test_the_identity_of_a_folder_is_its_content_wherever_it_is(folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_reading_against_a_slow_computation(tfs, monkeypatch, tmp_path, random_m
     if n > 5:
         assert 0.1 < found["called_by_one_strand_only"] < 0.9  # so that the threshold matters
     json.dumps(found)
+
+
+def test_a_test_set_is_read_where_there_is_one(tfs, tmp_path, random_model):
+    folder = tmp_path / "data"
+    shutil.copytree(tfs[0], folder)
+    for label, other in (("pos", "neg"), ("neg", "pos")):  # of the same sizes
+        shutil.copy(next(folder.glob(f"train*.{label}.fa*")), folder / f"test.{other}.fa")
+    run = fig4.make_runs(Options(data=(folder,)))[0]
+    _, valid, test = run.data.load()
+    model = random_model(rc=False, x=test.x)
+    found = fig4.read(model, run, tmp_path)
+    assert len(found["forward"]) == len(test) != len(valid)
 
 
 def test_rc_models_differ_by_nothing(tfs, tmp_path, random_model):
