@@ -247,7 +247,8 @@ def draw(results: pd.DataFrame) -> Figure:
             ax.bar(j, values.mean(), color=COLOURS[j], width=0.7, alpha=0.7)
             ax.plot([j] * len(values), values, ".", color="black", alpha=0.4, markersize=3)
         ax.set_xticks(range(len(labels)), ["RC", "trad.", "trad. ×2", "augm."], fontsize=7)
-        ax.set_title(fill(MEASURES[column], 26) + f"\n{data}", fontsize=7)
+        title = fill(MEASURES[column].replace(" < ", "\u00a0<\u00a0"), 26)  # in one line
+        ax.set_title(f"{title}\n{data}", fontsize=7)
     return figure
 
 
