@@ -1,21 +1,17 @@
-"""What all studies share: the list, the errors before anything is done, the tables, the test, the files."""
+"""What all studies share: the list, the errors before anything is done, the tables, the files."""
 
 import importlib
 import itertools
-import math
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
 from rcinterp.studies import STUDIES, find_study
-from rcinterp.studies._drawing import legend_above, new_figure
-from rcinterp.studies._statistics import claim, heading, p_greater, spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, name_of, run_study, tabulate
 from rclayers import SymmetryError
 
@@ -31,10 +27,6 @@ SMALL = {
     "recovery": (0, {"results", "summary", "filters"}, 8),
     "ablation": (0, {"results", "summary"}, 42),
 }
-
-
-def series(*values):
-    return pd.Series(values, dtype=float)
 
 
 # The list.
@@ -145,127 +137,6 @@ def test_tabulate_keeps_the_numbers_of_a_result():
     pd.testing.assert_frame_equal(tabulate(runs, results), pd.DataFrame(expected))
     with pytest.raises(ValueError, match="shorter"):
         tabulate(runs, results[:1])
-
-
-def test_summarise_against_a_loop():
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"b": list("yxyxyxx"), "a": [2, 1, 2, 1, 1, 1, 1], "u": rng.random(7), "v": rng.random(7)})
-    found = summarise(table, ["a", "b"], ["v", "u"])
-    assert found.columns.tolist() == ["a", "b", "n_seeds", *(f"{c}_{n}" for c in "vu" for n in ("mean", "min", "max"))]
-    groups = list(dict.fromkeys(zip(table["a"], table["b"], strict=True)))
-    assert list(zip(found["a"], found["b"], strict=True)) == groups == [(2, "y"), (1, "x"), (1, "y")]
-    for row in found.to_dict("records"):
-        for column in "uv":
-            values = [
-                v
-                for a, b, v in zip(table["a"], table["b"], table[column], strict=True)
-                if (a, b) == (row["a"], row["b"])
-            ]
-            assert row["n_seeds"] == len(values)
-            assert row[f"{column}_mean"] == pytest.approx(sum(values) / len(values))
-            assert (row[f"{column}_min"], row[f"{column}_max"]) == (min(values), max(values))
-
-
-# The test of section 3.8.
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_test_is_exact(slow_p, seed):
-    values = np.random.default_rng(seed).normal(size=9)
-    assert p_greater(series(*values[:4]), series(*values[4:])) == pytest.approx(
-        slow_p(values[:4], values[4:]), rel=1e-12
-    )
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_the_test_is_exact_with_equal_values(slow_p, seed):
-    values = np.random.default_rng(seed).integers(3, size=11) / 7
-    assert p_greater(series(*values[:4]), series(*values[4:])) == pytest.approx(
-        slow_p(values[:4], values[4:]), rel=1e-12
-    )
-
-
-def test_equal_values_by_hand():
-    assert p_greater(series(1, 1, 0), series(0, 0)) == pytest.approx(3 / 10)  # both ones among three of five places
-    assert p_greater(series(0.5, 0.5), series(0.5, 0.5, 0.5)) == 1
-
-
-def test_two_groups_of_ten_that_do_not_overlap_have_the_paper_s_p_value():
-    high, low = series(*range(10, 20)), series(*range(10))
-    assert p_greater(high, low) == pytest.approx(1 / math.comb(20, 10), rel=1e-12)
-    assert f"{p_greater(high, low):.3e}" == "5.413e-06"
-    assert p_greater(low, high) == 1
-    assert f"{p_greater(series(*[1] * 10), series(*[0] * 10)):.3e}" == "5.413e-06"
-
-
-def test_a_missing_value_gives_no_p_value():
-    assert math.isnan(p_greater(series(1, np.nan, 3), series(2, np.nan)))
-
-
-def test_the_index_of_the_values_plays_no_part():
-    table = pd.DataFrame({"x": [3.0, 1.0, 2.0, 2.0, 5.0]}, index=[7, 7, 7, 1, 1])
-    assert p_greater(table["x"].iloc[:2], table["x"].iloc[2:]) == p_greater(series(3, 1), series(2, 2, 5))
-
-
-def test_a_claim_names_both_models_and_says_whether_it_holds(slow_p):
-    results = pd.DataFrame({"model": ["a"] * 4 + ["b"] * 4, "x": [5.0, 6, 7, 9, 1, 2, 3, 4]})
-    assert claim("it", results, "x", "a", "b") == (
-        "it: a 6.75 (5.00 to 9.00), b 2.50 (1.00 to 4.00): higher in a, p = 0.0143"
-    )
-    assert f"{slow_p([5, 6, 7, 9], [1, 2, 3, 4]):.3g}" == "0.0143"
-    assert claim("it", results, "x", "b", "a", 1) == (
-        "it: b 2.5 (1.0 to 4.0), a 6.8 (5.0 to 9.0): not significantly higher in b, p = 1"
-    )
-    three = results[results["x"] != 9].query("x < 4 or model == 'a'")
-    assert claim("it", three, "x", "a", "b").endswith(  # not below 0.05, and cannot be
-        ": higher in a in every seed, of which there are too few to be significant, p = 0.05"
-    )
-    three.loc[three["x"] == 5, "x"] = 2.5
-    assert claim("it", three, "x", "a", "b").endswith(": not significantly higher in a, p = 0.1")
-
-
-def test_a_claim_with_a_missing_value():
-    results = pd.DataFrame({"model": ["a", "a", "b"], "x": [5.0, np.nan, 1.0]})
-    assert claim("it", results, "x", "a", "b", 0) == (
-        "it: a 5 (5 to 5), b 1 (1 to 1): not known to be higher in a, p = nan"
-    )
-
-
-def test_spread():
-    assert spread(series(0.25, 0.5, 0.75)) == "0.50 (0.25 to 0.75)"
-    assert spread(series(0.25, 0.5, 0.75), 4) == "0.5000 (0.2500 to 0.7500)"
-
-
-# Figures.
-
-
-def test_a_new_figure_has_its_axes_row_by_row(text_problems):
-    figure, axes = new_figure(2, 3, width=5, height=7, sharey=True)
-    assert figure.get_size_inches().tolist() == [5, 7]
-    assert axes == figure.axes
-    assert len(axes) == 6
-    for ax in axes:
-        assert not ax.spines["top"].get_visible()
-        assert not ax.spines["right"].get_visible()
-    for name in ("one", "other"):
-        axes[4].plot([0, 1], [0, 1], label=name)
-    legend_above(figure, axes[4], 2)
-    assert [text.get_text() for text in figure.legends[0].texts] == ["one", "other"]
-    assert text_problems(figure) == []
-    assert figure.legends[0].get_window_extent().y0 > max(ax.get_window_extent().y1 for ax in axes)
-
-
-def test_text_problems_are_found(text_problems):
-    figure = Figure()
-    figure.text(0.5, 0.5, "one")
-    figure.text(0.51, 0.5, "other")
-    figure.text(0.98, 0.1, "far too long")
-    assert text_problems(figure) == ["far too long", ("one", "other")]
-    figure, (ax,) = new_figure(1, 1, width=4, height=4)
-    ax.plot([1, 2], label="line")
-    assert text_problems(figure) == []
-    ax.legend()
-    assert text_problems(figure) == ["legend on axes"]
 
 
 # Whole studies.
@@ -407,10 +278,3 @@ def test_an_architecture_that_does_not_fit_is_refused_before_anything_is_trained
     with pytest.raises(SymmetryError, match="length=301"):
         run_study(find_study("strategies"), tmp_path / "out", Options(seeds=1, lengths=(301,)), progress=False)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(("n_seeds", "p"), [(3, "0.05"), (10, "5.4e-06")])
-def test_the_heading_says_how_small_a_p_can_be(n_seeds, p):
-    results = pd.DataFrame({"seed": [*range(n_seeds), *range(n_seeds)]})
-    assert heading(results, "what; ").startswith(f"{n_seeds} seeds; what; one-sided exact Wilcoxon")
-    assert heading(results).endswith(f"whose smallest p is {p}")
