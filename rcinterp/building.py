@@ -347,8 +347,11 @@ def check_place(out: Path) -> None:
     A data set that was being replaced when the program was stopped has no dataset.json, but a folder .part.
     """
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
-    with TemporaryDirectory(dir=there):
-        pass
+    try:
+        with TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
     own = _FILES if (out / "dataset.json").exists() or (out / _STAGED).exists() else set()
     strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in own]
     if strangers:

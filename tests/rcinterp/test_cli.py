@@ -322,7 +322,7 @@ def test_a_study_in_its_small_setting(simulated, tmp_path, monkeypatch):
     assert verdict.endswith("predictions of the RC models from both strands are identical\n")
     assert result.stderr.endswith(verdict)
     results = pd.read_csv(folder / "results.tsv", sep="\t")
-    assert (set(results["data"]), set(results["n_epochs"]), len(results)) == ({"data"}, {1}, 3)
+    assert (set(results["data"]), set(results["n_epochs"]), len(results)) == ({"data"}, {1}, 4)
 
 
 def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
