@@ -1,6 +1,6 @@
 """How fast should the read-out of a small data set learn? The table of docs/recipe.md, without the validation set.
 
-    python benchmarks/read_out_rate.py FOLDER > read_out_rate.tsv    # 15 minutes; --factors 0.06 alone: 3
+    python benchmarks/read_out_rate.py FOLDER > read_out_rate.tsv    # 8 minutes; --factors 0.06 alone: 2
 
 The training set of the folder (names chrom:start-end) is cut into three blocks by position, each of them in turn what
 the others are validated on. One-layer RC models of 8 filters, recipe "quiet" but for the factor of the read-out's rate.
