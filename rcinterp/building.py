@@ -364,6 +364,8 @@ def check_place(out: Path) -> None:
 def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
     """Write to a folder of its own first; while files are moved, the old set is gone and the new lacks train.pos."""
     check_place(out)
+    if not (out / "dataset.json").exists():
+        _remove(out)  # what a stopped build had moved
     staged = out / _STAGED
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
@@ -385,5 +387,6 @@ def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[
 
 
 def _remove(out: Path) -> None:
-    for name in ("dataset.json", *sorted(_FILES)):
+    """Remove a data set: train.pos first, so that what is left is none, and dataset.json last, by which it is known."""
+    for name in (*sorted(_FILES, key=lambda name: name != "train.pos.fa.gz"), "dataset.json"):
         (out / name).unlink(missing_ok=True)

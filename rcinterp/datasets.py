@@ -263,9 +263,10 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
 
 def load_test(folder: str | os.PathLike[str]) -> Dataset | None:
     """Load the test set of a folder, test*.pos.fa* and test*.neg.fa* as in `load_split`; None if it has neither."""
-    if not any(Path(folder).glob("test*.fa*")):
+    patterns = [f"test*.{label}.fa*" for label in ("pos", "neg")]
+    if not any(path for pattern in patterns for path in Path(folder).glob(pattern)):
         return None
-    return load_dataset(*(_only_file(Path(folder), f"test*.{label}.fa*") for label in ("pos", "neg")))
+    return load_dataset(*(_only_file(Path(folder), pattern) for pattern in patterns))
 
 
 def _only_file(folder: Path, pattern: str) -> Path:

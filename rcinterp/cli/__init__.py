@@ -60,6 +60,10 @@ def simulate(
             f"--valid-fraction: got {valid_fraction:g} of {n_per_class} sequences, expected a share that leaves at "
             "least one for training and one for validation, e.g. 0.3."
         )
+    if (out / "dataset.json").exists():
+        raise InputError(
+            f"--out: {out} holds a data set that was built from a genome (dataset.json); name another folder."
+        )
     out.mkdir(parents=True, exist_ok=True)
     for label, x in sequences.items():
         names = [f"{label}_{i}" for i in range(n_per_class)]

@@ -155,7 +155,12 @@ def _share(data: Folder, stamp: _Stamp) -> tuple[Dataset, Dataset, Dataset | Non
 
 @lru_cache(maxsize=2)
 def _read(folder: Path, stamp: _Stamp) -> tuple[Dataset, Dataset, Dataset | None]:
-    return (*load_split(folder), load_test(folder))
+    train, valid, test = *load_split(folder), load_test(folder)
+    if test is not None and test.length != train.length:  # now, not when the first model is trained
+        raise InputError(
+            f"{folder}: its test sequences have {test.length} bp, those for training {train.length}; expected as many."
+        )
+    return train, valid, test
 
 
 def _take(data: Dataset, share: float) -> Dataset:

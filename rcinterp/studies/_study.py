@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -12,15 +12,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
-from rcinterp.files import write_at_once
 from rcinterp.recipes import find_recipe
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
 
 #: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
 NOISES = ("shuffled", "flipped")
-#: How figures are saved, by kind.
-_PICTURES: dict[str, dict[str, Any]] = {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}
 
 
 @dataclass(frozen=True)
@@ -153,15 +150,22 @@ def run_study(
         runs, Path(folder) / "runs", reading=study.reading, jobs=jobs, scheduler=scheduler, progress=progress
     )
     findings = study.report(runs, results)
-    for name, table in findings.tables.items():
-        write_at_once(place / f"{name}.tsv", table.to_csv(sep="\t", index=False))
-    write_at_once(place / "verdict.txt", findings.verdict + "\n")
-    with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same numbers
-        for kind, how in _PICTURES.items():
-            drawn = BytesIO()
-            findings.figure.savefig(drawn, format=kind, **how)
-            write_at_once(place / f"{study.name}.{kind}", drawn.getvalue())
+    _write(findings, study.name, place)
     return replace(findings, folder=place)
+
+
+def _write(findings: Findings, name: str, place: Path) -> None:
+    """Write into a folder of its own first: two processes that end the same study at once do not mix their files."""
+    with TemporaryDirectory(dir=place, prefix=".writing-") as folder:
+        staged = Path(folder)
+        for table_name, table in findings.tables.items():
+            table.to_csv(staged / f"{table_name}.tsv", sep="\t", index=False)
+        (staged / "verdict.txt").write_text(findings.verdict + "\n", encoding="utf-8")
+        findings.figure.savefig(staged / f"{name}.png", dpi=150)
+        with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same numbers
+            findings.figure.savefig(staged / f"{name}.svg", metadata={"Date": None})
+        for path in sorted(staged.iterdir()):
+            path.replace(place / path.name)
 
 
 def name_of(study: Study, options: Options) -> str:

@@ -142,6 +142,22 @@ def test_what_a_killed_build_left_does_not_hinder_the_next(genome, peaks, tmp_pa
     assert len(list((tmp_path / "out").iterdir())) == 5
 
 
+def test_a_build_that_fails_after_a_killed_one_leaves_the_folder_its_own(genome, peaks, tmp_path, monkeypatch):
+    out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
+    (out / ".part").mkdir(parents=True)
+    (out / "valid.neg.fa.gz").write_bytes(b"")  # moved before the kill
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rcinterp.building.write_fasta", fail)
+        with pytest.raises(OSError, match="No space left"):
+            build_dataset(peaks, out, settings)
+    build_dataset(peaks, out, settings)
+    assert len(list(out.iterdir())) == 5
+
+
 @pytest.mark.parametrize("name", ["train_chr21.pos.fa", "valid.neg.fa.gz"])
 def test_a_folder_with_other_sets_is_refused(genome, peaks, tmp_path, name):
     """... as is one of `rcinterp simulate`, whose files have the same names, before anything is read."""

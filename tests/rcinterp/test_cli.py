@@ -566,6 +566,12 @@ def test_a_folder_without_permission(commands, command, tmp_path, monkeypatch):
     )
 
 
+def test_simulate_does_not_write_among_a_built_data_set(commands, tmp_path):
+    (tmp_path / "dataset.json").write_text("{}")
+    assert_refused(run(*commands["simulate"], "--out", tmp_path), r"holds a data set that was built .*; name another")
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".gz"] == []
+
+
 def test_a_damaged_checkpoint(commands, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_text("not a checkpoint, and long enough")
     assert_refused(

@@ -114,6 +114,13 @@ def test_runs_on_real_data(tfs):
     assert in_full >= {run.name for run in fig4.make_runs(one) if "RC" in run.label or "32" in run.label}  # three
 
 
+def test_real_data_are_compared_by_validation_even_with_a_test_set(made_up, tfs):
+    runs = ablation.make_runs(Options(seeds=1, data=tfs[:1]))
+    found = ablation.report(runs, made_up(runs, lambda run: {"test_auroc": 0.1}))
+    assert found.verdict.startswith("1 seeds; validation auROC, ")
+    assert "0.1000" not in found.verdict
+
+
 @pytest.mark.parametrize("real", [False, True])
 def test_report(made_up, tfs, text_problems, real):
     options = Options(seeds=3, data=tfs[:1] if real else ())

@@ -114,9 +114,15 @@ def test_a_folder_may_hold_a_test_set(folder):
     _, valid, test = Folder(folder, 0.5).load()
     assert test.sha256 == valid.sha256
     assert Folder(folder).identity() == without | {"test_sha256": test.sha256}
+    write_fasta(folder / "test.pos.fa", ["ACGT" * 5])
+    write_fasta(folder / "test.neg.fa", ["AACC" * 5])
+    with pytest.raises(InputError, match=rf"test sequences have 20 bp, those for training {valid.length}; expected"):
+        Folder(folder).identity()
     (folder / "test.pos.fa").unlink()
     with pytest.raises(InputError, match=r"expected a folder with one file test\*\.pos\.fa\*, got none"):
         Folder(folder).load()
+    (folder / "test.neg.fa").rename(folder / "test.fa")  # without labels: none
+    assert Folder(folder).load()[2] is None
 
 
 def test_the_identity_of_a_folder_is_its_content_wherever_it_is(folder, tmp_path):

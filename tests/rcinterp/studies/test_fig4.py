@@ -98,7 +98,10 @@ def test_a_test_set_is_read_where_there_is_one(tfs, tmp_path, random_model):
     _, valid, test = run.data.load()
     model = random_model(rc=False, x=test.x)
     found = fig4.read(model, run, tmp_path)
-    assert len(found["forward"]) == len(test) != len(valid)
+    with torch.no_grad(), one_thread():
+        expected = model(test.x.double())[:, 0].sigmoid()
+    assert found["forward"] == pytest.approx(expected.tolist(), abs=1e-12)  # in the order of the test set alone
+    assert len(test) != len(valid)
 
 
 def test_rc_models_differ_by_nothing(tfs, tmp_path, random_model):
