@@ -1,5 +1,6 @@
 """What a filter looks for, as a motif: letter probabilities from its weights, or from the sites that it scores best."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,21 +8,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from torch import Tensor
-from torch.nn import functional
 
 from rcinterp.centring import filters_by_name, is_dead, mean_center
 from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.matrices import as_background
 from rcinterp.sequences import SequenceInput, as_one_hot
-from rclayers import by_strand, reverse_complement, tie
+from rcinterp.sites import THRESHOLD, BestSites, best_sites, check_threshold
 
 #: Mean information of a position in the 2,067 ENCODE motifs, in bits against a uniform background.
 BITS_PER_POSITION = 1.09
+#: Positions at the ends of a motif with less information than this are flanks, in bits.
+TRIM_BITS = 0.25
 
 
 def weights_to_ppm(
-    weight: NDArray[Any] | Tensor, background: ArrayLike | None = None, *, information: float | None = None
+    weight: NDArray[Any] | Tensor,
+    background: ArrayLike | None = None,
+    *,
+    information: float | None = None,
+    site_counts: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     """Position probability matrix (PPM) whose log-odds are the filter's centred weights, times one scale.
 
@@ -34,34 +40,44 @@ def weights_to_ppm(
     information : float, optional
         Total information of the PPM against the background, in bits; when not given, `BITS_PER_POSITION` a position, or
         90 % of what the filter can hold if that is less.
+    site_counts : array-like, shape (4, W), optional
+        Letters counted in sites of the filter. With them the scale is the one of maximum likelihood: under which these
+        sites are most probable. Give either this or `information`.
 
     Returns
     -------
     ndarray, shape (4, W)
         Probabilities; each position sums to 1. A filter without preferences (all weights of a position equal) gives the
-        background everywhere.
+        background everywhere, and so does one whose sites do not prefer its letters.
 
     Raises
     ------
     InputError
-        If the weights are not finite or not (4, W), or so much information is not to be had from them.
+        If the weights are not finite or not (4, W), or so much information is not to be had from them, or both ways to
+        choose the scale are given.
 
     Notes
     -----
     ``PPM[a, j] = background[a] exp(scale · w[a, j]) / Z[j]`` with w the centred weights and Z[j] the sum over a. This
     is the distribution of sites that the filter's score describes exactly: log2 of PPM / background is the score, up to
-    a constant a position. Batch norm makes the size of the weights arbitrary, so the scale is not in them; it is chosen
-    so that the total information, which grows with the scale, is the one asked for.
+    a constant a position. Batch norm makes the size of the weights arbitrary, so the scale is not in them. It is chosen
+    so that the total information, which grows with the scale, is the one asked for; or, with the sites' letters
+    n[a, j], so that the likelihood ``sum of n[a, j] log PPM[a, j]`` is largest, which is where the PPM expects the
+    score of the sites: ``sum of n[a, j] w[a, j] = sum over j of n[j] · sum over a of PPM[a, j] w[a, j]``.
 
     Examples
     --------
     >>> weights_to_ppm(np.eye(4), information=4.0).round(2)[0].tolist()
     [0.81, 0.06, 0.06, 0.06]
+    >>> weights_to_ppm(np.eye(4), site_counts=7 * np.eye(4) + 1).round(2)[0].tolist()
+    [0.73, 0.09, 0.09, 0.09]
     """
     (matrix,) = filters_by_name({"given": weight}, caller="weights_to_ppm").values()
     background = as_background(background)
     if not np.isfinite(matrix).all():
         raise InputError("weights_to_ppm: the filter has weights that are not finite; its training has diverged.")
+    if information is not None and site_counts is not None:
+        raise InputError("weights_to_ppm: got information and site_counts, expected one of them. Leave one out.")
     centred = mean_center(matrix).weight
     if is_dead(matrix):
         return np.repeat(background[:, None], centred.shape[1], axis=1)
@@ -72,11 +88,21 @@ def weights_to_ppm(
         odds = np.exp(logits - logits.max(0))
         return np.asarray(odds / odds.sum(0))
 
-    def excess(scale: float) -> float:
-        return float(information_content(tilt(scale), background).sum()) - wanted
+    def bits(scale: float) -> float:
+        return float(information_content(tilt(scale), background).sum())
 
-    wanted = BITS_PER_POSITION * centred.shape[1] if information is None else information
     most = _most_information(direction, background)
+    if site_counts is not None:
+        counts = _check_counts(site_counts, matrix.shape[1])
+
+        def surplus(scale: float) -> float:
+            """Of the score that the PPM expects over the sites' own."""
+            return float((direction * (counts.sum(0) * tilt(scale) - counts)).sum())
+
+        if surplus(0.0) >= 0:
+            return tilt(0.0)
+        return tilt(_solve(surplus, until=lambda scale: bits(scale) > 0.999 * most))
+    wanted = BITS_PER_POSITION * centred.shape[1] if information is None else information
     if information is None:
         wanted = min(wanted, 0.9 * most)
     if not 0 < wanted < most:
@@ -84,10 +110,27 @@ def weights_to_ppm(
             f"weights_to_ppm: got information={wanted:.3g} bits, expected more than 0 and less than {most:.3g}, which "
             "is what this filter can hold."
         )
+    return tilt(_solve(lambda scale: bits(scale) - wanted, until=lambda scale: False))
+
+
+def _solve(excess: Callable[[float], float], until: Callable[[float], bool]) -> float:
+    """Scale at which a function that grows from below 0 is 0, or the scale at which the search is given up."""
     highest = 1.0
     while excess(highest) < 0:
+        if until(highest):
+            return highest
         highest *= 2
-    return tilt(brentq(excess, 0.0, highest))
+    return float(brentq(excess, 0.0, highest))
+
+
+def _check_counts(site_counts: ArrayLike, width: int) -> NDArray[np.float64]:
+    counts = np.asarray(site_counts, dtype=np.float64)
+    if counts.shape != (4, width) or not (counts >= 0).all() or not counts.sum() > 0:
+        raise InputError(
+            f"weights_to_ppm: got site_counts of shape {counts.shape}, expected numbers of at least 0, not all 0, of "
+            f"shape (4, {width}), as the filter."
+        )
+    return counts
 
 
 def _most_information(direction: NDArray[np.float64], background: NDArray[np.float64]) -> float:
@@ -101,7 +144,7 @@ def sites_to_ppms(
     sequences: SequenceInput,
     *,
     both_strands: bool,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     pseudocount: float = 1.0,
     batch_size: int = 500,
 ) -> list[Motif]:
@@ -137,8 +180,7 @@ def sites_to_ppms(
     ----------
     Kelley, Snoek & Rinn 2016 (Basset): sites that activate a filter by more than half of its maximum.
     """
-    if not 0 <= threshold <= 1:
-        raise InputError(f"sites_to_ppms: got threshold={threshold}, expected a share of the best score, 0 to 1.")
+    check_threshold(threshold, "sites_to_ppms")
     if not pseudocount >= 0 or batch_size < 1:
         raise InputError(
             f"sites_to_ppms: got pseudocount={pseudocount} and batch_size={batch_size}, expected at least 0 and 1."
@@ -153,30 +195,33 @@ def sites_to_ppms(
     n_filters, _, width = filters.shape
     if x.shape[2] < width:
         raise InputError(f"sites_to_ppms: got sequences of {x.shape[2]} bp, expected at least the filter's {width} bp.")
-    scores, starts, turned = best_sites(filters, x, both_strands, batch_size)
-    motifs = []
-    for f in range(n_filters):
-        rows = torch.nonzero((scores[:, f] > 0) & (scores[:, f] >= threshold * scores[:, f].max())).flatten()
-        positions = starts[rows, f, None] + torch.arange(width)
-        sites = x[rows[:, None], :, positions].transpose(1, 2)  # (sites, 4, W)
-        backward = turned[rows, f]
-        counts = (sites[~backward].sum(0) + reverse_complement(sites[backward]).sum(0)).double().numpy()
-        counts = counts + max(pseudocount, 1e-9) / 4
-        motifs.append(Motif(counts / counts.sum(0), len(rows)))
-    return motifs
+    best = best_sites(filters, x, both_strands, batch_size)
+    return [motif_of_sites(best, f, x, threshold, pseudocount) for f in range(n_filters)]
 
 
-def best_sites(filters: Tensor, x: Tensor, both_strands: bool, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Score, start and strand (True: the reverse one) of each filter's best site in each sequence, (N, F) each.
+def motif_of_sites(best: BestSites, f: int, x: Tensor, threshold: float = THRESHOLD, pseudocount: float = 1.0) -> Motif:
+    """Letter frequencies of the sites of filter f that count, and their number."""
+    counts, n_sites = best.counts(f, x, threshold)
+    smoothed = counts.numpy() + max(pseudocount, 1e-9) / 4
+    return Motif(smoothed / smoothed.sum(0), n_sites)
 
-    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU.
+
+def trim_ppm(ppm: NDArray[np.float64], min_bits: float = TRIM_BITS) -> NDArray[np.float64]:
+    """PPM without the positions at its ends that hold less than `min_bits` of information.
+
+    Parameters
+    ----------
+    ppm : ndarray, shape (4, W)
+        Probabilities, rows A, C, G, T.
+    min_bits : float
+        Against a uniform background. A PPM none of whose positions holds as much keeps its most informative one.
+
+    Returns
+    -------
+    ndarray, shape (4, V), V <= W
     """
-    bank = tie(filters) if both_strands else filters
-    found = [functional.conv1d(batch, bank).max(dim=2) for batch in torch.split(x, batch_size)]
-    scores, starts = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
-    if not both_strands:
-        return scores, starts, torch.zeros_like(scores, dtype=torch.bool)
-    forward, reverse = by_strand(scores).chunk(2)
-    forward_starts, reverse_starts = by_strand(starts).chunk(2)
-    turned = reverse > forward
-    return torch.maximum(forward, reverse), torch.where(turned, reverse_starts, forward_starts), turned
+    bits = information_content(ppm)
+    informative = np.flatnonzero(bits >= min_bits)
+    if not informative.size:
+        informative = np.array([int(np.argmax(bits))])
+    return np.asarray(ppm[:, informative[0] : informative[-1] + 1])

@@ -1,33 +1,32 @@
-"""Where a model's filters are: the convolution that holds them, and the layer that shows their activation."""
+"""Where a model's filters are: the convolution that holds them, in any model, however it is written."""
 
-import itertools
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.inference import Args, Caller
 from rclayers import RCConv1d
 
-_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.Tanh)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, RCConv1d)
 
 
 @dataclass(frozen=True)
 class FilterLayer:
-    """One convolution of a model, and the activation that follows it.
+    """One convolution of a model.
 
     Attributes
     ----------
     name : str
-        Of the convolution, as in ``model.named_modules()``.
+        As in ``model.named_modules()``.
     convolution : nn.Module
-        nn.Conv1d or RCConv1d.
-    activation : nn.Module or None
-        The nonlinearity after it; None if there is no such module before the next convolution.
+        nn.Conv1d, RCConv1d, or an nn.Conv2d whose kernels extend along one axis only.
     """
 
     name: str
-    convolution: nn.Conv1d | RCConv1d
-    activation: nn.Module | None
+    convolution: nn.Conv1d | nn.Conv2d | RCConv1d
 
     @property
     def is_rc(self) -> bool:
@@ -37,12 +36,24 @@ class FilterLayer:
     @property
     def n_filters(self) -> int:
         """Independent filters."""
-        return self.convolution.weight.shape[0]
+        return int(self.convolution.weight.shape[0])
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the output: two a filter in an RC layer."""
+        return self.n_filters * (2 if self.is_rc else 1)
 
     @property
     def weight(self) -> Tensor:
-        """Filters, shape (F, C_in, W), on the CPU."""
-        return self.convolution.weight.detach().cpu()
+        """Filters, shape (F, C_in, W), on the CPU; positions that a dilation leaves out are zeros."""
+        weight = _along_one_axis(self.convolution.weight.detach().cpu())
+        dilation = self.convolution.dilation
+        step = dilation if isinstance(dilation, int) else max(dilation)
+        if step == 1 or weight.shape[2] == 1:
+            return weight
+        spread = weight.new_zeros(*weight.shape[:2], step * (weight.shape[2] - 1) + 1)
+        spread[:, :, ::step] = weight
+        return spread
 
     @property
     def filter_names(self) -> list[str]:
@@ -50,40 +61,131 @@ class FilterLayer:
         return [f"filter_{i}" for i in range(self.n_filters)]
 
 
-def find_filters(model: nn.Module, layer: str | None = None) -> FilterLayer:
-    """Convolution that holds the filters, and the activation after it.
+def find_filters(model: nn.Module, layer: str | None = None, x: Tensor | None = None, args: Args = None) -> FilterLayer:
+    """Convolution that holds the filters.
 
     Parameters
     ----------
     model : nn.Module
-        Its modules are registered in the order in which they are called, as in nn.Sequential.
     layer : str, optional
-        Name of the convolution; when not given, the first one over the sequence (4 input channels).
+        Name of the convolution, as in ``model.named_modules()``; when not given, the first one over the sequence.
+    x : Tensor, shape (n, 4, L), optional
+        Sequences to run the model on, to see which convolution reads them first, whatever the order in which the
+        modules were registered; without them it is the first in that order that reads 4 channels.
+    args : sequence of Tensor, optional
+        Further inputs of the model, n rows each.
 
     Raises
     ------
     InputError
-        If there is no such convolution.
+        If there is no such convolution, or the model cannot be run.
+
+    Examples
+    --------
+    >>> find_filters(nn.Sequential(nn.Conv1d(4, 3, 5), nn.ReLU())).name
+    '0'
     """
     given: object = model
     if not isinstance(given, nn.Module):
         raise InputError(f"got a model of type {type(given).__name__}, expected an nn.Module, e.g. load_model(folder).")
-    modules = list(model.named_modules())
-    convolutions = {name: module for name, module in modules if isinstance(module, nn.Conv1d | RCConv1d)}
-    if layer is None:
-        layer = next((name for name, module in convolutions.items() if module.in_channels == 4), None)
-        if layer is None:
+    convolutions: dict[str, Any] = {
+        name: module for name, module in model.named_modules() if isinstance(module, _CONVOLUTIONS)
+    }
+    if layer is not None:
+        if layer not in convolutions:
+            raise InputError(
+                f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}. In "
+                "model.named_modules() they stand all."
+            )
+        found = layer
+    else:
+        candidates = list(convolutions) if x is None else _called_on_letters(model, convolutions, x, args)
+        reading = [name for name in candidates if _reads_four(convolutions[name])]
+        if not reading:
             raise InputError(
                 f"the model ({type(model).__name__}) has no nn.Conv1d or RCConv1d with 4 input channels, expected one "
                 f"over one-hot sequence. Name the convolution to read: layer=one of {_listed(convolutions)}."
             )
-    elif layer not in convolutions:
-        raise InputError(f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}.")
-    after = [module for _, module in modules[[name for name, _ in modules].index(layer) + 1 :]]
-    until_next = itertools.takewhile(lambda module: not isinstance(module, nn.Conv1d | RCConv1d), after)
-    activation = next((module for module in until_next if isinstance(module, _ACTIVATIONS)), None)
-    return FilterLayer(layer, convolutions[layer], activation)
+        found = reading[0]
+    filters = FilterLayer(found, convolutions[found])
+    _along_one_axis(filters.convolution.weight)
+    return filters
 
 
-def _listed(convolutions: dict[str, nn.Conv1d | RCConv1d]) -> str:
+def runs_on(model: nn.Module, x: Tensor, args: Args = None) -> None:
+    """Run a model on a few sequences, and turn what it raises into one line.
+
+    Raises
+    ------
+    InputError
+        If the model raises.
+    """
+    caller = Caller(model, batch_size=max(1, len(x)))
+    with caller.borrowed(), torch.no_grad():
+        for inputs in caller.batches(x, args):
+            try:
+                model(*inputs)
+            except InputError:
+                raise
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
+                raise InputError(
+                    f"the model ({type(model).__name__}) cannot be run on inputs of shape {shapes} "
+                    f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
+                    "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
+                    "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
+                ) from error
+
+
+def _called_on_letters(model: nn.Module, convolutions: dict[str, Any], x: Tensor, args: Args) -> list[str]:
+    """Names in the order of their calls, those that read letters before the others."""
+    calls: dict[str, bool] = {}
+
+    def note(name: str, inputs: tuple[object, ...]) -> None:
+        if inputs and isinstance(inputs[0], Tensor):
+            calls.setdefault(name, are_letters(inputs[0]))
+
+    handles = [
+        module.register_forward_pre_hook(lambda _, inputs, name=name: note(name, inputs))
+        for name, module in convolutions.items()
+    ]
+    try:
+        runs_on(model, x, args)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sorted(calls, key=lambda name: not calls[name])  # stable: the order of the calls within each
+
+
+def are_letters(values: Tensor) -> bool:
+    """Whether a tensor (n, 4, ...) or (n, 1, 4, L) holds one-hot letters: a single 1 at each position, or none."""
+    if values.dim() == 4 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.dim() < 3 or values.shape[1] != 4:
+        return False
+    return bool(((values == 0) | (values == 1)).all() and (values.sum(1) <= 1).all())
+
+
+def _reads_four(convolution: nn.Module) -> bool:
+    if isinstance(convolution, nn.Conv2d) and convolution.in_channels == 1:
+        return convolution.kernel_size[0] == 4
+    return getattr(convolution, "in_channels", None) == 4 and getattr(convolution, "groups", 1) == 1
+
+
+def _along_one_axis(weight: Tensor) -> Tensor:
+    """(F, C, W) of kernels (F, C, W), (F, C, 1, W), (F, C, W, 1) or (F, 1, 4, W)."""
+    if weight.dim() == 3:
+        return weight
+    if weight.shape[1] == 1 and weight.shape[2] == 4:
+        return weight[:, 0]
+    for axis in (2, 3):
+        if weight.shape[axis] == 1:
+            return weight.squeeze(axis)
+    raise InputError(
+        f"the convolution's kernels are of shape {tuple(weight.shape)}, expected kernels along one axis, (F, C, W) or "
+        "(F, C, 1, W). Name another layer."
+    )
+
+
+def _listed(convolutions: dict[str, Any]) -> str:
     return ", ".join(repr(name) for name in convolutions) or "none here"

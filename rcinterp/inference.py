@@ -1,29 +1,132 @@
-"""Logits of a model, and the loan of a caller's model: it comes back as it was."""
+"""Any model, asked as its owner asks it: further inputs, the output that is meant, and the loan of it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from rcinterp.errors import InputError
 from rcinterp.sequences import SequenceInput, as_one_hot
 
+#: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
+Args: TypeAlias = tuple[Tensor, ...] | list[Tensor] | None
+#: From what a model returns to its scores: (n, n_tasks), (n,) or (n, n_tasks, positions).
+Func: TypeAlias = Callable[[Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How a model is called, and which number of its output is read.
+
+    Attributes
+    ----------
+    model : nn.Module
+        (n, 4, L), and what `args` hold, -> whatever `func` turns into scores.
+    target : int
+        Which task: column of (n, n_tasks), or row of a profile (n, n_tasks, positions), whose positions are added up.
+    func : callable, optional
+        From the model's output to a tensor of scores, e.g. ``lambda y: y["counts"]`` or ``lambda y: y[1]``.
+    batch_size : int
+        Sequences at a time.
+    device : str or torch.device, optional
+        Where to run; when not given, where the model is, or on CUDA if the model is on the CPU and there is one.
+    verbose : bool
+        Whether to show a progress bar on standard error.
+    """
+
+    model: nn.Module
+    target: int = 0
+    func: Func | None = None
+    batch_size: int = 100
+    device: str | torch.device | None = None
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no call could use."""
+        given: object = self.model
+        if not isinstance(given, nn.Module):
+            raise InputError(
+                f"got a model of type {type(given).__name__}, expected an nn.Module, e.g. load_model(folder)."
+            )
+        if self.batch_size < 1:
+            raise InputError(f"batch_size: got {self.batch_size}, expected at least 1.")
+
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Lend the model in eval mode, on the device meant; it comes back as it was, even after an error."""
+        with lent(self.model, _resolve(self.device, place_of(self.model)[0])):
+            yield
+
+    def batches(self, x: Tensor, args: Args = None, description: str = "") -> Iterator[tuple[Tensor, ...]]:
+        """Batches of sequences and further inputs, on the model's device, floating-point ones in its type."""
+        place = place_of(self.model)
+        further = rows_of_args(args, len(x))
+        starts = range(0, len(x), self.batch_size)
+        for start in tqdm(starts, desc=description or None, disable=not self.verbose, leave=False):
+            rows = slice(start, start + self.batch_size)
+            yield tuple(_put(value[rows], place) for value in (x, *further))
+
+    def scores(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Call the model and return the score of each sequence that is meant, shape (n,)."""
+        return self.select(self.model(*inputs), len(inputs[0]))
+
+    def select(self, output: Any, n: int) -> Tensor:
+        """Score that is meant, (n,), of what the model returned for n sequences."""
+        scores = _as_scores(output, self.func, n)
+        if not 0 <= self.target < scores.shape[1]:
+            raise InputError(
+                f"target: got {self.target}, expected 0 to {scores.shape[1] - 1}: the model has {scores.shape[1]} "
+                "outputs."
+            )
+        return scores[:, self.target]
+
 
 @contextmanager
-def lent(model: nn.Module) -> Iterator[None]:
-    """Put a model in eval mode, its parameters without gradients, and give it back as it was, even after an error."""
+def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]:
+    """Put a model in eval mode, its parameters without gradients, perhaps elsewhere, and give it back as it was.
+
+    Also after an error. It is called as written, without torch.compile, so that hooks and what it computes are seen.
+    """
     training = {module: module.training for module in model.modules()}
     trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    try:
+    home, _ = place_of(model)
+    with ExitStack() as stack:
+        stack.callback(_restore, training, trainable)
+        if device not in (None, home):
+            stack.callback(model.to, home)
+            model.to(device)
+        if hasattr(torch.compiler, "set_stance"):  # from torch 2.6 on
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if any(isinstance(module, nn.RNNBase) for module in training):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # its backward pass refuses eval mode
         model.eval()
         model.requires_grad_(False)
         yield
-    finally:
-        for module, was_training in training.items():
-            module.training = was_training
-        for parameter, was_trainable in trainable.items():
-            parameter.requires_grad_(was_trainable)
+
+
+def _restore(training: dict[nn.Module, bool], trainable: dict[nn.Parameter, bool]) -> None:
+    for module, was_training in training.items():
+        module.training = was_training
+    for parameter, was_trainable in trainable.items():
+        parameter.requires_grad_(was_trainable)
+
+
+def _resolve(device: str | torch.device | None, home: torch.device) -> torch.device:
+    if device is None:
+        return torch.device("cuda") if home.type == "cpu" and torch.cuda.is_available() else home
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"device: got {str(device)!r}, which cannot be used here ({str(error).splitlines()[0]}); expected "
+            "'cpu', or 'cuda' where there is one. Leave device out to run where the model is."
+        ) from None
+    return place
 
 
 @contextmanager
@@ -45,31 +148,122 @@ def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
-def batches(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Batches of `x` on the model's device and in its type."""
-    if batch_size < 1:
-        raise InputError(f"batch_size: got {batch_size}, expected at least 1.")
-    device, dtype = place_of(model)
-    for batch in torch.split(x, batch_size):
-        yield batch.to(device=device, dtype=dtype)
+def _put(value: Tensor, place: tuple[torch.device, torch.dtype]) -> Tensor:
+    """Move a batch; whole numbers and truth values among further inputs keep their type."""
+    device, dtype = place
+    return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
 
 
-def predict(model: nn.Module, x: SequenceInput, *, batch_size: int = 500) -> Tensor:
+def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
+    """Further inputs, one row a sequence each; a single row is repeated.
+
+    Raises
+    ------
+    InputError
+        If one is not a tensor, or has neither n rows nor one.
+    """
+    if args is None:
+        return ()
+    if not isinstance(args, tuple | list):
+        raise InputError(
+            f"args: got {type(args).__name__}, expected a tuple of tensors, one for each further input: "
+            "args=(controls,)."
+        )
+    for i, value in enumerate(args):
+        given: object = value
+        if not isinstance(given, Tensor) or given.dim() == 0 or given.shape[0] not in (1, n):
+            shape = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise InputError(
+                f"args: input {i} is {shape}, expected a tensor of {n} rows, one a sequence (positives first, then "
+                "negatives, where both are given), or of 1 row for all."
+            )
+    return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
+
+
+def split_args(args: Args, n_first: int, n_second: int) -> tuple[Args, Args]:
+    """Further inputs of the first and of the second of two sets of sequences, whose rows stand one after the other."""
+    rows = rows_of_args(args, n_first + n_second)
+    return tuple(value[:n_first] for value in rows), tuple(value[n_first:] for value in rows)
+
+
+def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
+    """(n, n_tasks) of whatever the model returned; profiles are added up over their positions."""
+    scores = output if func is None else func(output)
+    if not isinstance(scores, Tensor):
+        keys = f" with {', '.join(map(repr, scores))}" if isinstance(scores, dict) else ""
+        raise InputError(
+            f"the {'model' if func is None else 'func'} returned {type(scores).__name__}{keys}, expected one tensor of "
+            'scores. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
+            "tuple."
+        )
+    if scores.dim() == 0 or scores.shape[0] != n:
+        raise InputError(
+            f"the model returned scores of shape {tuple(scores.shape)} for {n} sequences, expected (n, n_tasks), "
+            "(n,) or (n, n_tasks, positions). Turn them with func=."
+        )
+    if scores.dim() == 1:
+        return scores[:, None]
+    return scores if scores.dim() == 2 else scores.flatten(2).sum(-1)
+
+
+def profile_score(logits: Tensor) -> Tensor:
+    """Score of a profile's shape, for models that predict reads at each base (BPNet): logits weighed by their softmax.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, n_strands, positions)
+
+    Returns
+    -------
+    Tensor, shape (n, 1)
+        ``sum over strands and positions of logit · softmax(logit)``, the softmax over both and without gradient; the
+        logits less their mean.
+
+    References
+    ----------
+    Avsec et al. 2021 (BPNet), Nat. Genet. 53:354, section "DeepLIFT contribution scores".
+    """
+    flat = logits.flatten(1)
+    flat = flat - flat.mean(-1, keepdim=True)
+    return (flat * flat.softmax(-1).detach()).sum(-1, keepdim=True)
+
+
+def predict(
+    model: nn.Module,
+    x: SequenceInput,
+    args: Args = None,
+    *,
+    func: Func | None = None,
+    batch_size: int = 500,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> Tensor:
     """Logits of every sequence, on the CPU.
 
     Parameters
     ----------
     model : nn.Module
-        (n, 4, L) -> (n, n_tasks) or (n,).
+        (n, 4, L) -> (n, n_tasks), (n,), or a profile (n, n_tasks, positions), which is added up over its positions.
     x : Tensor (N, 4, L), or a FASTA path, or a list of str
+    args : sequence of Tensor, optional
+        Further inputs of the model: N rows each, or one row for all sequences.
+    func : callable, optional
+        From the model's output to one of those shapes; for models that return tuples or dicts.
     batch_size : int
         Sequences at a time.
+    device : str or torch.device, optional
+        Where to run; when not given, where the model is, or on CUDA if the model is on the CPU and there is one.
+    verbose : bool
+        Whether to show a progress bar on standard error.
 
     Returns
     -------
     Tensor, shape (N, n_tasks)
     """
     x = as_one_hot(x, "predict")
-    with lent(model), torch.no_grad():
-        logits = torch.cat([model(batch).cpu() for batch in batches(model, x, batch_size)])
-    return logits[:, None] if logits.dim() == 1 else logits
+    caller = Caller(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
+    with caller.borrowed(), torch.no_grad():
+        found = [
+            _as_scores(model(*inputs), func, len(inputs[0])).cpu() for inputs in caller.batches(x, args, "predicting")
+        ]
+    return torch.cat(found)

@@ -181,6 +181,21 @@ def as_one_hot(sequences: SequenceInput, origin: str = "as_one_hot") -> torch.Te
     return _one_hot(as_records(sequences, origin), origin)
 
 
+def names_of(sequences: SequenceInput) -> list[str] | None:
+    """Return the names of sequences: the headers of a FASTA file, or the index of a Series; None for others.
+
+    Examples
+    --------
+    >>> names_of(pd.Series(["ACGT"], index=["chr1:5-9"])), names_of(["ACGT"])
+    (['chr1:5-9'], None)
+    """
+    if isinstance(sequences, (str, os.PathLike)):
+        sequences = read_fasta(sequences)
+    if not isinstance(sequences, pd.Series) or isinstance(sequences.index, pd.RangeIndex):
+        return None
+    return [str(name) for name in sequences.index]
+
+
 def _as_tensor(x: NDArray[np.generic] | torch.Tensor, origin: str) -> torch.Tensor:
     """Return x as a floating-point tensor of shape (N, 4, L), or say what is wrong with it."""
     if not isinstance(x, (np.ndarray, torch.Tensor)):

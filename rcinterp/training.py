@@ -313,7 +313,7 @@ def _loss(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
 
 
 def _score(model: nn.Module, train: Dataset | None, valid: Dataset, positive_weight: Tensor) -> dict[str, float]:
-    logits = predict(model, valid.x)
+    logits = predict(model, valid.x, device=place_of(model)[0])
     means = {"valid": score_logits(valid.y, logits).mean()}
     if train is not None:
         means["train"] = evaluate(model, train).mean()

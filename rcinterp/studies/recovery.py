@@ -18,12 +18,13 @@ from rcinterp.centring import is_dead, mean_center
 from rcinterp.comparison import UninformativeMotifWarning, compare_motifs
 from rcinterp.contributions import filter_contributions
 from rcinterp.datasets import Dataset
-from rcinterp.filter_motifs import best_sites, sites_to_ppms
+from rcinterp.filter_motifs import sites_to_ppms
 from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.palindromes import find_palindromes
 from rcinterp.similarity import compare_matrices
+from rcinterp.sites import best_sites
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
@@ -170,7 +171,8 @@ def _shares_on_motifs(layer: FilterLayer, x: Tensor, sites: pd.DataFrame, motifs
     """Share of each filter's best sites that cover at least half of a site of each motif, or lie half on it: (F, M)."""
     centred = mean_center(layer.weight.detach().float().cpu()).weight
     width = centred.shape[2]
-    scores, starts, _ = best_sites(centred, x.float(), layer.is_rc, 500)
+    found = best_sites(centred, x.float(), layer.is_rc, 500)
+    scores, starts = found.scores, found.starts
     covered = covered_by_sites(sites, motifs, len(x), x.shape[2])
     widths = (sites["end"] - sites["start"]).groupby(sites["motif"]).first()[list(motifs)].to_numpy()
     needed = np.minimum(width, widths) / 2

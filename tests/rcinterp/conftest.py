@@ -1,5 +1,6 @@
 """The authors' trained model of section 3.4.1, and small data sets."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,23 @@ def write_bed(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def others():
+    """Give the models of models_of_others.py, written as other projects write theirs."""
+    spec = importlib.util.spec_from_file_location("models_of_others", Path(__file__).with_name("models_of_others.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def dna():
+    """Give ``dna(n, length, seed)``: random one-hot sequences (n, 4, length)."""
+
+    def draw(n, length, seed):
+        letters = torch.randint(4, (n, length), generator=torch.Generator().manual_seed(seed))
+        return torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float().contiguous()
+
+    return draw

@@ -3,37 +3,126 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.filters import find_filters
+from rcinterp.filters import are_letters, find_filters, runs_on
 from rcinterp.models import compact_model
 
 
 @pytest.mark.parametrize("rc", [True, False])
-def test_finds_the_first_convolution_and_its_activation(rc):
+def test_finds_the_first_convolution(rc):
     model = compact_model(2, 3, 41, rc=rc, widths=(8, 5), pool=10, stride=2)
     filters = find_filters(model)
     assert filters.name == "conv1"
-    assert filters.activation is model.relu1
     assert filters.is_rc is rc
+    assert (filters.n_filters, filters.n_channels) == (3, 6 if rc else 3)
     assert filters.filter_names == ["filter_0", "filter_1", "filter_2"]
     assert torch.equal(filters.weight, model.conv1.weight)
     assert not filters.weight.requires_grad
-    assert find_filters(model, "conv2").activation is model.relu2
+    assert find_filters(model, "conv2").n_filters == 3
 
 
 def test_finds_it_behind_a_wrapper():
     inner = nn.Sequential(nn.Conv1d(4, 5, 7), nn.BatchNorm1d(5), nn.GELU())
     filters = find_filters(nn.ModuleDict({"embedding": nn.Linear(3, 2), "body": nn.Sequential(inner)}))
     assert filters.name == "body.0.0"
-    assert filters.activation is inner[2]
     assert not filters.is_rc
 
 
-def test_errors_name_the_way_out():
+class _LastFirst(nn.Module):
+    """Registers in another order than it calls, and has a side branch of 4 channels that reads no letters."""
+
+    def __init__(self):
+        super().__init__()
+        self.late = nn.Conv1d(4, 2, 1)
+        self.squeeze = nn.Conv1d(5, 4, 1)
+        self.first = nn.Conv1d(4, 5, 7)
+        self.unused = nn.Conv1d(4, 9, 3)
+
+    def forward(self, x):
+        return self.late(torch.sigmoid(self.squeeze(self.first(x)))).sum(2)
+
+
+def test_the_order_of_the_calls_counts_not_that_of_registration(dna):
+    assert find_filters(_LastFirst()).name == "late"
+    model = _LastFirst().train()
+    assert find_filters(model, x=dna(2, 20, 0)).name == "first"
+    assert model.training
+
+
+def test_finds_it_in_models_as_others_write_them(others, dna):
+    x = dna(2, 100, 0)
+    names = {
+        others.basset: "0",
+        others.DeepSEA: "conv1",
+        others.BPNet: "iconv",
+        others.ResidualStem: "stem",
+        lambda: others.Wrapped(others.basset()): "inside.1.0",
+    }
+    for build, name in names.items():
+        filters = find_filters(build(), x=x)
+        assert filters.name == name
+        assert filters.weight.shape[:2] == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("convolution", "expand"),
+    [
+        (nn.Conv2d(4, 5, (1, 7)), lambda x: x[:, :, None]),
+        (nn.Conv2d(4, 5, (7, 1)), lambda x: x[..., None]),
+        (nn.Conv2d(1, 5, (4, 7)), lambda x: x[:, None]),
+    ],
+)
+def test_two_dimensional_convolutions_along_one_axis(convolution, expand, dna):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = convolution
+
+        def forward(self, x):
+            return self.conv(expand(x)).flatten(1).sum(1)
+
+    x = dna(3, 20, 0)
+    filters = find_filters(Model(), x=x)
+    assert filters.weight.shape == (5, 4, 7)
+    expected = nn.functional.conv1d(x, filters.weight, convolution.bias)
+    torch.testing.assert_close(convolution(expand(x)).reshape(3, 5, 14), expected)
+
+
+def test_a_dilated_filter_stands_with_its_gaps(dna):
+    convolution = nn.Conv1d(4, 3, 5, dilation=3)
+    weight = find_filters(nn.Sequential(convolution)).weight
+    assert weight.shape == (3, 4, 13)
+    x = dna(2, 30, 0)
+    torch.testing.assert_close(nn.functional.conv1d(x, weight, convolution.bias), convolution(x))
+
+
+def test_are_letters(dna):
+    x = dna(2, 7, 0)
+    assert are_letters(x)
+    assert are_letters(x[:, None])
+    x[0, :, 3] = 0
+    assert are_letters(x)
+    assert not are_letters(x * 0.5)
+    assert not are_letters(torch.ones(2, 4, 7))
+    assert not are_letters(torch.zeros(2, 5, 7))
+    assert not are_letters(torch.zeros(2, 4))
+
+
+def test_errors_name_the_way_out(dna):
     with pytest.raises(InputError, match=r"no nn\.Conv1d or RCConv1d with 4 input channels.*layer=one of '0'"):
         find_filters(nn.Sequential(nn.Conv1d(8, 3, 5), nn.ReLU()))
     with pytest.raises(InputError, match="none here"):
         find_filters(nn.Linear(4, 3))
+    with pytest.raises(InputError, match=r"layer: got 'conv', expected the name of a convolution: '0'"):
+        find_filters(nn.Sequential(nn.Conv1d(4, 3, 5)), "conv")
+    with pytest.raises(InputError, match=r"kernels are of shape \(3, 4, 2, 5\), expected kernels along one axis"):
+        find_filters(nn.Sequential(nn.Conv2d(4, 3, (2, 5))))
+    with pytest.raises(InputError, match=r"got a model of type str, expected an nn\.Module"):
+        find_filters("model")
 
 
-def test_a_convolution_without_an_activation_module():
-    assert find_filters(nn.Sequential(nn.Conv1d(4, 3, 5), nn.Conv1d(3, 3, 5), nn.ReLU())).activation is None
+def test_a_model_that_cannot_be_run_is_told_in_one_line(dna):
+    model = nn.Sequential(nn.Conv1d(4, 3, 5), nn.Flatten(), nn.Linear(3 * 99, 1))
+    with pytest.raises(InputError, match=r"\(Sequential\) cannot be run on inputs of shape \(2, 4, 20\) .*args=") as e:
+        runs_on(model, dna(2, 20, 0))
+    assert "\n" not in str(e.value)
+    runs_on(model, dna(2, 103, 0))

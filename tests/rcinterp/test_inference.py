@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.inference import lent, one_thread, place_of, predict
+from rcinterp.inference import Caller, lent, one_thread, place_of, predict, profile_score, rows_of_args, split_args
 from rcinterp.models import compact_model
 
 
@@ -48,9 +48,85 @@ def test_place_of_a_model_without_parameters():
     assert place_of(nn.Linear(2, 3).double())[1] == torch.float64
 
 
-def test_batches_have_a_size():
+def test_further_inputs_go_with_their_sequences(dna):
+    class Model(nn.Module):
+        def forward(self, x, control, kind):
+            assert control.dtype == torch.float64  # as the sequences; the model has no parameters
+            assert kind.dtype == torch.int64
+            return x.sum((1, 2)) * 0 + control[:, 0] + 100 * kind[:, 0]
+
+    model = Model()
+    model.anchor = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    control, kind = torch.arange(7.0)[:, None], torch.ones(1, 3, dtype=torch.int64)
+    found = predict(model, dna(7, 20, 0), (control, kind), batch_size=3)
+    assert found[:, 0].tolist() == [100.0 + i for i in range(7)]
+
+
+def test_args_are_split_between_two_sets():
+    rows, one = torch.arange(5)[:, None], torch.full((1, 2), 9.0)
+    first, second = split_args((rows, one), 2, 3)
+    assert first[0].flatten().tolist() == [0, 1]
+    assert second[0].flatten().tolist() == [2, 3, 4]
+    assert (first[1].shape, second[1].shape) == ((2, 2), (3, 2))
+    assert rows_of_args(None, 3) == ()
+    with pytest.raises(
+        InputError, match=r"args: input 1 is \(2, 1\), expected a tensor of 5 rows.*or of 1 row for all"
+    ):
+        rows_of_args((rows, rows[:2]), 5)
+    with pytest.raises(InputError, match="args: input 0 is str"):
+        rows_of_args(("controls",), 5)
+
+
+def test_outputs_of_every_kind(dna):
+    x = dna(4, 20, 0)
+    profile = torch.rand(4, 3, 11)
+    outputs = {"profile": profile, "tuple": (profile, profile[:, :2, 0]), "flat": profile[:, 0, 0]}
+
+    class Model(nn.Module):
+        def __init__(self, output):
+            super().__init__()
+            self.output = output
+
+        def forward(self, x):
+            return self.output
+
+    torch.testing.assert_close(predict(Model(profile), x), profile.sum(2))
+    torch.testing.assert_close(predict(Model(outputs), x, func=lambda y: y["tuple"][1]), profile[:, :2, 0])
+    torch.testing.assert_close(predict(Model(outputs["flat"]), x), profile[:, :1, 0])
+    with pytest.raises(InputError, match=r"returned dict with 'profile', 'tuple', 'flat', expected one tensor"):
+        predict(Model(outputs), x)
+    with pytest.raises(
+        InputError, match=r"returned scores of shape \(3, 3, 11\) for 4 sequences, expected \(n, n_tasks"
+    ):
+        predict(Model(profile[:3]), x)
+    with pytest.raises(InputError, match=r"the func returned tuple"):
+        predict(Model(outputs), x, func=lambda y: y["tuple"])
+
+
+def test_profile_score_by_hand():
+    logits = torch.tensor([[[0.0, 1.0], [2.0, 1.0]]])
+    weights = logits.flatten().softmax(0)
+    assert profile_score(logits).item() == pytest.approx(float((weights * (logits.flatten() - 1)).sum()))
+    torch.testing.assert_close(profile_score(logits + 5), profile_score(logits))
+    gradient = torch.autograd.grad(profile_score(logits.requires_grad_()).sum(), logits)[0]
+    torch.testing.assert_close(gradient.flatten(), weights - weights.mean())
+
+
+def test_progress_stands_on_standard_error_if_asked_for(dna, capsys):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(80, 1))
+    predict(model, dna(6, 20, 0), batch_size=2)
+    assert capsys.readouterr() == ("", "")
+    predict(model, dna(6, 20, 0), batch_size=2, verbose=True)
+    shown = capsys.readouterr()
+    assert "predicting" in shown.err
+    assert shown.out == ""
+
+
+def test_bad_calls():
     with pytest.raises(InputError, match="batch_size: got 0, expected at least 1"):
         predict(nn.Flatten(), torch.zeros(2, 4, 5), batch_size=0)
+    with pytest.raises(InputError, match=r"got a model of type dict, expected an nn\.Module"):
+        Caller({})
 
 
 @pytest.fixture

@@ -1,0 +1,273 @@
+"""A convolution's activation, taken out of a model's own calculation and put back: for models however written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from rcinterp.errors import InputError
+from rcinterp.filters import FilterLayer
+
+At = Literal["activation", "convolution"]
+
+#: Functions that end a filter's linear part: what they return is the activation.
+_NONLINEAR = """
+    relu relu6 leaky_relu elu selu celu gelu silu mish sigmoid hardsigmoid tanh hardtanh softplus softsign hardswish
+    prelu rrelu threshold clamp clamp_min clip exp square
+"""
+#: Functions between a convolution and its activation that keep channels apart.
+_LINEAR = """
+    batch_norm layer_norm group_norm instance_norm rms_norm dropout dropout1d dropout2d alpha_dropout
+    feature_dropout feature_alpha_dropout add sub mul div true_divide iadd isub imul itruediv radd rsub rmul
+    contiguous clone to float half bfloat16 double type transpose permute swapaxes movedim squeeze unsqueeze view
+    reshape identity max_pool1d avg_pool1d max_pool2d avg_pool2d adaptive_max_pool1d adaptive_avg_pool1d detach
+"""
+
+
+@dataclass
+class _Chain:
+    """What one call of the convolution becomes, up to its activation.
+
+    Attributes
+    ----------
+    members : dict of int to Tensor
+        The tensors of the chain by their ids; kept alive, so that an id stays its own.
+    used : set of int
+        Ids of those that some function was called on.
+    found : str or None
+        Name of the nonlinearity that ends it.
+    branches : bool
+        Whether one before the activation is used twice, as in a residual stem.
+    """
+
+    members: dict[int, Tensor]
+    used: set[int] = field(default_factory=set)
+    found: str | None = None
+    branches: bool = False
+
+
+class _Follow(TorchFunctionMode):
+    """Follow a convolution's output through the functions of torch that a model calls, as modules or by name."""
+
+    def __init__(self, filters: FilterLayer) -> None:
+        super().__init__()
+        self.filters = filters
+        self.chains: list[_Chain] = []
+
+    def __enter__(self) -> Any:
+        self.handle = self.filters.convolution.register_forward_hook(lambda *call: self.start(call[2]))
+        return super().__enter__()  # type: ignore[no-untyped-call]  # so it is in torch
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self.handle.remove()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if self.chains and isinstance(output, Tensor):
+            given = {id(value) for value in _tensors((*args, *(kwargs or {}).values()))}
+            for chain in self.chains:
+                output = self._extend(chain, _name(func), given, output)
+        return output
+
+    def _extend(self, chain: _Chain, name: str, given: set[int], output: Tensor) -> Tensor:
+        """Let a chain go on by one function, if it is one of its own."""
+        own = given & chain.members.keys()
+        if not own:
+            return output
+        in_place = id(output) in own
+        chain.branches |= bool(own & chain.used)
+        if not in_place:
+            chain.used |= own
+        if chain.found is None and name in _NONLINEAR.split() and _has_channels(output, self.filters.n_channels):
+            chain.found = name
+            return self.at_activation(output, in_place)
+        if chain.found is None and name in _LINEAR.split():
+            chain.members[id(output)] = output
+        return output
+
+    def start(self, output: Tensor) -> Tensor:
+        """Begin a chain at a convolution's output."""
+        self.chains.append(_Chain({id(output): output}))
+        return output
+
+    def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
+        """Activation that takes this one's place."""
+        return output
+
+
+class Cut(_Follow):
+    """While a model runs, its activations are leaves of the graph, or are replaced; for use in a ``with``.
+
+    Parameters
+    ----------
+    place : Place
+        Where the cut is.
+    replace : callable, optional
+        ``replace(i, activation)``: what takes the place of the i-th activation of this run. By default the activation
+        itself, detached, with gradient.
+
+    Attributes
+    ----------
+    taken : list of Tensor, shape (rows, channels, ...)
+        One a call of the convolution.
+    """
+
+    def __init__(self, place: "Place", replace: Callable[[int, Tensor], Tensor] | None = None) -> None:
+        super().__init__(place.filters)
+        self.place = place
+        self.replace = replace
+        self.taken: list[Tensor] = []
+
+    def start(self, output: Tensor) -> Tensor:
+        """Begin a chain, or cut here."""
+        return self._cut(output) if self.place.at == "convolution" else super().start(output)
+
+    def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
+        """Cut."""
+        cut = self._cut(output)
+        if not in_place:
+            return cut
+        with torch.enable_grad():
+            return output.copy_(cut)  # a model that changes a tensor in place goes on with that very tensor
+
+    def _cut(self, output: Tensor) -> Tensor:
+        if self.replace is not None:
+            self.taken.append(output)
+            return self.replace(len(self.taken) - 1, output)
+        leaf = output.detach().requires_grad_()
+        self.taken.append(leaf)
+        return leaf.clone()  # a leaf must not be changed in place
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer's activation is cut out of the model's calculation.
+
+    Attributes
+    ----------
+    filters : FilterLayer
+    at : "activation" or "convolution"
+        After the first nonlinearity that the convolution's output goes through, or at that output itself.
+    reason : str
+        Why it is the convolution's output although the activation was asked for; else empty.
+    channel_axis : int
+        Of the activation.
+    by_block : bool
+        Where the convolution reads more rows than there are sequences (a model of both strands): whether these are one
+        block after the other, and not the strands of each sequence side by side.
+    """
+
+    filters: FilterLayer
+    at: At
+    reason: str = ""
+    channel_axis: int = 1
+    by_block: bool = True
+
+    def to_sequences(self, activation: Tensor, n: int) -> Tensor:
+        """(rows, ...) -> (n, rows a sequence, ...)."""
+        shape = activation.shape[1:]
+        if self.by_block:
+            return activation.reshape(-1, n, *shape).transpose(0, 1)
+        return activation.reshape(n, -1, *shape)
+
+    def to_rows(self, activation: Tensor) -> Tensor:
+        """(n, rows a sequence, ...) -> (rows, ...): the inverse of `to_sequences`."""
+        return (activation.transpose(0, 1) if self.by_block else activation).flatten(0, 1)
+
+    def by_channel(self, values: Sequence[Tensor], n: int) -> Tensor:
+        """Add up values of the activations' shape to (n, channels), one row a sequence, in float64 on the CPU."""
+        summed = [
+            self.to_sequences(value.movedim(self.channel_axis, 1), n).flatten(3).sum((1, 3), dtype=torch.float64)
+            for value in values
+        ]
+        return torch.stack(summed).sum(0).cpu()
+
+
+def find_place(filters: FilterLayer, at: At, call: Callable[[], Tensor]) -> Place:
+    """Where to cut, found by two runs of the model.
+
+    Parameters
+    ----------
+    filters : FilterLayer
+    at : "activation" or "convolution"
+    call : callable
+        Runs the model on a few sequences and returns their scores, (n,).
+
+    Raises
+    ------
+    InputError
+        If `at` is neither, or the model does not use the layer.
+
+    Notes
+    -----
+    The functions that the model calls, through modules or by name, are followed from the convolution's output on,
+    through norms, dropout and pooling, to the first nonlinearity. If the output is used on a second way before it (the
+    skip of a residual stem), or is not followed by one, only the convolution's own output holds all that the filter
+    gives, and the cut is there.
+    """
+    if at not in ("activation", "convolution"):
+        raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
+    with _Follow(filters) as follow, torch.no_grad():
+        call()
+    if not follow.chains:
+        raise InputError(
+            f"the model did not use {filters.name!r} on these sequences; name another layer, layer=..., from "
+            "model.named_modules()."
+        )
+    reason = ""
+    if at == "activation" and any(chain.branches for chain in follow.chains):
+        reason = "its output is used on a second way before a nonlinearity"
+    elif at == "activation" and any(chain.found is None for chain in follow.chains):
+        reason = "no nonlinearity follows it"
+    place = Place(filters, "convolution" if reason else at, reason)
+    with torch.enable_grad(), Cut(place) as cut:
+        score = call()
+    axis = _channel_axis(cut.taken[0], filters)
+    return replace(place, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, score, filters))
+
+
+def _has_channels(activation: Tensor, n_channels: int) -> bool:
+    return activation.dim() >= 3 and n_channels in activation.shape[1:]
+
+
+def _channel_axis(activation: Tensor, filters: FilterLayer) -> int:
+    """Axis 1, unless a model moved its channels before the nonlinearity."""
+    return next(axis for axis in range(1, activation.dim()) if activation.shape[axis] == filters.n_channels)
+
+
+def _rows_in_blocks(taken: Sequence[Tensor], score: Tensor, filters: FilterLayer) -> bool:
+    """Whether row i of the activation belongs to sequence i modulo n (else to i // (rows / n))."""
+    rows, n = len(taken[0]), len(score)
+    if n == 1 or all(len(activation) == n for activation in taken) or not score.requires_grad:
+        return True
+    if any(len(activation) != rows for activation in taken) or rows % n:
+        raise InputError(
+            f"layer {filters.name!r} reads {rows} rows for {n} sequences, expected a multiple of {n}: what belongs to "
+            "which sequence cannot be told. Name another layer."
+        )
+    gradients = torch.autograd.grad(score[0], list(taken), allow_unused=True)
+    touched = sum(g.abs().flatten(1).sum(1) for g in gradients if g is not None)
+    assert isinstance(touched, Tensor)
+    own = torch.zeros(rows, dtype=torch.bool, device=touched.device)
+    own[::n] = True
+    return not bool(touched[~own].any())
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    """Tensors among a function's arguments, lists of them included."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += _tensors(value)
+    return found
+
+
+def _name(func: Any) -> str:
+    """``relu`` for torch.relu, Tensor.relu_, functional.relu, Tensor.__iadd__ ..."""
+    return str(getattr(func, "__name__", "")).strip("_")

@@ -1,0 +1,127 @@
+"""How sure a difference of means is: bootstrap intervals, permutation p-values, q-values; for many columns at once."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
+
+from rcinterp.errors import InputError
+
+#: Bootstrap samples, and the fewest permutations.
+N_RESAMPLES = 1000
+#: Permutations a column at least, so that one true column among many can reach q = 0.05: p may be as small as 1/40 of
+#: 1/n_columns, and q = p · n_columns then 0.025.
+PERMUTATIONS_A_COLUMN = 40
+
+_CHUNK = 250  # resamples at a time: (chunk, N) weights are held in memory
+
+
+class Interval(NamedTuple):
+    """Lower and upper limits, (F,) each."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def bootstrap_difference(
+    positive: ArrayLike, negative: ArrayLike, *, seed: int, n_resamples: int = N_RESAMPLES, level: float = 0.95
+) -> Interval:
+    """Percentile bootstrap interval of the difference of the means of two samples, column by column.
+
+    Parameters
+    ----------
+    positive, negative : array-like, shapes (N, F) and (M, F)
+        One row a sequence. Each sample is drawn again with replacement by itself; all columns with the same draws.
+    seed : int
+    n_resamples : int
+    level : float
+        Coverage, in (0, 1).
+
+    Returns
+    -------
+    Interval
+        Quantiles (1 - level)/2 and (1 + level)/2 of ``mean(positive*) - mean(negative*)``.
+
+    References
+    ----------
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 16.
+    """
+    first, second = _check(positive, negative, n_resamples)
+    if not 0 < level < 1:
+        raise InputError(f"level: got {level}, expected a coverage between 0 and 1, e.g. 0.95.")
+    rng = np.random.default_rng((seed, 0))
+    differences = _drawn_means(first, rng, n_resamples) - _drawn_means(second, rng, n_resamples)
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Interval(low, high)
+
+
+def permutation_p_values(
+    positive: ArrayLike, negative: ArrayLike, *, seed: int, n_permutations: int | None = None
+) -> NDArray[np.float64]:
+    """Two-sided p-value of the difference of means if the labels mean nothing, column by column.
+
+    Parameters
+    ----------
+    positive, negative : array-like, shapes (N, F) and (M, F)
+        One row a sequence.
+    seed : int
+    n_permutations : int, optional
+        Of the labels; `N_RESAMPLES`, or `PERMUTATIONS_A_COLUMN` · F if that is more, when not given.
+
+    Returns
+    -------
+    ndarray, shape (F,)
+        ``(1 + number of |permuted| >= |observed|) / (1 + n)``, in (0, 1]; 1 for a column of equal values.
+
+    References
+    ----------
+    Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39.
+    """
+    first, second = _check(positive, negative, 1 if n_permutations is None else n_permutations)
+    n_columns = first.shape[1]
+    n_permutations = n_permutations or max(N_RESAMPLES, PERMUTATIONS_A_COLUMN * n_columns)
+    both = np.concatenate([first, second])
+    both = both - both.mean(0)  # the difference does not change, its rounding does
+    n, total = len(first), len(both)
+    observed = np.abs(both[:n].mean(0) - both[n:].mean(0))
+    tie = 1e-9 * np.abs(both).max(0, initial=0.0)
+    rng = np.random.default_rng((seed, 1))
+    exceeding = np.zeros(n_columns)
+    labels = np.zeros(total, dtype=np.float64)
+    labels[:n] = 1.0
+    for done in range(0, n_permutations, _CHUNK):
+        drawn = np.tile(labels, (min(_CHUNK, n_permutations - done), 1))
+        sums = rng.permuted(drawn, axis=1, out=drawn) @ both  # of the first class; those of the other are minus these
+        exceeding += (np.abs(sums * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
+    return np.asarray((1 + exceeding) / (1 + n_permutations))
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+    """q-values: the smallest false discovery rate at which each p-value is significant (Benjamini & Hochberg 1995)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    return np.asarray(false_discovery_control(p)) if p.size else p
+
+
+def _drawn_means(sample: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
+    """Means of samples drawn with replacement, (n_resamples, F): counts of the rows times the rows."""
+    n, means = len(sample), []
+    for done in range(0, n_resamples, _CHUNK):
+        size = min(_CHUNK, n_resamples - done)
+        rows = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        counts = np.bincount(rows.ravel(), minlength=size * n).reshape(size, n)
+        means.append(counts.astype(np.float64) @ sample / n)
+    return np.concatenate(means)
+
+
+def _check(
+    positive: ArrayLike, negative: ArrayLike, n_resamples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = (np.asarray(sample, dtype=np.float64) for sample in (positive, negative))
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or not len(first) or not len(second):
+        raise InputError(
+            f"got samples of shape {first.shape} and {second.shape}, expected (N, F) and (M, F), at least one row each."
+        )
+    if n_resamples < 1:
+        raise InputError(f"got {n_resamples} resamples, expected at least 1.")
+    return first, second

@@ -1,0 +1,167 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from rcinterp.activations import Cut, find_place
+from rcinterp.errors import InputError
+from rcinterp.filters import find_filters
+from rcinterp.inference import Caller
+from rclayers import Conjoined, RCConv1d
+
+
+class _Tail(nn.Module):
+    """A convolution, what `middle` does, and a head; `middle` gets the convolution's output and the module."""
+
+    def __init__(self, middle, n_channels=5):
+        super().__init__()
+        self.conv = nn.Conv1d(4, n_channels, 7)
+        self.norm = nn.BatchNorm1d(n_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.norm_last = nn.LayerNorm(n_channels)
+        self.next = nn.Conv1d(n_channels, n_channels, 3, padding=1)
+        self.head = nn.Linear(n_channels, 2)
+        self.middle = middle
+
+    def forward(self, x):
+        return self.head(self.middle(self, self.conv(x)).mean(2))
+
+
+def _place(model, x, at="activation"):
+    caller = Caller(model.eval(), target=1)
+    return find_place(find_filters(model, x=x), at, lambda: caller.scores([x])), caller
+
+
+def _ignores_the_result(model, y):
+    functional.relu(y, inplace=True)
+    return y
+
+
+ACTIVATED = {
+    "functional": lambda model, y: functional.relu(model.norm(y)),
+    "tensor method": lambda model, y: model.norm(y).relu(),
+    "in place": lambda model, y: model.relu(model.norm(y)),
+    "in place, by name": lambda model, y: torch.relu_(model.norm(y)),
+    "result ignored": _ignores_the_result,
+    "gelu": lambda model, y: functional.gelu(y),
+    "exponential": lambda model, y: torch.exp(model.norm(y) / 10),
+    "clamp": lambda model, y: model.norm(y).clamp(min=0),
+    "pooled first": lambda model, y: functional.relu(functional.max_pool1d(y, 3)),
+    "dropout": lambda model, y: functional.relu(functional.dropout(model.norm(y), 0.5, model.training)),
+    "channels last": lambda model, y: functional.relu(model.norm_last(y.transpose(1, 2))).transpose(1, 2),
+    "one module twice": lambda model, y: model.relu(model.next(model.relu(y))),
+    "skip after it": lambda model, y: (lambda a: a + functional.relu(model.next(a)))(functional.relu(y)),
+}
+AT_THE_CONVOLUTION = {
+    "residual stem": (lambda model, y: y + functional.relu(model.norm(y)), "second way"),
+    "residual stem, in place": (lambda model, y: y.clone().add_(model.relu(model.norm(y))), "second way"),
+    "swish by hand": (lambda model, y: y * torch.sigmoid(y), "second way"),
+    "no nonlinearity": (lambda model, y: model.norm(y), "no nonlinearity follows it"),
+    "another convolution first": (lambda model, y: functional.relu(model.next(y)), "no nonlinearity follows it"),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATED)
+def test_finds_the_activation(name, dna):
+    torch.manual_seed(0)
+    model = _Tail(ACTIVATED[name])
+    place, caller = _place(model, x := dna(3, 20, 0))
+    assert (place.at, place.reason) == ("activation", "")
+    expected = caller.scores([x])
+    with Cut(place) as cut:
+        score = caller.scores([x])
+    torch.testing.assert_close(score, expected)
+    assert len(cut.taken) == 1
+    assert cut.taken[0].is_leaf
+    assert torch.autograd.grad(score.sum(), cut.taken)[0].abs().sum() > 0
+    assert place.channel_axis == (2 if name == "channels last" else 1)
+
+
+@pytest.mark.parametrize("name", AT_THE_CONVOLUTION)
+def test_cuts_at_the_convolution_where_the_activation_is_not_all(name, dna):
+    torch.manual_seed(0)
+    middle, reason = AT_THE_CONVOLUTION[name]
+    model = _Tail(middle)
+    place, caller = _place(model, x := dna(3, 20, 0))
+    assert place.at == "convolution"
+    assert reason in place.reason
+    with Cut(place) as cut:
+        caller.scores([x])
+    torch.testing.assert_close(cut.taken[0].detach(), model.conv(x).detach())
+
+
+def test_asked_for_the_convolution(dna):
+    place, _ = _place(_Tail(ACTIVATED["functional"]), dna(2, 20, 0), "convolution")
+    assert (place.at, place.reason) == ("convolution", "")
+
+
+@pytest.mark.parametrize("name", [*ACTIVATED, *AT_THE_CONVOLUTION])
+def test_replacing_an_activation_by_itself_changes_nothing_and_by_zeros_everything(name, dna):
+    torch.manual_seed(0)
+    middle = ACTIVATED.get(name) or AT_THE_CONVOLUTION[name][0]
+    model = _Tail(middle)
+    place, caller = _place(model, x := dna(3, 20, 0))
+    expected = caller.scores([x])
+    with torch.no_grad(), Cut(place, lambda i, activation: activation.clone()):
+        torch.testing.assert_close(caller.scores([x]), expected)
+    with torch.no_grad(), Cut(place, lambda i, activation: torch.zeros_like(activation)):
+        silent = caller.scores([x])
+    torch.testing.assert_close(silent, silent[:1].expand(3))  # nothing of the sequences is left
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_rows_of_models_that_read_both_strands(interleaved, dna):
+    class Interleaved(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            both = torch.stack([x, x.flip(1, 2)], 1).flatten(0, 1)
+            return self.model(both).view(len(x), 2, -1).mean(1)
+
+    torch.manual_seed(0)
+    inner = _Tail(ACTIVATED["functional"])
+    model = Interleaved(inner) if interleaved else Conjoined(inner)
+    place, _ = _place(model, x := dna(3, 20, 0))
+    assert place.by_block is not interleaved
+    rows = torch.arange(6.0)[:, None, None].expand(6, 5, 2)
+    expected = torch.tensor([0 + 1, 2 + 3, 4 + 5] if interleaved else [0 + 3, 1 + 4, 2 + 5]) * 2.0
+    torch.testing.assert_close(place.by_channel([rows], 3), expected.double()[:, None].expand(3, 5))
+    torch.testing.assert_close(place.to_rows(place.to_sequences(rows, 3)), rows)
+    assert len(x) == 3
+
+
+def test_rows_that_belong_to_no_sequence_are_refused(dna):
+    class Odd(_Tail):
+        def forward(self, x):
+            return super().forward(torch.cat([x, x[:1]]))[: len(x)]
+
+    with pytest.raises(InputError, match=r"reads 4 rows for 3 sequences, expected a multiple of 3"):
+        _place(Odd(ACTIVATED["functional"]), dna(3, 20, 0))
+
+
+def test_an_rc_layer_and_a_layer_that_is_not_used(dna):
+    model = nn.Sequential(RCConv1d(4, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(96, 2))
+    place, _ = _place(model, x := dna(2, 20, 0))
+    assert place.filters.n_channels == 6
+    assert place.at == "activation"
+
+    class Unused(nn.Sequential):
+        def forward(self, x):
+            return x.sum(2)
+
+    unused = Unused(nn.Conv1d(4, 3, 5))
+    with pytest.raises(InputError, match="did not use '0' on these sequences"):
+        find_place(find_filters(unused), "activation", lambda: unused(x).sum(1))
+    with pytest.raises(InputError, match="at: got 'relu', expected 'activation' or 'convolution'"):
+        _place(model, x, "relu")
+
+
+def test_no_hook_is_left(dna):
+    model = _Tail(ACTIVATED["functional"])
+    place, caller = _place(model, x := dna(2, 20, 0))
+    with pytest.raises(KeyError), Cut(place):
+        raise KeyError
+    caller.scores([x])
+    assert not model.conv._forward_hooks

@@ -1,0 +1,169 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from rcinterp.contributions import contributions_of
+from rcinterp.errors import InputError
+from rcinterp.inference import Caller
+from rcinterp.models import compact_model
+from rcinterp.sites import find_sites, receptive_field
+from rclayers import Conjoined
+
+GATTACA = torch.nn.functional.one_hot(torch.tensor([2, 0, 3, 3, 0, 1, 0]), 4).T.float()
+
+
+@pytest.fixture
+def gattaca():
+    """A one-layer model whose first filter is GATTACA, the second its reverse, the third the same everywhere."""
+
+    def build(rc):
+        model = compact_model(1, 3, 41, rc=rc, widths=(7,), pool=5, stride=5)
+        with torch.no_grad():
+            model.conv1.weight[0] = GATTACA
+            model.conv1.weight[1] = GATTACA.flip(1)
+            model.conv1.weight[2] = 1.0
+        return model
+
+    return build
+
+
+def _occurrences(x):
+    """Sequence, start and strand of every GATTACA of each sequence, by comparing strings."""
+    letters = ["".join("ACGT"[i] for i in row) for row in x.argmax(1).tolist()]
+    return {
+        (i, start, strand)
+        for i, text in enumerate(letters)
+        for strand, word in (("+", "GATTACA"), ("-", "TGTAATC"))
+        for start in range(35)
+        if text[start : start + 7] == word
+    }
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_finds_what_was_planted(rc, gattaca, planted):
+    x = planted(40, 0).x
+    sites = find_sites(gattaca(rc), x, threshold=1.0)
+    own = sites[sites["filter"] == "filter_0"]
+    found = set(zip(own["sequence"], own["start"], own["strand"], strict=True))
+    expected = {site for site in _occurrences(x) if rc or site[2] == "+"}
+    assert found <= expected
+    assert {site[0] for site in found} == {site[0] for site in expected}  # the best one of each sequence
+    assert (own["end"] - own["start"] == 7).all()
+    assert "filter_2" not in set(sites["filter"])  # centred, it prefers nothing
+    assert list(sites.columns) == ["filter", "sequence", "start", "end", "strand", "score"]
+
+
+def test_names_and_coordinates(gattaca, planted):
+    x = planted(6, 0).x
+    strings = ["".join("ACGT"[i] for i in row) for row in x.argmax(1).tolist()]
+    names = [f"chr{i}:{100 * i}-{100 * i + 41}" for i in range(5)] + ["chr9:1000-1041(-)"]
+    sites = find_sites(gattaca(True), pd.Series(strings, index=names), threshold=0.3)
+    assert sites["name"].tolist() == [names[i] for i in sites["sequence"]]
+    forward = sites[sites["sequence"] < 5]
+    assert (forward["chrom_start"] == 100 * forward["sequence"] + forward["start"]).all()
+    assert (forward["chrom"] == "chr" + forward["sequence"].astype(str)).all()
+    assert (forward["chrom_strand"] == forward["strand"]).all()
+    backward = sites[sites["sequence"] == 5]
+    assert len(backward)
+    assert (backward["chrom_end"] == 1041 - backward["start"]).all()
+    assert (backward["chrom_strand"] != backward["strand"]).all()
+    other = find_sites(gattaca(True), pd.Series(strings, index=["a", "b", "c", "d", "e", "f"]))
+    assert list(other.columns)[-1] == "name"
+
+
+def _deep():
+    """Two convolutions with a pooling between: the second one's filters see 7 + 2·2 + 1 bp, every second base."""
+    torch.manual_seed(0)
+    first = [nn.Conv1d(4, 5, 7, padding=3), nn.ReLU(), nn.MaxPool1d(2)]
+    return nn.Sequential(*first, nn.Conv1d(5, 3, 3), nn.ReLU(), nn.AdaptiveMaxPool1d(1))
+
+
+def _place(model, x, layer):
+    caller = Caller(model.eval(), func=lambda y: y.flatten(1).sum(1))
+    return caller, contributions_of(caller, x, None, layer, "gradient_x_activation", "activation").place
+
+
+def test_receptive_field_by_arithmetic(dna):
+    x = dna(2, 40, 0)
+    caller, place = _place(_deep(), x, "3")
+    with caller.borrowed():
+        width, starts = receptive_field(caller, place, x)
+    assert width == 7 + 2 * 2 + 1
+    assert starts.tolist() == list(range(-3, -3 + 2 * 18, 2))
+    caller, place = _place(_deep(), x, "0")
+    with caller.borrowed():
+        width, starts = receptive_field(caller, place, x)
+    assert (width, starts.tolist()) == (7, list(range(-3, 37)))
+
+
+def test_a_deep_layer_reads_what_its_site_shows(dna):
+    """The site alone, in a sequence without letters, gives the filter the same activation."""
+    x, model = dna(30, 40, 1), _deep()
+    sites = find_sites(model, x, "3", threshold=0.2)
+    assert set(sites["filter"]) == {"filter_0", "filter_1", "filter_2"}
+    model.eval()
+    for row in sites.to_dict("records"):
+        alone = torch.zeros(1, 4, 40)
+        alone[0, :, row["start"] : row["end"]] = x[row["sequence"], :, row["start"] : row["end"]]
+        with torch.no_grad():
+            activation = model[:5](alone)[0, int(row["filter"][-1])]
+        assert activation[(row["start"] + 3) // 2].item() == pytest.approx(row["score"], abs=1e-5)
+    assert (sites["start"] >= 0).all()
+    assert (sites["end"] <= 40).all()
+
+
+def test_deep_sites_of_an_rc_model_turn_with_the_sequence(dna):
+    torch.manual_seed(0)
+    model = compact_model(2, 3, 41, widths=(8, 5), pool=6, stride=4)
+    x = dna(20, 41, 0)
+    forward, reverse = find_sites(model, x, "conv2"), find_sites(model, x.flip(1, 2), "conv2")
+    keys = ["filter", "sequence"]
+    both = forward.merge(reverse, on=keys, suffixes=("", "_rc"))
+    assert len(both) == len(forward) > 20
+    assert (both["start_rc"] == 41 - both["end"]).all()
+    assert (both["strand_rc"] != both["strand"]).all()
+    assert (forward["end"] - forward["start"] == 12).all()
+    assert set(forward["strand"]) == {"+", "-"}
+
+
+def test_sites_of_a_conjoined_model_are_those_of_its_model(gattaca, planted):
+    inner, x = gattaca(False), planted(12, 0).x
+    pd.testing.assert_frame_equal(find_sites(Conjoined(inner), x), find_sites(inner, x))
+
+
+def test_a_model_that_turns_its_input_is_refused(gattaca, planted):
+    class Turned(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(x.flip(1))
+
+    with pytest.raises(InputError, match=r"'model\.conv1' reads letters in another order or orientation"):
+        find_sites(Turned(gattaca(False)), planted(4, 0).x)
+
+
+def test_a_model_that_crops_or_pads_its_input_is_read(gattaca, planted):
+    class Cropped(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(x[:, :, 4:45])
+
+    x = torch.cat([torch.zeros(8, 4, 4), planted(8, 0).x, torch.zeros(8, 4, 3)], 2)
+    inner = find_sites(gattaca(False), planted(8, 0).x)
+    outer = find_sites(Cropped(gattaca(False)), x)
+    np.testing.assert_array_equal(outer["start"], inner["start"] + 4)
+
+
+def test_what_has_no_sites_is_refused(gattaca, planted, dna):
+    attention = nn.Sequential(nn.Conv1d(4, 5, 7), nn.InstanceNorm1d(5), nn.ReLU(), nn.Conv1d(5, 3, 3), nn.ReLU())
+    with pytest.raises(InputError, match=r"'3' sees 30 of 30 bp at once.*name an earlier layer"):
+        find_sites(attention, dna(2, 30, 0), "3")
+    with pytest.raises(InputError, match=r"threshold=2, expected a share of the best score, 0 to 1"):
+        find_sites(gattaca(True), planted(4, 0).x, threshold=2)
