@@ -4,7 +4,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,30 +15,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.centring import mean_center
-from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table, format_matches
-from rcinterp.contributions import filter_contributions
+from rcinterp.comparison import (
+    MAX_QUERY_WIDTH,
+    UninformativeMotifWarning,
+    best_matches,
+    compare_motifs,
+    empty_table,
+    format_matches,
+)
+from rcinterp.contributions import Baseline, Method, contributions_of, filter_contributions
 from rcinterp.datasets import check_disjoint
 from rcinterp.errors import InputError
-from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
-from rcinterp.filters import FilterLayer, find_filters
-from rcinterp.inference import predict
+from rcinterp.faithfulness import Faithfulness, faithfulness
+from rcinterp.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
+from rcinterp.filters import FilterLayer
+from rcinterp.inference import Args, Caller, Func, split_args
 from rcinterp.logos import plot_filters
 from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites, write_meme
 from rcinterp.palindromes import find_palindromes
 from rcinterp.report import Section, filter_section, write_report
-from rcinterp.sequences import SequenceInput, as_one_hot
+from rcinterp.sequences import SequenceInput, as_one_hot, names_of
+from rcinterp.sites import THRESHOLD, BestSites, best_sites_of, check_threshold, reads_letters
+from rcinterp.triage import triage_palindromes
+from rcinterp.verdicts import SCORE_Q_VALUE, refusal, verdict
 
-#: A filter is called a palindrome above this similarity to its own reverse complement; 30 % of the ENCODE motifs are.
-PALINDROME_SIMILARITY = 0.8
-#: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
-MATCH_Q_VALUE = 0.01
-#: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
-#: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike: such
-#: filters gained up to 1.0 bits, and filters that had learned CTCF 2.8 to 11 (docs/motifs.md).
-MIN_GAIN = 2.0
-#: A filter whose score is smaller than this share of the largest is called negligible.
-NEGLIGIBLE_SHARE = 0.05
+MotifsFrom = Literal["sites", "weights", "likelihood"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,32 +50,49 @@ class Interpretation:
     Attributes
     ----------
     table : DataFrame
-        One row a filter, the largest contribution first: filter, score, mean_positive, mean_negative (units of the
-        logit), similarity, palindrome_p, palindrome_axis (of the filter and its reverse complement), sites_in (the
-        class that the motif's sites come from), n_sites, information (bits, of the motif), other_information (bits, of
-        the same filter's sites in the other class), best_match, orientation, p_value, q_value, match_similarity (of
-        the best match to its own reverse complement), verdict.
-    contributions, palindromes, matches : DataFrame
-        As `filter_contributions`, `find_palindromes` and `compare_motifs` return them.
+        One row a filter, the largest contribution first: filter; score, mean_positive, mean_negative, score_low and
+        score_high (95 % interval), in units of the logit; score_p, score_q (permutation), active_share, strand_balance,
+        as in `filter_contributions`; similarity, palindrome_p, palindrome_axis (of the filter and its reverse
+        complement), triage and triage_motif (`triage_palindromes`); sites_in (the class that the motif's sites come
+        from), n_sites, information (bits, of the motif), other_information (bits, of the same filter's sites in the
+        other class); best_match, orientation, p_value, q_value (of the motif), match_similarity (of the best match to
+        its own reverse complement); verdict.
+    contributions, palindromes, matches, triage, sites : DataFrame
+        As `filter_contributions`, `find_palindromes`, `compare_motifs`, `triage_palindromes` and `find_sites` return
+        them; sites only of the class that the motif comes from, which is a column ``sites_in``.
     filters : dict of str to ndarray, shape (4, W)
-        Mean-centred weights.
+        Mean-centred weights; of a layer that does not read letters, its motifs in bits.
     ppms : dict of str to ndarray, shape (4, W)
         The motifs that were compared: letter probabilities.
     scores : dict of str to float
         auroc and auprc of the model on the sequences given.
+    faithfulness : Faithfulness or None
+        How well the contributions predict exact ablation; None if it was not asked for.
+    layer : str
+        Name of the convolution.
+    unit : "weight" or "bits"
+        Of `filters`.
+    length : int
+        Of the sequences, in bp.
     """
 
     table: pd.DataFrame
     contributions: pd.DataFrame
     palindromes: pd.DataFrame
     matches: pd.DataFrame
+    triage: pd.DataFrame
+    sites: pd.DataFrame
     filters: dict[str, NDArray[np.float64]]
     ppms: dict[str, NDArray[np.float64]]
     scores: dict[str, float]
+    faithfulness: Faithfulness | None
+    layer: str
+    unit: str
+    length: int
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
-        return plot_filters(self.filters, self.table, max_filters=max_filters, ylabel="weight")
+        return plot_filters(self.filters, self.table, max_filters=max_filters, ylabel=self.unit)
 
     def to_meme(self, path: str | os.PathLike[str]) -> None:
         """Write the filters' motifs to a MEME file, with their numbers of sites; filters without sites are left out."""
@@ -94,9 +113,10 @@ class Interpretation:
         write_report(path, title, [self.section("")])
 
     def save(self, folder: str | os.PathLike[str], title: str = "Filters") -> Path:
-        r"""Write filters.tsv (the table), contributions.tsv, palindromes.tsv, matches.tsv, logos and report.html.
+        r"""Write filters.tsv (the table), its parts as .tsv, sites.bed, logos and report.html.
 
-        filters.meme holds the motif of every filter that has sites, the refused ones too; it is not written if there is
+        The parts are contributions, palindromes, triage, matches and sites; sites.bed is written where the sequences'
+        names hold coordinates, and faithfulness.tsv where it was measured. filters.meme holds the motif of every filter that has sites, the refused ones too; it is not written if there is
         none. Queries without a p-value stand in lines that begin with # at the end of matches.tsv
         (``pandas.read_csv(..., sep="\t", comment="#")``).
 
@@ -110,6 +130,13 @@ class Interpretation:
         self.table.to_csv(folder / "filters.tsv", sep="\t", index=False)
         self.contributions.to_csv(folder / "contributions.tsv", sep="\t", index=False)
         self.palindromes.to_csv(folder / "palindromes.tsv", sep="\t", index=False)
+        self.triage.to_csv(folder / "triage.tsv", sep="\t", index=False)
+        self.sites.to_csv(folder / "sites.tsv", sep="\t", index=False, float_format="%.6g")
+        if "chrom" in self.sites:
+            bed = self.sites[["chrom", "chrom_start", "chrom_end", "filter", "score", "chrom_strand"]]
+            bed.to_csv(folder / "sites.bed", sep="\t", index=False, header=False, float_format="%.6g")
+        if self.faithfulness is not None:
+            self.faithfulness.table.to_csv(folder / "faithfulness.tsv", sep="\t", index=False)
         (folder / "matches.tsv").write_text(format_matches(self.matches), encoding="utf-8")
         if self._n_sites():
             self.to_meme(folder / "filters.meme")
@@ -122,7 +149,21 @@ class Interpretation:
 
     def section(self, heading: str) -> Section:
         """Part of a report, for `rcinterp.report.write_report`."""
-        return filter_section(heading, self.table, self.filters, self.ppms, self.scores)
+        return filter_section(heading, self.table, self.filters, self.ppms, self.notes(), self.sites, self.length)
+
+    def notes(self) -> list[str]:
+        """Sentences that belong to every report: how good the model is, what was scored how, and how faithfully."""
+        attrs = self.contributions.attrs
+        said = [
+            f"On these sequences the model reaches auROC {self.scores['auroc']:.4f} and auPRC "
+            f"{self.scores['auprc']:.4f}.",
+            f"Layer {self.layer}, {len(self.table)} filters; contribution by {attrs['method'].replace('_', ' ')} at the "
+            f"{attrs['at']}; {int((self.table['score_q'] <= SCORE_Q_VALUE).sum())} of them are significant (q <= "
+            f"{SCORE_Q_VALUE:g}).",
+        ]
+        if self.faithfulness is not None:
+            said.append(f"Faithfulness: {self.faithfulness}.")
+        return said
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, float_format="{:.3g}".format))
@@ -136,28 +177,47 @@ def interpret(
     layer: str | None = None,
     target: int = 0,
     *,
-    motifs_from: Literal["sites", "weights"] = "sites",
+    motifs_from: MotifsFrom = "sites",
+    method: Method = "gradient_x_activation",
+    baseline: Baseline = "zero",
+    threshold: float = THRESHOLD,
+    measure_faithfulness: bool = True,
+    args: Args = None,
+    func: Func | None = None,
+    seed: int = 0,
     batch_size: int = 100,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
 ) -> Interpretation:
-    """Every filter of a model's first layer: how much it contributes, whether it is a palindrome, which motif it is.
+    """Every filter of a layer: how much it contributes, how sure that is, whether it is a palindrome, which motif it is.
 
     Parameters
     ----------
     model : nn.Module
-        (n, 4, L) -> logits (n, n_tasks); comes back as it was.
-    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of str
-        Best taken from sequences that the model was not trained on.
+        Any model of sequences (n, 4, L) -> logits (n, n_tasks), (n,), or a profile (n, n_tasks, positions); comes back
+        as it was.
+    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list or Series of str
+        Best taken from sequences that the model was not trained on. Names such as ``chr1:1000-1200`` give the sites
+        coordinates.
     motifs : "encode", a path, or dict of str to (4, W) PPM
         Known motifs, as in `load_motifs`.
     layer : str, optional
-        Name of the convolution; the first one over the sequence when not given. It must read one-hot letters.
+        Name of the convolution, as in ``model.named_modules()``; the first one over the sequence when not given. A
+        deeper layer's filters are known by their sites alone.
     target : int
         Which logit.
-    motifs_from : "sites" or "weights"
+    motifs_from : "sites", "weights" or "likelihood"
         How a filter becomes the motif that is compared: from its best-scoring sites (`sites_to_ppms`) in the
-        class, positives or negatives, whose sites hold more information; or from its weights alone (`weights_to_ppm`).
-    batch_size : int
-        Sequences at a time.
+        class, positives or negatives, whose sites hold more information; from its weights alone (`weights_to_ppm`); or
+        from its weights, at the scale under which those sites are most likely.
+    method, baseline : str
+        How contributions are measured, as in `filter_contributions`.
+    threshold : float
+        Share of a filter's best score that a site must reach.
+    measure_faithfulness : bool
+        Whether to compare the contributions with exact ablation (`faithfulness`).
+    args, func, seed, batch_size, device, verbose
+        As in `filter_contributions`.
 
     Returns
     -------
@@ -166,19 +226,19 @@ def interpret(
     Raises
     ------
     InputError
-        If the sequences or the layer cannot be used.
+        If the model, the sequences or the layer cannot be used.
 
     Notes
     -----
     A filter whose sites are no more informative than the same filter's sites in the other class (by `MIN_GAIN` bits)
     gets no p-value: what they show is the choice of the best of many sites, not the data. ``matches.attrs["refused"]``,
-    the verdicts and the end of matches.tsv say so.
+    the verdicts and the end of matches.tsv say so. Motifs of deeper layers are as wide as what a filter sees; positions
+    at their ends that hold less than `TRIM_BITS` are left out.
 
     References
     ----------
     Shrikumar, Greenside & Kundaje 2017, sections 2.2.2 and 3.5.
     """
-    layer_filters = find_filters(model, layer)
     x_positive, x_negative = (
         as_one_hot(positives, "interpret: positives"),
         as_one_hot(negatives, "interpret: negatives"),
@@ -189,41 +249,53 @@ def interpret(
             "one length, the model's. Cut them to it."
         )
     check_disjoint(x_positive, x_negative, "interpret")
-    _check_reads_letters(model, layer_filters, x_positive)
+    check_threshold(threshold, "interpret")
+    if motifs_from not in ("sites", "weights", "likelihood"):
+        raise InputError(f"interpret: got motifs_from={motifs_from!r}, expected 'sites', 'weights' or 'likelihood'.")
     known = load_motifs_with_sites(motifs)
-    contributions = filter_contributions(
-        model, x_positive, x_negative, layer_filters.name, target, batch_size=batch_size
-    )
-    filters = _centred(layer_filters)
-    palindromes = find_palindromes(filters)
-    motifs_found = _motifs_of(layer_filters, x_positive, x_negative, motifs_from)
-    matches = _compare(motifs_found, known)
-    table = _tabulate(contributions, palindromes, matches, motifs_found, known)
+    caller = Caller(model, target, func, batch_size, device, verbose)
+    args_positive, args_negative = split_args(args, len(x_positive), len(x_negative))
+    how: dict[str, Any] = {"method": method, "baseline": baseline, "args": args, "func": func, "seed": seed}
+    how |= {"batch_size": batch_size, "device": device, "verbose": verbose}
+    with caller.borrowed():  # once for all steps
+        place = contributions_of(caller, x_positive, args_positive, layer, method, "activation").place
+        name = place.filters.name
+        of_letters = reads_letters(caller, place.filters, x_positive, args_positive)
+        if not of_letters and motifs_from != "sites":
+            raise InputError(
+                f"interpret: layer {name!r} does not read the sequence itself, expected motifs_from='sites': its weights "
+                "are no patterns of letters."
+            )
+        best = _Classes(
+            best_sites_of(caller, place, x_positive, args_positive),
+            best_sites_of(caller, place, x_negative, args_negative),
+        )
+        contributions = filter_contributions(model, x_positive, x_negative, name, target, **how)
+        measured = faithfulness(model, x_positive, x_negative, name, target, **how) if measure_faithfulness else None
+        scores = _scores(caller, (x_positive, args_positive), (x_negative, args_negative))
+    motifs_found = _motifs_of(place.filters, best, x_positive, x_negative, motifs_from, threshold, trim=not of_letters)
     ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
+    filters = _centred(place.filters) if of_letters else {k: ppm * information_content(ppm) for k, ppm in ppms.items()}
+    symmetric = filters if of_letters else ppms
+    palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, known)
+    matches = _compare(motifs_found, known)
+    sites = best.tabulate(motifs_found, x_positive.shape[2], threshold, positives, negatives)
+    table = _tabulate(contributions, palindromes, triage, matches, motifs_found, known)
     return Interpretation(
-        table, contributions, palindromes, matches, filters, ppms, _scores(model, x_positive, x_negative, target)
+        table=table,
+        contributions=contributions,
+        palindromes=palindromes,
+        matches=matches,
+        triage=triage,
+        sites=sites,
+        filters=filters,
+        ppms=ppms,
+        scores=scores,
+        faithfulness=measured,
+        layer=name,
+        unit="weight" if of_letters else "bits",
+        length=x_positive.shape[2],
     )
-
-
-def _check_reads_letters(model: nn.Module, layer: FilterLayer, x: Tensor) -> None:
-    """Refuse a layer whose filters are no patterns of letters."""
-    read: list[Tensor] = []
-    handle = layer.convolution.register_forward_pre_hook(lambda module, args: read.append(args[0]))
-    try:
-        predict(model, x[:1])
-    finally:
-        handle.remove()
-    if not read or read[0].shape != x[:1].shape or not torch.equal(read[0].cpu(), x[:1].to(read[0].dtype).cpu()):
-        raise InputError(
-            f"interpret: layer {layer.name!r} does not read the sequence itself, expected a first layer over one-hot "
-            "letters. Its filters have no logo; filter_contributions(model, ..., layer=...) scores them."
-        )
-    dilation = layer.convolution.dilation
-    if dilation not in (1, (1,)):
-        raise InputError(
-            f"interpret: layer {layer.name!r} has dilation {dilation}, expected 1: its filters have gaps that a logo "
-            "does not show. filter_contributions(model, ..., layer=...) scores them."
-        )
 
 
 def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
@@ -231,26 +303,60 @@ def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
     return dict(zip(layer.filter_names, centred, strict=True))
 
 
-def _motifs_of(layer: FilterLayer, x_positive: Tensor, x_negative: Tensor, motifs_from: str) -> pd.DataFrame:
-    """One row a filter: filter, ppm, information; and, from sites only, sites_in, n_sites, other_information."""
+@dataclass(frozen=True)
+class _Classes:
+    """The best sites in either class."""
+
+    positives: BestSites
+    negatives: BestSites
+
+    def tabulate(
+        self, found: pd.DataFrame, length: int, threshold: float, positives: SequenceInput, negatives: SequenceInput
+    ) -> pd.DataFrame:
+        """Sites of the class that each filter's motif comes from."""
+        names = found["filter"].tolist()
+        tables = []
+        for where, best, sequences in (
+            ("positives", self.positives, positives),
+            ("negatives", self.negatives, negatives),
+        ):
+            table = best.tabulate(names, length, threshold, names_of(sequences))
+            own = found.loc[found["sites_in"].fillna("positives") == where, "filter"]
+            tables.append(table[table["filter"].isin(own)].assign(sites_in=where))
+        both = pd.concat(tables, ignore_index=True)
+        order = both["filter"].map({name: i for i, name in enumerate(names)})
+        return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def _motifs_of(
+    layer: FilterLayer,
+    best: _Classes,
+    x_positive: Tensor,
+    x_negative: Tensor,
+    motifs_from: MotifsFrom,
+    threshold: float,
+    *,
+    trim: bool,
+) -> pd.DataFrame:
+    """One row a filter: filter, ppm, sites_in, n_sites, information, other_information; no sites' for weights alone."""
     if motifs_from == "weights":
         ppms = [weights_to_ppm(weight) for weight in layer.weight]
         found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms})
-        found = found.assign(sites_in=None, n_sites=None, other_information=np.nan)
-    elif motifs_from == "sites":
-        positive, negative = (
-            sites_to_ppms(layer.weight, x, both_strands=layer.is_rc) for x in (x_positive, x_negative)
-        )
-        rows = []
-        for name, here, there in zip(layer.filter_names, positive, negative, strict=True):
-            where = "positives" if _bits(here.ppm) >= _bits(there.ppm) else "negatives"
-            own, other = (here, there) if where == "positives" else (there, here)
-            row = {"filter": name, "ppm": own.ppm, "sites_in": where, "n_sites": own.n_sites}
-            rows.append(row | {"other_information": _bits(other.ppm)})
-        found = pd.DataFrame(rows)
-    else:
-        raise InputError(f"interpret: got motifs_from={motifs_from!r}, expected 'sites' or 'weights'.")
-    return found.assign(information=found["ppm"].map(_bits))
+        return found.assign(sites_in=None, n_sites=None, information=found["ppm"].map(_bits), other_information=np.nan)
+    rows = []
+    for f, name in enumerate(layer.filter_names):
+        here = motif_of_sites(best.positives, f, x_positive.cpu().float(), threshold)
+        there = motif_of_sites(best.negatives, f, x_negative.cpu().float(), threshold)
+        where = "positives" if _bits(here.ppm) >= _bits(there.ppm) else "negatives"
+        own, other = (here, there) if where == "positives" else (there, here)
+        ppm = own.ppm
+        if motifs_from == "likelihood" and own.n_sites:
+            ppm = weights_to_ppm(layer.weight[f], site_counts=own.ppm * own.n_sites)
+        elif trim:
+            ppm = trim_ppm(ppm)
+        row = {"filter": name, "ppm": ppm, "sites_in": where, "n_sites": own.n_sites, "information": _bits(own.ppm)}
+        rows.append(row | {"other_information": _bits(other.ppm)})
+    return pd.DataFrame(rows)
 
 
 def _bits(ppm: NDArray[np.float64]) -> float:
@@ -261,15 +367,14 @@ def _compare(found: pd.DataFrame, known: dict[str, Motif]) -> pd.DataFrame:
     """Matches of the filters that have something to compare; the reasons against the others in attrs["refused"]."""
     compared, refused = {}, {}
     for row in found.to_dict("records"):
-        own, other = row["information"], row["other_information"]
-        if row["n_sites"] == 0:
-            refused[row["filter"]] = "no site scores above 0 (a dead filter)"
-        elif own - other < MIN_GAIN:
-            refused[row["filter"]] = (
-                f"its best sites hold {own:.1f} bits, hardly more than those in the other class ({other:.1f})"
-            )
+        n_sites = None if pd.isna(row["n_sites"]) else row["n_sites"]
+        reason = refusal(n_sites, row["information"], row["other_information"])
+        if reason is None and row["ppm"].shape[1] > MAX_QUERY_WIDTH:
+            reason = f"its motif is {row['ppm'].shape[1]} bp wide, more than {MAX_QUERY_WIDTH}"
+        if reason is None:
+            compared[row["filter"]] = Motif(row["ppm"], n_sites)
         else:
-            compared[row["filter"]] = Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
+            refused[row["filter"]] = reason
     matches = empty_table()
     if compared:
         with warnings.catch_warnings():
@@ -279,15 +384,19 @@ def _compare(found: pd.DataFrame, known: dict[str, Motif]) -> pd.DataFrame:
     return matches
 
 
-def _scores(model: nn.Module, x_positive: Tensor, x_negative: Tensor, target: int) -> dict[str, float]:
-    logits = torch.cat([predict(model, x)[:, [target]] for x in (x_positive, x_negative)])
-    y = torch.cat([torch.ones(len(x_positive), 1), torch.zeros(len(x_negative), 1)])
-    return {str(name): float(value) for name, value in score_logits(y, logits).iloc[0].items()}
+def _scores(caller: Caller, *classes: tuple[Tensor, Args]) -> dict[str, float]:
+    with torch.no_grad():
+        logits = [
+            caller.scores(inputs).double().cpu() for x, args in classes for inputs in caller.batches(x, args, "scores")
+        ]
+    y = torch.cat([torch.full((len(x), 1), float(i == 0)) for i, (x, _) in enumerate(classes)])
+    return {str(name): float(value) for name, value in score_logits(y, torch.cat(logits)[:, None]).iloc[0].items()}
 
 
 def _tabulate(
     contributions: pd.DataFrame,
     palindromes: pd.DataFrame,
+    triage: pd.DataFrame,
     matches: pd.DataFrame,
     found: pd.DataFrame,
     known: dict[str, Motif],
@@ -299,32 +408,15 @@ def _tabulate(
     )
     named = {name: known[name].ppm for name in best["best_match"].unique()}
     own = find_palindromes(named).set_index("filter")["similarity"] if named else pd.Series(dtype=float)
+    sure = {"ci_low": "score_low", "ci_high": "score_high", "p_value": "score_p", "q_value": "score_q"}
     palindrome = palindromes.rename(columns={"p_value": "palindrome_p", "axis": "palindrome_axis"})
-    table = contributions.merge(palindrome.drop(columns=["shift", "overlap"]), on="filter")
+    table = contributions.rename(columns=sure).merge(palindrome.drop(columns=["shift", "overlap"]), on="filter")
+    judged = triage[["filter", "verdict", "motif"]].rename(columns={"verdict": "triage", "motif": "triage_motif"})
+    table = table.merge(judged, on="filter")
     table = table.merge(found[["filter", "sites_in", "n_sites", "information", "other_information"]], on="filter")
     table["n_sites"] = table["n_sites"].astype("Int64")
     table = table.join(best[["best_match", "orientation", "p_value", "q_value"]], on="filter")
     table["match_similarity"] = table["best_match"].map(own).astype(float)
     refused, largest = matches.attrs["refused"], float(table["score"].abs().max())
-    table["verdict"] = [_verdict(row, largest, refused.get(row["filter"])) for _, row in table.iterrows()]
+    table["verdict"] = [verdict(row, largest, refused.get(row["filter"])) for _, row in table.iterrows()]
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-
-def _verdict(row: pd.Series, largest: float, refusal: str | None) -> str:
-    """What there is to say of a filter, in words; the thresholds are this module's constants."""
-    if row["mean_positive"] == 0 and row["mean_negative"] == 0:
-        return "dead: contributes nothing on these sequences"
-    said = []
-    if abs(row["score"]) < NEGLIGIBLE_SHARE * largest:
-        said.append("negligible contribution")
-    elif row["sites_in"] == "negatives" and not refusal:
-        said.append("a motif of the negatives")
-    is_named = not refusal and row["q_value"] <= MATCH_Q_VALUE
-    if refusal:
-        said.append(f"no p-value: {refusal}")
-    else:
-        said.append(f"resembles {row['best_match']}" if is_named else "no known motif")
-    if row["similarity"] >= PALINDROME_SIMILARITY:
-        known_palindrome = is_named and row["match_similarity"] >= PALINDROME_SIMILARITY
-        said.append("palindromic, as that motif is" if known_palindrome else "palindromic: perhaps an artefact")
-    return "; ".join(said)

@@ -30,14 +30,14 @@ class Section:
     ----------
     heading : str
         Empty for none.
-    note : str
-        A sentence or two beneath it.
+    notes : list of str
+        Sentences beneath it.
     rows : list of dict
         One a filter, as the template wants it.
     """
 
     heading: str
-    note: str
+    notes: list[str]
     rows: list[dict[str, Any]]
 
 
@@ -46,7 +46,9 @@ def filter_section(
     table: pd.DataFrame,
     filters: Mapping[str, NDArray[np.float64]],
     ppms: Mapping[str, NDArray[np.float64]],
-    scores: Mapping[str, float],
+    notes: Sequence[str],
+    sites: pd.DataFrame | None = None,
+    length: int = 0,
 ) -> Section:
     """Rows of a report, one a filter in the order of the table.
 
@@ -58,22 +60,28 @@ def filter_section(
         As `Interpretation.table`.
     filters, ppms : dict of str to ndarray, shape (4, W)
         Centred weights, and the motifs that were compared.
-    scores : dict of str to float
-        auroc and auprc.
+    notes : sequence of str
+        What belongs to all filters, a sentence each.
+    sites : DataFrame, optional
+        As `Interpretation.sites`, for a histogram of where they lie.
+    length : int
+        Of the sequences, in bp.
     """
-    note = f"On these sequences the model reaches auROC {scores['auroc']:.4f} and auPRC {scores['auprc']:.4f}."
+    middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
     rows = []
     for row in table.to_dict("records"):
         weight, ppm = filters[row["filter"]], ppms[row["filter"]]
+        where = middles.get(row["filter"])
         rows.append(
             {str(key): (None if pd.isna(value) else value) for key, value in row.items()}
             | {
                 "forward": _draw(weight),
                 "reverse": _draw(reverse_complement_motif(weight)),
                 "compared": _draw(ppm * information_content(ppm), top=2.0),
+                "positions": None if where is None else _draw_positions(where.to_numpy(), length),
             }
         )
-    return Section(heading, note, rows)
+    return Section(heading, list(notes), rows)
 
 
 def write_report(path: str | os.PathLike[str], title: str, sections: Sequence[Section], summary: str = "") -> None:
@@ -89,6 +97,23 @@ def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
     if top is not None:
         ax.set_ylim(0, top)
         ax.set_yticks([0, top / 2, top])
+    return _as_uri(figure)
+
+
+def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
+    """Histogram of where sites lie in their sequences, as a data URI."""
+    figure = Figure(figsize=(1.5, 0.7), layout="constrained")
+    ax = figure.subplots()
+    ax.hist(middles, bins=20, range=(0, length), color="#777777")
+    ax.set_xlim(0, length)
+    ax.set_xticks([0, length])
+    ax.set_yticks([])
+    ax.tick_params(labelsize=6, length=2)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return _as_uri(figure)
+
+
+def _as_uri(figure: Figure) -> str:
     text = StringIO()
     with rc_context({"svg.hashsalt": "rcinterp", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
