@@ -78,7 +78,7 @@ def calibrate(n):
     gain_of = (hybrids["hybrid_similarity"] - hybrids["single_similarity"]).where(is_hybrid, -1)
     gain = max(s for s in steps if (gain_of >= s - 1e-9).mean() >= 0.95)
     plain = found[found["kind"] == q.MOTIF]
-    half = (plain["similarity"] < symmetric) & (plain["half_similarity"] >= explained)
+    half = plain["half_similarity"] >= explained
     half_gain_of = (plain["half_similarity"] - plain["single_similarity"]).where(half, -1)
     half_gain = min(s for s in steps if (half_gain_of >= s - 1e-9).mean() <= 0.01)
     rules = {"SYMMETRIC": symmetric, "EXPLAINED": explained, "GAIN": gain, "HALF_GAIN": half_gain}

@@ -27,7 +27,7 @@ EXPLAINED = 0.75
 GAIN = 0.04
 #: By how much half a palindrome must be better than every whole motif: the smallest at which at most 1 % of the motifs
 #: that are no palindromes are called half-sites.
-HALF_GAIN = 0.02
+HALF_GAIN = 0.01
 #: Share of the weaker strand below which two strands are no hybrid: less than the hybrids' 30 %, for the noise.
 MIN_SHARE = 0.2
 
@@ -86,8 +86,8 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
       single motif;
     - true palindrome: it is symmetric and no hybrid, and a palindromic motif has explained it, less than `GAIN` behind
       the best of all;
-    - half-site: it is not symmetric, and a half of a palindromic motif has explained it, better by `HALF_GAIN` than
-      every whole motif;
+    - half-site: it is neither, and a half of a palindromic motif has explained it, better by `HALF_GAIN` than every
+      whole motif;
     - none: all else. If it is symmetric and has no motif, it is a palindrome that nothing here explains.
 
     The verdict is relative to the catalogue: where it lacks the filter's motif, and all like it, verdicts are worse
@@ -164,7 +164,7 @@ def _decide(similarity: float, cosine: Mapping[str, float]) -> tuple[str, str | 
         return HYBRID, "hybrid"
     if symmetric and cosine["palindrome"] >= EXPLAINED and not single >= cosine["palindrome"] + GAIN:
         return TRUE_PALINDROME, "palindrome"
-    if not symmetric and cosine["half"] >= EXPLAINED and cosine["half"] >= single + HALF_GAIN:
+    if cosine["half"] >= EXPLAINED and cosine["half"] >= single + HALF_GAIN:
         return HALF_SITE, "half"
     return NONE, "single" if single >= EXPLAINED else None
 
