@@ -1,7 +1,7 @@
 """Does `triage_palindromes` tell palindromic motifs from hybrids of both strands? The tables of docs/palindromes.md.
 
-    python benchmarks/triage.py calibrate                    # what the thresholds follow from, 2 minutes
-    python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 5 minutes
+    python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
+    python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
 thresholds of rcinterp/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
@@ -25,21 +25,10 @@ SPLIT_SEED, CALIBRATION_SEED, HELD_OUT_SEED = 0, 1, 2
 WHOLE, WITHOUT = "whole", "without the family"
 
 
-def family(name):
-    return name.split("_")[0]
-
-
-def halves(motifs):
-    """The motifs of one half of the families, and of the other."""
-    families = np.random.default_rng(SPLIT_SEED).permutation(sorted({family(name) for name in motifs}))
-    first = set(families[: len(families) // 2])
-    return [{name: ppm for name, ppm in motifs.items() if (family(name) in first) == side} for side in (True, False)]
-
-
 def look_at(queries, catalogue, catalogues):
     """One row a filter and catalogue: the truth, and what the triage says."""
     own = find_palindromes({str(i): query.matrix for i, query in enumerate(queries)}, n_permutations=1)
-    of_family = np.array([family(name) for name in catalogue.names])
+    of_family = np.array([q.family(name) for name in catalogue.names])
     rows = []
     for query, similarity, shift in zip(queries, own["similarity"], own["shift"], strict=True):
         truth = {
@@ -50,7 +39,7 @@ def look_at(queries, catalogue, catalogues):
         }
         truth["share"] = "0.5 to 0.6" if query.share <= 0.6 else "0.6 to 0.7"
         for which in catalogues:
-            without = of_family == family(query.motif) if which == WITHOUT and query.motif else None
+            without = of_family == q.family(query.motif) if which == WITHOUT and query.motif else None
             evidence = catalogue.evidence(query.matrix, int(shift), without)
             rows.append({"catalogue": which, **truth, **triage.judge(similarity, evidence, catalogue.names)})
     return pd.DataFrame(rows)
@@ -66,7 +55,9 @@ def calibrate(n):
     """The thresholds that the rules in rcinterp/triage.py give on the first half of the families."""
     motifs = load_motifs("encode")
     found = look_at(
-        q.draw_queries(halves(motifs)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED), triage.Catalogue(motifs), [WHOLE]
+        q.draw_queries(q.split_families(motifs, SPLIT_SEED)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED),
+        triage.Catalogue(motifs),
+        [WHOLE],
     )
     hybrids = found[found["kind"].isin(q.HYBRIDS)]
     symmetric = np.arange(0, 1, 0.05)
@@ -94,7 +85,7 @@ def rates(found):
         "hybrids found: their motif named": (is_hybrid & called, found["motif"] == found["true"]),
         "hybrids found: a motif of the family named": (
             is_hybrid & called,
-            found["motif"].fillna("_").map(family) == found["true"].fillna("").map(family),
+            found["motif"].fillna("_").map(q.family) == found["true"].fillna("").map(q.family),
         ),
         "motifs: no hybrid": (is_motif, ~called),
         "palindromic motifs: no hybrid": (found["kind"] == q.PALINDROMIC, ~called),
@@ -131,7 +122,7 @@ def rates(found):
 
 def measure(n, folder):
     motifs = load_motifs("encode")
-    queries = q.draw_queries(halves(motifs)[1], n, WIDTHS, q.NOISES, HELD_OUT_SEED)
+    queries = q.draw_queries(q.split_families(motifs, SPLIT_SEED)[1], n, WIDTHS, q.NOISES, HELD_OUT_SEED)
     found = look_at(queries, triage.Catalogue(motifs), [WHOLE, WITHOUT])
     tables = [rates(rows).assign(catalogue=name) for name, rows in found.groupby("catalogue", sort=False)]
     table = pd.concat(tables)[["catalogue", "what", "stratum", "n", "share", "low", "high"]]

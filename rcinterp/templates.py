@@ -16,6 +16,8 @@ Matrix = NDArray[np.float64]
 KEPT = 0.75
 #: Two copies closer than this (cosine) are one, and their shares cannot be told.
 _SAME = 0.95
+#: Cosines that differ by less are a tie: a palindrome lies on both strands alike, and is reported on the forward one.
+_TIE = 1e-9
 #: Added to probabilities before their logarithm is taken.
 _PSEUDOCOUNT = 0.01
 
@@ -74,7 +76,7 @@ class Templates:
 
     def __init__(self, motifs: Sequence[Matrix], width: int) -> None:
         placed = [(np.zeros(0, dtype=np.intp), np.zeros((0, 4 * width))), *(_place(motif, width) for motif in motifs)]
-        counts = [len(starts) for starts, _ in placed[1:]]
+        counts = np.array([len(starts) for starts, _ in placed[1:]], dtype=np.intp)
         lengths = np.array([motif.shape[1] for motif in motifs], dtype=np.intp)
         start = np.concatenate([starts for starts, _ in placed])
         self.rows = np.concatenate([rows for _, rows in placed])
@@ -89,13 +91,13 @@ class Templates:
     def best(self, cosines: Cosines, allowed: NDArray[np.bool_]) -> Placement | None:
         """The most similar placement of one of the motifs allowed; None if there is none."""
         forward, reverse = (np.where(allowed[self.motif], of, -np.inf) for of in cosines)
-        best = np.maximum(forward, reverse)
-        if not np.isfinite(best).any():
+        most = [of.max(initial=-np.inf) for of in (forward, reverse)]
+        if not np.isfinite(most).any():
             return None
-        t = int(best.argmax())
-        strand = int(reverse[t] > forward[t])
+        strand = int(most[1] > most[0] + _TIE)
+        t = int((reverse if strand else forward).argmax())
         start = int(self.starts[strand, t])
-        return Placement(int(self.motif[t]), float(best[t]), None if strand else start, start if strand else None)
+        return Placement(int(self.motif[t]), float(most[strand]), None if strand else start, start if strand else None)
 
 
 class Hybrids:
@@ -176,5 +178,5 @@ def _place(motif: Matrix, width: int) -> tuple[NDArray[np.intp], Matrix]:
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).transpose(1, 0, 2)
     norms = (windows**2).sum((1, 2))
     kept = np.flatnonzero((norms >= KEPT * norms.max()) & (norms > 0))
-    rows = windows[kept].reshape(len(kept), -1) / np.sqrt(norms[kept])[:, None]
+    rows = windows[kept].reshape(len(kept), 4 * width) / np.sqrt(norms[kept])[:, None]
     return width - 1 - kept, rows

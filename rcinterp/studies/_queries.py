@@ -77,6 +77,19 @@ class Query:
     share: float = 1.0
 
 
+def family(name: str) -> str:
+    """Of an ENCODE motif: the factors that it is of, e.g. CTCF of CTCF_known1."""
+    return name.split("_")[0]
+
+
+def split_families(motifs: Mapping[str, Matrix], seed: int) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
+    """The motifs of one half of the families, drawn at random, and those of the other."""
+    families = np.random.default_rng(seed).permutation(sorted({family(name) for name in motifs}))
+    first = set(families[: len(families) // 2])
+    one, other = ({n: ppm for n, ppm in motifs.items() if (family(n) in first) == side} for side in (True, False))
+    return one, other
+
+
 def draw_queries(
     motifs: Mapping[str, Matrix], n: int, widths: Sequence[int], noises: Sequence[Noise], seed: int
 ) -> list[Query]:

@@ -1,4 +1,4 @@
-"""Trained models: do the verdicts of `triage_palindromes` agree with where each filter's best sites lie?"""
+"""Trained models: verdicts of `triage_palindromes` against where each filter's best sites lie."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     rows = recovery.read(model, run, folder)["filters"]
     motifs = sorted({row["motif"] for row in rows} - {None})
     catalogue = load_motifs("encode")
-    own = find_palindromes({m: catalogue[m] for m in motifs}).set_index("filter")["similarity"] if motifs else {}
+    own = {name: find_palindromes({name: catalogue[name]})["similarity"].iloc[0] for name in motifs}
     weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
     live = [row for row in rows if row["live"]]
     if not live:
@@ -88,11 +88,11 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     counts["order"] = counts["truth"].map(TRUTHS.index)
     counts = counts.sort_values(["data", "model", "order"], ignore_index=True).drop(columns="order")
     tables = {"results": tabulate(runs, results), "verdicts": counts, "filters": filters}
-    return Findings(tables, judge(counts), draw(counts))
+    return Findings(tables, judge(counts, filters), draw(counts))
 
 
-def judge(counts: pd.DataFrame) -> str:
-    """Each truth's verdicts, over all models."""
+def judge(counts: pd.DataFrame, filters: pd.DataFrame) -> str:
+    """Each truth's verdicts, over all models, and how often a hybrid is named after the motif of its sites."""
     of_truth = counts.groupby("truth")[list(VERDICTS)].sum()
     lines = ["live filters, all models and seeds"]
     for truth in TRUTHS:
@@ -100,6 +100,9 @@ def judge(counts: pd.DataFrame) -> str:
             row = of_truth.loc[truth]
             said = ", ".join(f"{verdict} {row[verdict]}" for verdict in VERDICTS if row[verdict])
             lines.append(f"{truth} ({row.sum()}): {said}")
+    hybrids = filters[(filters["verdict"] == HYBRID) & filters["site_motif"].notna()]
+    right = (hybrids["named"] == hybrids["site_motif"]).sum()
+    lines.append(f"artefact hybrids named as the motif that their sites lie on: {right} of {len(hybrids)}")
     return "\n".join(lines)
 
 
