@@ -16,6 +16,10 @@ Matrix = NDArray[np.float64]
 _KEPT = 0.8
 #: Distance of the two copies of a hybrid, in widths of the motif: at most, if superposed, and at least, side by side.
 HYBRIDS = {"superposed": (0.0, 0.5), "side by side": (0.75, np.inf)}
+#: A hybrid whose strands do not overlap: what lies beyond its axis is cut off the motif, whose RC fills that side.
+CUT = "cut at the axis"
+#: Share of the motif's squared norm that the cut leaves, at least.
+_LEFT_BY_CUT = 0.7
 #: What else a filter may be.
 MOTIF, PALINDROMIC, HALF, NOISE, SYMMETRIC_NOISE = "motif", "palindromic motif", "half-site", "noise", "symmetric noise"
 #: Of the stronger strand.
@@ -61,7 +65,7 @@ class Query:
     Attributes
     ----------
     kind : str
-        A key of `HYBRIDS`, or one of the other kinds.
+        A key of `HYBRIDS`, `CUT`, or one of the other kinds.
     matrix : ndarray, shape (4, W)
     motif : str, optional
         Its motif; noise has none.
@@ -110,6 +114,9 @@ def draw_queries(
                 queries += _draw_hybrids(others, n, width, kind, noise, rng)
         for kind in (NOISE, SYMMETRIC_NOISE):
             queries += [Query(kind, noise_filter(width, kind == SYMMETRIC_NOISE, rng)) for _ in range(n)]
+    for width in widths:
+        for noise in noises:
+            queries += _draw_hybrids(others, n, width, CUT, noise, rng)
     return queries
 
 
@@ -135,6 +142,8 @@ def perturbed_hybrid(
     ppm: Matrix, width: int, share: float, kind: str, noise: Noise, rng: np.random.Generator
 ) -> Matrix | None:
     """The motif and its reverse complement in one filter, `share` of the first; None if `kind` does not fit in it."""
+    if kind == CUT:
+        return _cut_hybrid(ppm, width, share, noise, rng)
     starts = _starts(ppm, width)
     here, there = np.meshgrid(starts, (width - ppm.shape[1]) - starts, indexing="ij")
     least, most = (limit * ppm.shape[1] for limit in HYBRIDS[kind])
@@ -143,6 +152,18 @@ def perturbed_hybrid(
         return None
     i, j = rng.choice(possible)
     copies = [(ppm, here[i, j], share), (reverse_complement_motif(ppm), there[i, j], 1 - share)]
+    return _turned(_filter(copies, width, noise, rng), rng)
+
+
+def _cut_hybrid(ppm: Matrix, width: int, share: float, noise: Noise, rng: np.random.Generator) -> Matrix | None:
+    left = ((ppm - 0.25) ** 2).sum(0).cumsum()
+    possible = 1 + np.flatnonzero(left >= _LEFT_BY_CUT * left[-1])
+    possible = possible[possible <= width // 2]
+    if not len(possible):
+        return None
+    cut = ppm[:, : rng.choice(possible)]
+    axis = int(rng.integers(cut.shape[1], width - cut.shape[1] + 1))
+    copies = [(cut, axis - cut.shape[1], share), (reverse_complement_motif(cut), axis, 1 - share)]
     return _turned(_filter(copies, width, noise, rng), rng)
 
 

@@ -65,6 +65,18 @@ def test_kinds_of_hybrids_are_apart():
     assert q.perturbed_hybrid(CTCF, 15, 0.5, "side by side", CLEAN, rng) is None  # 19 bp do not fit in twice
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hybrid_cut_at_the_axis_is_symmetric_and_has_most_of_the_motif_on_each_side(seed):
+    matrix = q.perturbed_hybrid(GATA, 24, 0.5, q.CUT, CLEAN, np.random.default_rng(seed))
+    row = find_palindromes(matrix[None]).iloc[0]
+    assert row["similarity"] > 0.99
+    axis = int(row["axis"] + 0.5)
+    sides = [matrix[:, :axis] - 0.25, matrix[:, axis:] - 0.25]
+    # each side of a PPM is a half: one strand's letters and the other's background
+    assert all((side**2).sum() > 0.69 * ((GATA - 0.25) ** 2).sum() / 4 for side in sides)
+    assert q.perturbed_hybrid(CTCF, 15, 0.5, q.CUT, CLEAN, np.random.default_rng(seed)) is None
+
+
 def test_noise_has_the_norm_that_is_asked_for():
     def weights(level):
         return q.perturbed_motif(GATA, 15, q.Noise("weights", 100, level), np.random.default_rng(3))
@@ -95,7 +107,7 @@ def test_noise_filters():
 
 def test_queries_of_every_kind_width_and_noise():
     queries = q.draw_queries(ENCODE, 2, (15, 21), q.NOISES[:3], seed=5)
-    kinds = [q.MOTIF, q.PALINDROMIC, q.HALF, *q.HYBRIDS]
+    kinds = [q.MOTIF, q.PALINDROMIC, q.HALF, *q.HYBRIDS, q.CUT]
     counts = Counter((query.kind, query.matrix.shape[1], query.noise) for query in queries)
     expected = {(kind, width, noise): 2 for kind in kinds for width in (15, 21) for noise in q.NOISES[:3]}
     assert counts == expected | {(kind, width, None): 2 for kind in (q.NOISE, q.SYMMETRIC_NOISE) for width in (15, 21)}
@@ -103,7 +115,7 @@ def test_queries_of_every_kind_width_and_noise():
     for query in queries:
         if query.motif is not None:
             assert (own[query.motif] >= 0.75) == (query.kind in (q.PALINDROMIC, q.HALF))
-        assert (q.SHARES[0] <= query.share <= q.SHARES[1]) if query.kind in q.HYBRIDS else query.share == 1
+        assert (q.SHARES[0] <= query.share <= q.SHARES[1]) if query.kind in (*q.HYBRIDS, q.CUT) else query.share == 1
     assert [str(noise) for noise in q.NOISES[1::2]] == ["weights, 100 sites, noise 0.3", "PPM, 200 sites"]
 
 
