@@ -30,4 +30,5 @@ from .similarity import compare_matrices as compare_matrices
 from .simulate import simulate_background as simulate_background
 from .simulate import simulate_motifs as simulate_motifs
 from .training import fit as fit
+from .triage import triage_palindromes as triage_palindromes
 from .windows import extract_windows as extract_windows

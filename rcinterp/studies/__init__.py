@@ -26,6 +26,7 @@ STUDIES = {
     "fig7": "Real data, three layers: is RC better at every number of filters, and for every data set?",
     "strategies": "Simulated data: RC weight sharing, augmentation, or conjoining: which is best?",
     "recovery": "Simulated data: which filters found an embedded motif, which are artefacts?",
+    "triage": "Simulated data: do the verdicts on palindromic filters agree with where their best sites lie?",
     "ablation": "What does each part of the recipe quiet do? (Simulated data, or the data given.)",
 }
 

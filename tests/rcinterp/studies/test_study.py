@@ -25,6 +25,7 @@ SMALL = {
     "fig7": (2, {"results", "summary"}, 6),
     "strategies": (0, {"results", "summary"}, 14),
     "recovery": (0, {"results", "summary", "filters"}, 8),
+    "triage": (0, {"results", "verdicts", "filters"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
 }
 
@@ -42,7 +43,9 @@ def test_every_study_is_found_under_its_name():
 
 
 def test_an_unknown_study():
-    with pytest.raises(InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, ablation\.$"):
+    with pytest.raises(
+        InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, triage, ablation\.$"
+    ):
         find_study("fig8")
 
 

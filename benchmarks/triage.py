@@ -1,0 +1,151 @@
+"""Does `triage_palindromes` tell palindromic motifs from hybrids of both strands? The tables of docs/palindromes.md.
+
+    python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
+    python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
+
+The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
+thresholds of rcinterp/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
+motif in it, and again by the catalogue without the motif's family.
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rcinterp import triage
+from rcinterp.motifs import load_motifs
+from rcinterp.palindromes import find_palindromes
+from rcinterp.studies import _queries as q
+
+WIDTHS = (15, 21)
+SPLIT_SEED, CALIBRATION_SEED, HELD_OUT_SEED = 0, 1, 2
+WHOLE, WITHOUT = "whole", "without the family"
+
+
+def look_at(queries, catalogue, catalogues):
+    """One row a filter and catalogue: the truth, and what the triage says."""
+    own = find_palindromes({str(i): query.matrix for i, query in enumerate(queries)}, n_permutations=1)
+    of_family = np.array([q.family(name) for name in catalogue.names])
+    rows = []
+    for query, similarity, shift in zip(queries, own["similarity"], own["shift"], strict=True):
+        truth = {
+            "kind": query.kind,
+            "width": query.matrix.shape[1],
+            "noise": str(query.noise or ""),
+            "true": query.motif,
+        }
+        truth["share"] = "0.5 to 0.6" if query.share <= 0.6 else "0.6 to 0.7"
+        for which in catalogues:
+            without = of_family == q.family(query.motif) if which == WITHOUT and query.motif else None
+            evidence = catalogue.evidence(query.matrix, int(shift), without)
+            rows.append({"catalogue": which, **truth, **triage.judge(similarity, evidence, catalogue.names)})
+    return pd.DataFrame(rows)
+
+
+def wilson(k, n, z=1.96):
+    """95 % confidence interval of a share."""
+    centre, half = k + z**2 / 2, z * math.sqrt(k * (n - k) / n + z**2 / 4)
+    return (centre - half) / (n + z**2), (centre + half) / (n + z**2)
+
+
+def calibrate(n):
+    """The thresholds that the rules in rcinterp/triage.py give on the first half of the families."""
+    motifs = load_motifs("encode")
+    found = look_at(
+        q.draw_queries(q.split_families(motifs, SPLIT_SEED)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED),
+        triage.Catalogue(motifs),
+        [WHOLE],
+    )
+    hybrids = found[found["kind"].isin(q.HYBRIDS)]
+    symmetric = np.arange(0, 1, 0.05)
+    symmetric = max(s for s in symmetric if (hybrids["similarity"] >= s - 1e-9).mean() >= 0.97)
+    noise = found[found["kind"] == q.SYMMETRIC_NOISE]["hybrid_similarity"]
+    explained = min(s for s in np.arange(0, 1.05, 0.05) if (noise >= s - 1e-9).mean() < 0.1)
+    steps = np.arange(0, 0.2, 0.01)
+    is_hybrid = (hybrids["similarity"] >= symmetric) & (hybrids["hybrid_similarity"] >= explained)
+    gain_of = (hybrids["hybrid_similarity"] - hybrids["single_similarity"]).where(is_hybrid, -1)
+    gain = max(s for s in steps if (gain_of >= s - 1e-9).mean() >= 0.95)
+    plain = found[found["kind"] == q.MOTIF]
+    half = plain["half_similarity"] >= explained
+    half_gain_of = (plain["half_similarity"] - plain["single_similarity"]).where(half, -1)
+    half_gain = min(s for s in steps if (half_gain_of >= s - 1e-9).mean() <= 0.01)
+    rules = {"SYMMETRIC": symmetric, "EXPLAINED": explained, "GAIN": gain, "HALF_GAIN": half_gain}
+    return pd.DataFrame([{"constant": k, "found": round(v, 2), "in use": getattr(triage, k)} for k, v in rules.items()])
+
+
+def rates(found):
+    """Sensitivity to hybrids, specificity on motifs, and how often verdict and name are right; by stratum."""
+    is_hybrid, is_motif = found["kind"].isin(q.HYBRIDS), found["kind"].isin([q.MOTIF, q.PALINDROMIC])
+    called = found["verdict"] == triage.HYBRID
+    right = {
+        "hybrids: artefact hybrid": (is_hybrid, called),
+        "hybrids found: their motif named": (is_hybrid & called, found["motif"] == found["true"]),
+        "hybrids found: a motif of the family named": (
+            is_hybrid & called,
+            found["motif"].fillna("_").map(q.family) == found["true"].fillna("").map(q.family),
+        ),
+        "hybrids cut at the axis: artefact hybrid": (found["kind"] == q.CUT, called),
+        "motifs: no hybrid": (is_motif, ~called),
+        "palindromic motifs: no hybrid": (found["kind"] == q.PALINDROMIC, ~called),
+        "palindromic motifs: true palindrome": (
+            found["kind"] == q.PALINDROMIC,
+            found["verdict"] == triage.TRUE_PALINDROME,
+        ),
+        "other motifs: none": (found["kind"] == q.MOTIF, found["verdict"] == triage.NONE),
+        "half-sites: half-site": (found["kind"] == q.HALF, found["verdict"] == triage.HALF_SITE),
+    }
+    rows = []
+    for stratum in ("", "width", "noise", "kind", "share"):
+        values = sorted(set(found[stratum]) - {""}) if stratum else [""]
+        for what, (among, hit) in right.items():
+            if stratum in ("kind", "share") and not what.startswith("hybrids"):
+                continue
+            for value in values:
+                chosen = among & (found[stratum] == value) if stratum else among
+                if n := int(chosen.sum()):
+                    k = int(hit[chosen].sum())
+                    low, high = wilson(k, n)
+                    rows.append(
+                        {
+                            "what": what,
+                            "stratum": f"{stratum} {value}".strip() or "all",
+                            "n": n,
+                            "share": k / n,
+                            "low": low,
+                            "high": high,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def measure(n, folder):
+    motifs = load_motifs("encode")
+    queries = q.draw_queries(q.split_families(motifs, SPLIT_SEED)[1], n, WIDTHS, q.NOISES, HELD_OUT_SEED)
+    found = look_at(queries, triage.Catalogue(motifs), [WHOLE, WITHOUT])
+    tables = [rates(rows).assign(catalogue=name) for name, rows in found.groupby("catalogue", sort=False)]
+    table = pd.concat(tables)
+    table = table[(table["catalogue"] == WHOLE) | ~table["what"].str.contains("named")]  # without, it cannot be
+    table = table[["catalogue", "what", "stratum", "n", "share", "low", "high"]]
+    verdicts = pd.crosstab([found["catalogue"], found["kind"]], found["verdict"]).reset_index()
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / "rates.tsv", sep="\t", index=False, float_format="%.4f")
+    verdicts.to_csv(folder / "verdicts.tsv", sep="\t", index=False)
+    return table[table["stratum"] == "all"], verdicts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["calibrate", "measure"])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("results/triage"))
+    parser.add_argument("--n", type=int, default=100, help="filters of each kind for each width and noise")
+    chosen = parser.parse_args()
+    tables = [calibrate(chosen.n)] if chosen.what == "calibrate" else measure(chosen.n, chosen.folder)
+    for table in tables:
+        print(table.to_string(index=False, float_format="{:.3f}".format), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""What to think of a palindromic filter: its motif is one, it is a hybrid of both strands, or neither."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rcinterp.centring import Filters, filters_by_name, is_dead, mean_center
+from rcinterp.motifs import MotifSource, load_motifs
+from rcinterp.palindromes import find_palindromes
+from rcinterp.templates import Hybrids, Placement, Templates, log_odds
+
+#: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
+PALINDROMIC_MOTIF = 0.75
+# The others were set on one half of the ENCODE catalogue's families, by `python benchmarks/triage.py calibrate`, and
+# measured on the other half (docs/palindromes.md).
+#: Similarity to its own RC from which a filter is a palindrome, perfect or not: 97 % of the hybrids reach it, whose
+#: weaker strand has 30 to 50 % and which are noisy.
+SYMMETRIC = 0.45
+#: Cosine from which a motif or a hybrid explains a filter: reached by the best hybrid in less than 10 % of filters of
+#: symmetric noise, which is the easiest to fit.
+EXPLAINED = 0.75
+#: By how much a hybrid must be better than every single motif: the largest value that still finds 95 % of the hybrids.
+GAIN = 0.04
+#: By how much half a palindrome must be better than every whole motif: the smallest at which at most 1 % of the motifs
+#: that are no palindromes are called half-sites.
+HALF_GAIN = 0.01
+#: Share of the weaker strand below which two strands are no hybrid: less than the hybrids' 30 %, for the noise.
+MIN_SHARE = 0.2
+
+#: The verdicts.
+TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid", "half-site", "none"
+
+
+def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "encode") -> pd.DataFrame:
+    """Whether each filter is a palindrome because its motif is one, or a hybrid of both strands of one that is none.
+
+    Parameters
+    ----------
+    filters : ndarray or Tensor, shape (F, 4, W), or dict[str, ndarray or Tensor of shape (4, W)]
+        Weights of a first layer, or PPMs, of any widths by name, rows A, C, G, T; centred here.
+    motifs : "encode", a path, or dict of str to (4, W) PPM
+        Known motifs, as in `load_motifs`; or a `Catalogue` of them, which is laid out once for several calls.
+
+    Returns
+    -------
+    DataFrame, one row a filter in the order given
+        - ``filter``: name, ``filter_0``, ``filter_1``, ... in a bank
+        - ``verdict``: "true palindrome", "artefact hybrid", "half-site", or "none"
+        - ``motif``: that explains the filter, also one that is no palindrome (verdict "none"); missing if none does
+        - ``similarity``, ``axis``: to its own reverse complement (RC), as in `find_palindromes`
+        - ``single_similarity``: of the best motif of all, by itself
+        - ``palindrome_similarity``: of the best motif that is a palindrome itself
+        - ``half_similarity``: of the best half of such a motif
+        - ``hybrid_similarity``: of the best hybrid of a motif that is none with its own RC
+        - ``weaker_share``: of that hybrid's weaker strand, 0 to 0.5
+        - ``single_motif``, ``hybrid_motif``: which they are
+        - ``forward_start``, ``reverse_start``: position of the filter, 0-based, where ``motif`` starts, and where its
+          RC does; negative where it hangs over. A hybrid has both.
+
+        Similarities are cosines. What does not exist is missing (a catalogue without palindromes has no half of one).
+        A dead filter (the same for all four letters at each position, or not finite) keeps its row: verdict "none", all
+        else missing.
+
+    Raises
+    ------
+    InputError
+        `filters` is neither of the two kinds, or the motifs cannot be read.
+
+    Notes
+    -----
+    With f the filter and g the motif's centred log2-odds, cut to the filter's window and both of norm 1, a single motif
+    at position s scores f · g[s]. A motif may hang over while three quarters of its squared norm, or of the most that
+    the window holds of it, lie within. A hybrid has the motif at s and its RC r at t, mirrored about the filter's own
+    axis (to half a position); with c = f · g[s], d = f · r[t] and q = g[s] · r[t], least squares gives ::
+
+        f ~ a g[s] + b r[t],    a = (c - q d) / (1 - q²),    b = (d - q c) / (1 - q²),    cosine² = a c + b d,
+
+    and it counts if a and b are positive, the smaller at least `MIN_SHARE` of a + b. All positions are tried of all
+    motifs in both orientations. Then, with the module's constants:
+
+    - artefact hybrid: the filter is `SYMMETRIC`, its best hybrid has `EXPLAINED` it and is better by `GAIN` than every
+      single motif;
+    - true palindrome: it is symmetric and no hybrid, and a palindromic motif has explained it, less than `GAIN` behind
+      the best of all;
+    - half-site: it is neither, and a half of a palindromic motif has explained it, better by `HALF_GAIN` than every
+      whole motif;
+    - none: all else. If it is symmetric and has no motif, it is a palindrome that nothing here explains.
+
+    The verdict is relative to the catalogue: where it lacks the filter's motif, and all like it, verdicts are worse
+    (docs/palindromes.md has the numbers).
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, section 2.2.2 and figure 5: filters of models without RC weights that are
+    hybrids of CTCF and its RC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rcinterp.motifs import load_motifs, reverse_complement_motif
+    >>> ctcf = load_motifs("encode")["CTCF_known1"]
+    >>> found = triage_palindromes({"CTCF": ctcf, "hybrid": ctcf + reverse_complement_motif(ctcf)})
+    >>> found[["filter", "verdict", "motif"]].values.tolist()
+    [['CTCF', 'none', 'CTCF_known1'], ['hybrid', 'artefact hybrid', 'CTCF_known1']]
+    """
+    matrices = filters_by_name(filters, caller="triage_palindromes")
+    catalogue = motifs if isinstance(motifs, Catalogue) else Catalogue(motifs)
+    own = find_palindromes({str(i): matrix for i, matrix in enumerate(matrices.values())}, n_permutations=1)
+    rows = []
+    for (name, matrix), similarity, axis, shift in zip(
+        matrices.items(), own["similarity"], own["axis"], own["shift"], strict=True
+    ):
+        evidence = {} if is_dead(matrix) else catalogue.evidence(matrix, int(shift))
+        rows.append({"filter": name, **judge(similarity, evidence, catalogue.names), "axis": axis})
+    return pd.DataFrame(rows)[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
+
+
+_COLUMNS = [
+    "filter",
+    "verdict",
+    "motif",
+    "similarity",
+    "axis",
+    "single_similarity",
+    "palindrome_similarity",
+    "half_similarity",
+    "hybrid_similarity",
+    "weaker_share",
+    "single_motif",
+    "hybrid_motif",
+    "forward_start",
+    "reverse_start",
+]
+
+
+def judge(similarity: float, evidence: Mapping[str, Placement | None], names: list[str]) -> dict[str, Any]:
+    """Verdict on a filter, from its similarity to its own RC and what `Catalogue.evidence` says; a row of the table."""
+    of = {kind: evidence.get(kind) for kind in ("single", "palindrome", "half", "hybrid")}
+    cosine = {kind: np.nan if placed is None else placed.similarity for kind, placed in of.items()}
+    verdict, explained_by = _decide(similarity, cosine)
+    motif = of[explained_by] if explained_by else None
+    named = {f"{kind}_motif": None if (p := of[kind]) is None else names[p.motif] for kind in ("single", "hybrid")}
+    return {
+        "verdict": verdict,
+        "motif": None if motif is None else names[motif.motif],
+        "similarity": similarity,
+        **{f"{kind}_similarity": value for kind, value in cosine.items()},
+        "weaker_share": np.nan if of["hybrid"] is None else of["hybrid"].share,
+        **named,
+        "forward_start": None if motif is None else motif.forward,
+        "reverse_start": None if motif is None else motif.reverse,
+    }
+
+
+def _decide(similarity: float, cosine: Mapping[str, float]) -> tuple[str, str | None]:
+    """The verdict, and which of the four explains the filter. NaN compares as false."""
+    symmetric = similarity >= SYMMETRIC
+    single, hybrid = cosine["single"], cosine["hybrid"]
+    if symmetric and hybrid >= EXPLAINED and hybrid >= single + GAIN:
+        return HYBRID, "hybrid"
+    if symmetric and cosine["palindrome"] >= EXPLAINED and not single >= cosine["palindrome"] + GAIN:
+        return TRUE_PALINDROME, "palindrome"
+    if cosine["half"] >= EXPLAINED and cosine["half"] >= single + HALF_GAIN:
+        return HALF_SITE, "half"
+    return NONE, "single" if single >= EXPLAINED else None
+
+
+class Catalogue:
+    """Known motifs, ready to be laid on filters.
+
+    Parameters
+    ----------
+    motifs : "encode", a path, or dict of str to (4, W) PPM
+        As in `load_motifs`.
+    """
+
+    def __init__(self, motifs: MotifSource) -> None:
+        ppms = load_motifs(motifs)
+        self.names = list(ppms)
+        self._weights = [log_odds(ppm) for ppm in ppms.values()]
+        own = find_palindromes(ppms, n_permutations=1)
+        #: Whether each motif is a palindrome.
+        self.palindromic = (own["similarity"] >= PALINDROMIC_MOTIF).to_numpy()
+        palindromes = np.flatnonzero(self.palindromic)
+        self._half_of = np.repeat(palindromes, 2)
+        self._halves = [half for m in palindromes for half in _halves(self._weights[m], own["axis"].iloc[m])]
+        self._of_width: dict[int, tuple[Templates, Hybrids, Templates]] = {}
+
+    def evidence(
+        self, matrix: NDArray[np.float64], shift: int, left_out: NDArray[np.bool_] | None = None
+    ) -> dict[str, Placement | None]:
+        """The best single motif, palindromic motif, half of one, and hybrid of a motif that is none, on one filter.
+
+        Parameters
+        ----------
+        matrix : ndarray, shape (4, W)
+        shift : int
+            Of its RC on itself, as in `find_palindromes`.
+        left_out : ndarray of bool, optional
+            Motifs that are not looked at.
+        """
+        templates, hybrids, halves = self._laid_out(matrix.shape[1])
+        allowed = np.ones(len(self.names), dtype=bool) if left_out is None else ~left_out
+        centred = mean_center(matrix).weight
+        cosines = templates.cosines(centred)
+        half = halves.best(halves.cosines(centred), allowed[self._half_of])
+        return {
+            "single": templates.best(cosines, allowed),
+            "palindrome": templates.best(cosines, allowed & self.palindromic),
+            "half": half and replace(half, motif=int(self._half_of[half.motif])),
+            "hybrid": hybrids.best(cosines, shift, MIN_SHARE, allowed & ~self.palindromic),
+        }
+
+    def _laid_out(self, width: int) -> tuple[Templates, Hybrids, Templates]:
+        if width not in self._of_width:
+            templates = Templates(self._weights, width)
+            hybrids = Hybrids(templates, np.flatnonzero(~self.palindromic))
+            self._of_width[width] = templates, hybrids, Templates(self._halves, width)
+        return self._of_width[width]
+
+
+def _halves(motif: NDArray[np.float64], axis: float) -> list[NDArray[np.float64]]:
+    """Left and right of the axis; a position on it belongs to both."""
+    return [motif[:, : int(np.floor(axis)) + 1], motif[:, int(np.ceil(axis)) :]]

@@ -1,0 +1,217 @@
+"""Verdicts: cases that are known by construction, what must not matter, and families that set no threshold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rcinterp.errors import InputError
+from rcinterp.motifs import load_motifs, reverse_complement_motif
+from rcinterp.studies import _queries as q
+from rcinterp.triage import HALF_SITE, HYBRID, NONE, TRUE_PALINDROME, Catalogue, triage_palindromes
+
+ENCODE = load_motifs("encode")
+CTCF = ENCODE["CTCF_known1"]
+PLACES = ["forward_start", "reverse_start"]
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return Catalogue("encode")
+
+
+def pad(ppm, width, start):
+    padded = np.full((4, width), 0.25)
+    padded[:, start : start + ppm.shape[1]] = ppm
+    return padded
+
+
+def weights(ppm):
+    odds = np.log2(ppm + 0.02)
+    return odds - odds.mean(0)
+
+
+def hybrid(ppm, width, start, turned_start, share=0.5):
+    turned = reverse_complement_motif(ppm)
+    return share * weights(pad(ppm, width, start)) + (1 - share) * weights(pad(turned, width, turned_start))
+
+
+def triage_one(matrix, catalogue):
+    return triage_palindromes({"it": matrix}, catalogue).iloc[0]
+
+
+# What is known.
+
+
+@pytest.mark.parametrize(("start", "turned", "share"), [(0, 0, 0.5), (0, 2, 0.6), (5, 1, 0.45), (1, 4, 0.7)])
+def test_a_hybrid_names_its_motif_and_where_both_strands_are(catalogue, start, turned, share):
+    row = triage_one(hybrid(CTCF, 24, start, turned, share), catalogue)
+    assert (row["verdict"], row["motif"], row["hybrid_motif"]) == (HYBRID, "CTCF_known1", "CTCF_known1")
+    assert (row["forward_start"], row["reverse_start"]) == (start, turned)
+    assert row["axis"] == (start + turned + 18) / 2
+    assert row["weaker_share"] == pytest.approx(min(share, 1 - share), abs=0.03)
+    assert row["hybrid_similarity"] > 0.98 > 0.92 > row["single_similarity"]
+
+
+def test_a_hybrid_of_sites_of_both_strands(catalogue):
+    row = triage_one((CTCF + reverse_complement_motif(CTCF)) / 2, catalogue)
+    assert (row["verdict"], row["motif"], *row[PLACES]) == (HYBRID, "CTCF_known1", 0, 0)
+
+
+def test_two_copies_side_by_side(catalogue):
+    gata = ENCODE["GATA_known1"]
+    width = gata.shape[1]
+    assert width < 11
+    row = triage_one(hybrid(gata, 21, 0, width), catalogue)
+    assert row["verdict"] == HYBRID
+    assert q.family(row["motif"]) == "GATA"
+
+
+@pytest.mark.parametrize("name", ["MYC_known1", "SRF_known1", "STAT_known1", "AP1_disc1"])
+@pytest.mark.parametrize("form", ["PPM", "weights"])
+def test_a_palindromic_motif_is_no_fault(catalogue, name, form):
+    padded = pad(ENCODE[name], 21, 2)
+    row = triage_one(weights(padded) if form == "weights" else padded, catalogue)
+    assert row["verdict"] == TRUE_PALINDROME
+    own = catalogue.palindromic[catalogue.names.index(row["motif"])]
+    assert own
+    assert row["palindrome_similarity"] > 0.9
+    assert row[PLACES].isna().sum() == 1
+
+
+@pytest.mark.parametrize(("name", "half"), [("MYC_known1", 7), ("SRF_known1", 9)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_half_of_a_palindrome(catalogue, name, half, turned):
+    matrix = weights(pad(ENCODE[name][:, :half], 15, 3))
+    row = triage_one(reverse_complement_motif(matrix) if turned else matrix, catalogue)
+    assert (row["verdict"], row["motif"]) == (HALF_SITE, name)
+    assert row["half_similarity"] > 0.98
+    assert row["half_similarity"] > row["single_similarity"] + 0.05
+
+
+@pytest.mark.parametrize("name", ["CTCF_known1", "GATA_known6", "RXRA_known1", "ELF1_known2"])
+def test_a_motif_that_is_no_palindrome_has_no_verdict_but_a_name(catalogue, name):
+    row = triage_one(weights(pad(ENCODE[name], 25, 3)), catalogue)
+    assert (row["verdict"], row["motif"], row["single_motif"]) == (NONE, name, name)
+    assert row["forward_start"] == 3
+    assert row["reverse_start"] is pd.NA
+
+
+def test_noise_is_nothing_symmetric_or_not(catalogue):
+    rng = np.random.default_rng(0)
+    bank = np.stack([q.noise_filter(15, i % 2 == 1, rng) for i in range(30)])
+    found = triage_palindromes(bank, catalogue)
+    assert (found["verdict"] == NONE).sum() >= 28  # symmetric noise can look like a hybrid, docs/palindromes.md
+    assert (found["verdict"][::2] == NONE).all()
+    assert found["motif"][found["verdict"] == NONE].isna().all()
+    assert (found["similarity"][1::2] > 0.99).all()
+
+
+def test_dead_filters_keep_their_row(catalogue):
+    bank = np.stack([weights(pad(CTCF, 21, 1)), np.zeros((4, 21)), np.full((4, 21), np.nan)])
+    found = triage_palindromes(bank, catalogue)
+    assert found["filter"].tolist() == ["filter_0", "filter_1", "filter_2"]
+    assert found["verdict"].tolist() == [NONE] * 3
+    assert found.drop(columns=["filter", "verdict"]).iloc[1:].isna().all(axis=None)
+    assert found["motif"].iloc[0] == "CTCF_known1"
+
+
+# What must not matter.
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from([*q.HYBRIDS, q.CUT, q.MOTIF, q.PALINDROMIC, q.HALF]), st.floats(0.01, 100)
+)
+def test_strand_scale_and_offset(catalogue, seed, kind, scale):
+    queries = q.draw_queries(ENCODE, 1, (15,), (q.NOISES[1],), seed)
+    matrix = next(query.matrix for query in queries if query.kind == kind)
+    variants = {"it": matrix, "scaled": scale * matrix + 0.3, "turned": reverse_complement_motif(matrix)}
+    found = triage_palindromes(variants, catalogue)
+    numbers = [name for name in found if name.endswith("similarity") or name == "weaker_share"]
+    for i in (1, 2):
+        assert found["verdict"][i] == found["verdict"][0]
+        np.testing.assert_allclose(found[numbers].iloc[i], found[numbers].iloc[0], atol=1e-9)
+    assert found[PLACES].iloc[1].equals(found[PLACES].iloc[0])
+
+
+@pytest.mark.parametrize("start", range(0, 9, 2))
+def test_where_in_the_filter_it_lies(catalogue, start):
+    filters = {
+        "hybrid": hybrid(ENCODE["GATA_known6"], 25, start, start + 3),
+        "palindrome": weights(pad(ENCODE["MYC_known1"], 25, start)),
+    }
+    found = triage_palindromes(filters, catalogue)
+    assert found["verdict"].tolist() == [HYBRID, TRUE_PALINDROME]
+    assert found["motif"].tolist() == ["GATA_known6", "MYC_known1"]
+    assert found[PLACES].iloc[0].tolist() == [start, start + 3]
+    assert found["forward_start"].iloc[1] == start  # it lies on both strands alike
+    assert found["reverse_start"].iloc[1] is pd.NA
+
+
+def test_tensors_names_and_company_do_not_matter(catalogue):
+    bank = np.stack([q.perturbed_motif(CTCF, 17, q.NOISES[1], np.random.default_rng(i)) for i in range(3)])
+    found = triage_palindromes(bank, catalogue)
+    as_tensor = triage_palindromes(torch.tensor(bank, requires_grad=True), catalogue)
+    pd.testing.assert_frame_equal(found, as_tensor)
+    mixed = triage_palindromes({"wide": weights(pad(CTCF, 23, 1)), "b": bank[1]}, catalogue)
+    pd.testing.assert_series_equal(mixed.iloc[1].drop("filter"), found.iloc[1].drop("filter"), check_names=False)
+
+
+# Catalogues.
+
+
+def test_a_catalogue_of_ones_own():
+    motifs = {"CTCF": CTCF, "MYC": ENCODE["MYC_known1"]}
+    filters = {"hybrid": hybrid(CTCF, 21, 0, 2), "MYC": weights(ENCODE["MYC_known1"]), "CTCF": weights(CTCF)}
+    found = triage_palindromes(filters, motifs).set_index("filter")
+    assert found["verdict"].to_dict() == {"hybrid": HYBRID, "MYC": TRUE_PALINDROME, "CTCF": NONE}
+    assert found["motif"].to_dict() == {"hybrid": "CTCF", "MYC": "MYC", "CTCF": "CTCF"}
+
+
+def test_the_verdict_is_relative_to_the_catalogue():
+    filters = {"MYC": weights(ENCODE["MYC_known1"]), "hybrid": hybrid(CTCF, 21, 0, 2)}
+    only_ctcf = triage_palindromes(filters, {"CTCF": CTCF}).set_index("filter")
+    assert only_ctcf["verdict"].to_dict() == {"MYC": NONE, "hybrid": HYBRID}
+    assert only_ctcf[["palindrome_similarity", "half_similarity"]].isna().all(axis=None)
+    only_myc = triage_palindromes(filters, {"MYC": ENCODE["MYC_known1"]}).set_index("filter")
+    assert only_myc["verdict"].to_dict() == {"MYC": TRUE_PALINDROME, "hybrid": NONE}
+    assert only_myc[["hybrid_similarity", "weaker_share", "hybrid_motif"]].isna().all(axis=None)
+
+
+def test_what_is_left_out_is_not_found(catalogue):
+    without = np.array([q.family(name) == "CTCF" for name in catalogue.names])
+    matrix = hybrid(CTCF, 21, 0, 2)
+    found = catalogue.evidence(matrix, 2 * 10 - 20, without)
+    assert {q.family(catalogue.names[placed.motif]) for placed in found.values()}.isdisjoint({"CTCF"})
+
+
+def test_bad_input(catalogue):
+    with pytest.raises(
+        InputError, match=r"triage_palindromes: got filters of shape \(3, 16, 5\), expected \(F, 4, W\)"
+    ):
+        triage_palindromes(np.ones((3, 16, 5)), catalogue)
+    with pytest.raises(InputError, match="motifs: got an empty mapping"):
+        triage_palindromes(np.ones((3, 4, 5)), {})
+
+
+# Calibration.
+
+
+def test_held_out_families(catalogue):
+    """Those that set no threshold; `python benchmarks/triage.py measure` takes more of them."""
+    held_out = q.split_families(ENCODE, seed=0)[1]
+    queries = q.draw_queries(held_out, 6, (15, 21), q.NOISES, seed=7)
+    found = triage_palindromes({str(i): query.matrix for i, query in enumerate(queries)}, catalogue)
+    found["kind"] = [query.kind for query in queries]
+    is_hybrid = found["kind"].isin(q.HYBRIDS)
+    assert is_hybrid.sum() == 120
+    assert (found["verdict"][is_hybrid] == HYBRID).mean() >= 0.90
+    assert (found["verdict"][found["kind"] == q.CUT] == HYBRID).mean() >= 0.80
+    for kind in (q.MOTIF, q.PALINDROMIC):
+        assert (found["verdict"][found["kind"] == kind] != HYBRID).mean() >= 0.95
+    assert (found["verdict"][found["kind"] == q.PALINDROMIC] == TRUE_PALINDROME).mean() >= 0.90
+    assert (found["verdict"][found["kind"] == q.HALF] == HALF_SITE).mean() >= 0.70
+    assert (found["verdict"][found["kind"] == q.NOISE] == NONE).all()
