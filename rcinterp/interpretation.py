@@ -116,8 +116,9 @@ class Interpretation:
         r"""Write filters.tsv (the table), its parts as .tsv, sites.bed, logos and report.html.
 
         The parts are contributions, palindromes, triage, matches and sites; sites.bed is written where the sequences'
-        names hold coordinates, and faithfulness.tsv where it was measured. filters.meme holds the motif of every filter that has sites, the refused ones too; it is not written if there is
-        none. Queries without a p-value stand in lines that begin with # at the end of matches.tsv
+        names hold coordinates, and faithfulness.tsv where it was measured. filters.meme holds the motif of every filter
+        that has sites, the refused ones too; it is not written if there is none. Queries without a p-value stand in
+        lines that begin with # at the end of matches.tsv
         (``pandas.read_csv(..., sep="\t", comment="#")``).
 
         Returns
@@ -157,8 +158,8 @@ class Interpretation:
         said = [
             f"On these sequences the model reaches auROC {self.scores['auroc']:.4f} and auPRC "
             f"{self.scores['auprc']:.4f}.",
-            f"Layer {self.layer}, {len(self.table)} filters; contribution by {attrs['method'].replace('_', ' ')} at the "
-            f"{attrs['at']}; {int((self.table['score_q'] <= SCORE_Q_VALUE).sum())} of them are significant (q <= "
+            f"Layer {self.layer}, {len(self.table)} filters; contribution by {attrs['method'].replace('_', ' ')} at "
+            f"the {attrs['at']}; {int((self.table['score_q'] <= SCORE_Q_VALUE).sum())} of them are significant (q <= "
             f"{SCORE_Q_VALUE:g}).",
         ]
         if self.faithfulness is not None:
@@ -189,7 +190,7 @@ def interpret(
     device: str | torch.device | None = None,
     verbose: bool = False,
 ) -> Interpretation:
-    """Every filter of a layer: how much it contributes, how sure that is, whether it is a palindrome, which motif it is.
+    """Every filter of a layer: what it contributes, how sure that is, whether it is a palindrome, which motif it is.
 
     Parameters
     ----------
@@ -263,8 +264,8 @@ def interpret(
         of_letters = reads_letters(caller, place.filters, x_positive, args_positive)
         if not of_letters and motifs_from != "sites":
             raise InputError(
-                f"interpret: layer {name!r} does not read the sequence itself, expected motifs_from='sites': its weights "
-                "are no patterns of letters."
+                f"interpret: layer {name!r} does not read the sequence itself, expected motifs_from='sites': its "
+                "weights are no patterns of letters."
             )
         best = _Classes(
             best_sites_of(caller, place, x_positive, args_positive),
@@ -418,5 +419,5 @@ def _tabulate(
     table = table.join(best[["best_match", "orientation", "p_value", "q_value"]], on="filter")
     table["match_similarity"] = table["best_match"].map(own).astype(float)
     refused, largest = matches.attrs["refused"], float(table["score"].abs().max())
-    table["verdict"] = [verdict(row, largest, refused.get(row["filter"])) for _, row in table.iterrows()]
+    table["verdict"] = [verdict(row, largest, refused.get(row["filter"])) for row in table.to_dict("records")]
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)

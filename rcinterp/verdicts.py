@@ -1,6 +1,7 @@
 """What there is to say of a filter, in words, from the row of its numbers; the thresholds stand here."""
 
-import pandas as pd
+from collections.abc import Mapping
+from typing import Any
 
 from rcinterp.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
 
@@ -40,12 +41,13 @@ def refusal(n_sites: float | None, information: float, other_information: float)
     return None
 
 
-def verdict(row: "pd.Series[float]", largest: float, refused: str | None) -> str:
+def verdict(row: Mapping[Any, Any], largest: float, refused: str | None) -> str:
     """Judge a row of `Interpretation.table`.
 
     Parameters
     ----------
-    row : Series
+    row : mapping
+        Column to value.
     largest : float
         Absolute score of the filter that contributes most.
     refused : str or None
@@ -69,7 +71,7 @@ def verdict(row: "pd.Series[float]", largest: float, refused: str | None) -> str
     return "; ".join(said)
 
 
-def _symmetry(row: "pd.Series[float]", is_named: bool) -> list[str]:
+def _symmetry(row: Mapping[Any, Any], is_named: bool) -> list[str]:
     """Judge the symmetry of a filter, its triage first."""
     if row["triage"] == HYBRID:
         return [f"artefact: a hybrid of both strands of {row['triage_motif']}"]
