@@ -454,7 +454,9 @@ def test_motifs_that_are_not_there(simulated, trained, tmp_path):
     assert_refused(
         run("simulate", "--motif", "CTCF", *out), "--motif: 'CTCF' is not in encode, expected a name such as"
     )
-    assert_refused(run("simulate", "--motifs", text, *out), 'bad.meme: got a file without a line "MEME version ..."')
+    assert_refused(
+        run("simulate", "--motifs", text, *out), "bad.meme: got a file of no known format, expected MEME, JASPAR"
+    )
     assert_refused(
         run("interpret", trained[0], *reading_files(simulated), "--motifs", text, *out), "bad.meme: got a file"
     )

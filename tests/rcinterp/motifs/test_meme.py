@@ -103,8 +103,8 @@ def test_a_bad_row_is_named(tmp_path, row):
     [
         ("", r'got a file without a line "MEME version \.\.\.", expected MEME minimal format'),
         (">MA0004.1\nA [4 19]\n", r"jaspar2meme, transfac2meme and others convert to it"),
-        (HEADER, r"found no motif, expected MOTIF lines"),
-        (HEADER + MOTIF + MOTIF, r"motif M1 occurs twice; expected unique ids after MOTIF\. Rename one"),
+        (HEADER, r"found no motif, expected at least one with a matrix"),
+        (HEADER + MOTIF + MOTIF, r"motif M1 occurs twice; expected unique names\. Rename one"),
         (HEADER + "MOTIF M1\n" + MOTIF, r"motif M1 occurs twice"),
         (HEADER + MOTIF + "MOTIF\n" + TWO_ROWS, r"line 14 is MOTIF without an id"),
         (HEADER + MOTIF.replace("w= 2", "w= 3"), r"motif M1 has 2 rows of probabilities, expected w= 3"),
