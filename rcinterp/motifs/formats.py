@@ -61,9 +61,9 @@ def read_motifs(path: Source, format: str | None = None) -> dict[str, Motif]:
     Notes
     -----
     Neither the file's name nor its extension matters. A file of ``>`` records is HOMER's if a header has a number as
-    third field between tabs; JASPAR's if each motif has four rows (A, C, G, T); ENCODE's if each row is a letter and four
-    numbers; and pfm if each is four numbers. Motifs all of four positions can be two of these: name the format. Counts
-    become probabilities position by position; see `rcinterp.motifs.reading.counts_to_motif`.
+    third field between tabs; JASPAR's if each motif has four rows (A, C, G, T); ENCODE's if each row is a letter and
+    four numbers; and pfm if each is four numbers. Motifs all of four positions can be two of these: name the format.
+    Counts become probabilities position by position; see `rcinterp.motifs.reading.counts_to_motif`.
 
     References
     ----------

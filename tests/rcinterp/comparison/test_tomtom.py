@@ -15,7 +15,7 @@ from rcinterp.comparison import (
     compare_motifs,
 )
 from rcinterp.errors import InputError
-from rcinterp.motifs import reverse_complement_motif, write_meme
+from rcinterp.motifs import load_motifs, reverse_complement_motif, write_meme
 
 PAIR = ["Query_ID", "Target_ID"]
 
@@ -247,6 +247,8 @@ def test_few_targets_are_a_warning_of_our_own():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"distance": "ed"}, 'got distance \'ed\', expected "euclidean" or "pearson"'),
+        ({"background": {}}, "got an empty mapping"),
         ({"max_q_value": 0}, r"got max_q_value 0, expected it in \(0, 1\], or None for all"),
         ({"max_q_value": 1.5}, r"got max_q_value 1\.5"),
         ({"n_sites": 0}, "got n_sites 0, expected a positive number"),
@@ -273,3 +275,95 @@ def test_few_targets_are_a_warning_of_our_own():
 def test_bad_input(arguments, message):
     with pytest.raises(InputError, match=message):
         compare_motifs(**{"queries": random_motifs(1, 7), "targets": random_motifs(60, 7)} | arguments)
+
+
+# Pearson correlation.
+
+
+def test_pearson_finds_the_motif_too(ctcf):
+    queries = {"forward": ctcf[:, 3:14], "reverse": reverse_complement_motif(ctcf)}
+    best = best_matches(compare_motifs(queries, distance="pearson")).set_index("Query_ID")
+    assert list(best["Target_ID"]) == ["CTCF_known1", "CTCF_known1"]
+    assert list(best["Optimal_offset"]) == [3, 0]
+    assert list(best["Orientation"]) == ["+", "-"]
+    assert best["q-value"].max() < 1e-9
+
+
+def test_pearson_has_the_same_columns_and_pairs_but_other_p_values():
+    queries, targets = random_motifs(3, 9, seed=1), random_motifs(60, 7)
+    euclidean = compare_motifs(queries, targets, max_q_value=None)
+    pearson = compare_motifs(queries, targets, max_q_value=None, distance="pearson")
+    assert list(pearson.columns) == list(COLUMNS)
+    pd.testing.assert_series_equal(pearson.dtypes, euclidean.dtypes)
+    assert set(map(tuple, pearson[PAIR].to_numpy())) == set(map(tuple, euclidean[PAIR].to_numpy()))
+    both = euclidean.merge(pearson, on=PAIR)
+    assert 0.5 < np.corrcoef(np.log(both["p-value_x"]), np.log(both["p-value_y"]))[0, 1] < 0.99
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "pearson"])
+def test_dead_filters_never_match(distance):
+    rng = np.random.default_rng(0)
+    noise = {f"noise_{i}": rng.dirichlet([80] * 4, size=19).T for i in range(20)}
+    dead = {"zeros": np.zeros((4, 19)), "uniform": np.full((4, 19), 0.25), "almost": np.full((4, 19), 0.25) + 1e-9}
+    with pytest.warns(UninformativeMotifWarning, match="no p-value for 23 queries"):
+        table = compare_motifs(dead | noise, distance=distance, max_q_value=None)
+    assert len(table) == 0
+    assert list(table.attrs["refused"]) == [*dead, *noise]
+
+
+def test_a_strong_filter_matches_no_more_in_uniform_positions():
+    query = np.hstack([np.full((4, 5), 0.25), np.eye(4)[[1, 0, 1, 2, 3, 2]].T, np.full((4, 5), 0.25)])
+    table = compare_motifs({"q": query}, distance="pearson")
+    assert "MYC" in best_matches(table)["Target_ID"][0] or "CACGTG" in best_matches(table)["Target_consensus"][0]
+
+
+# Filter sets against each other.
+
+
+def test_two_sets_of_eight_filters_find_each_other():
+    rng, known = np.random.default_rng(5), load_motifs("encode")
+    names = [
+        "CTCF_known1",
+        "SRF_known1",
+        "GATA_known1",
+        "MYC_known1",
+        "ETS_known1",
+        "NRF1_known1",
+        "REST_known1",
+        "AP1_known1",
+    ]
+    first, second = (
+        {
+            f"{side}_{i}": 0.85 * known[name] + 0.15 * rng.dirichlet([1] * 4, known[name].shape[1]).T
+            for i, name in enumerate(names)
+        }
+        for side in "ab"
+    )
+    second = {name: reverse_complement_motif(ppm) if i % 2 else ppm for i, (name, ppm) in enumerate(second.items())}
+    for distance in ("euclidean", "pearson"):
+        table = compare_motifs(first, second, background="encode", distance=distance, max_q_value=None)
+        assert len(table) == 64
+        best = best_matches(table)
+        assert list(best["Target_ID"]) == [f"b_{i}" for i in range(8)]
+        assert list(best["Orientation"]) == list("+-+-+-+-")
+        assert best["q-value"].max() < 1e-4
+        np.testing.assert_allclose(table["E-value"], 8 * table["p-value"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "pearson"])
+def test_background_takes_the_place_of_many_targets(distance):
+    query, catalogue = random_motifs(3, 9, seed=1), random_motifs(200, 7, seed=2)
+    few = {name: catalogue[name] for name in ("M3", "M7", "M11")}
+    rest = {name: ppm for name, ppm in catalogue.items() if name not in few}
+    with_background = compare_motifs(query, few, background=rest, distance=distance, max_q_value=None)
+    whole = compare_motifs(query, catalogue, distance=distance, max_q_value=None)
+    joined = with_background.merge(whole, on=PAIR, suffixes=("", "_whole"))
+    assert len(joined) == 9
+    for column in ("p-value", "Optimal_offset", "Overlap"):
+        np.testing.assert_allclose(joined[column], joined[f"{column}_whole"], rtol=1e-9)
+
+
+def test_a_small_background_is_few_targets_too():
+    with pytest.warns(FewTargetsWarning, match='got 49 targets, expected at least 50.*background="encode"'):
+        compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(42, 5, seed=3))
+    compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(43, 5, seed=3))
