@@ -42,9 +42,7 @@ def cases(known, rng, n_queries):
 
 def measure(queries, targets, background, distance):
     """One row of the table."""
-    table = compare_motifs(
-        queries, targets, background=background, distance=distance, max_q_value=None, min_bits=0
-    )  # fmt: skip
+    table = compare_motifs(queries, targets, distance=distance, background=background, max_q_value=None, min_bits=0)
     best = table.groupby("Query_ID")["E-value"].min()
     below = {f"p<{threshold}": (table["p-value"] < threshold).mean() for threshold in THRESHOLDS}
     return {"distance": distance, **below, "E<1": (best < 1).mean(), "E<0.05": (best < 0.05).mean()}
