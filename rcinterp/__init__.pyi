@@ -19,7 +19,11 @@ from .models import compact_model as compact_model
 from .models import count_parameters as count_parameters
 from .models import load_model as load_model
 from .models import save_model as save_model
+from .motif_groups import best_groups as best_groups
+from .motif_groups import group_motifs as group_motifs
+from .motif_groups import name_families as name_families
 from .motifs import load_motifs as load_motifs
+from .motifs import read_motifs as read_motifs
 from .motifs import write_meme as write_meme
 from .palindromes import find_palindromes as find_palindromes
 from .sequences import decode as decode

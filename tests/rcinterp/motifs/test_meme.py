@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs
-from rcinterp.motifs.matrices import consensus
+from rcinterp.motifs.matrices import Motif, consensus
 from rcinterp.motifs.meme import read_meme, write_meme
 
 HEADER = (
@@ -103,8 +103,8 @@ def test_a_bad_row_is_named(tmp_path, row):
     [
         ("", r'got a file without a line "MEME version \.\.\.", expected MEME minimal format'),
         (">MA0004.1\nA [4 19]\n", r"jaspar2meme, transfac2meme and others convert to it"),
-        (HEADER, r"found no motif, expected MOTIF lines"),
-        (HEADER + MOTIF + MOTIF, r"motif M1 occurs twice; expected unique ids after MOTIF\. Rename one"),
+        (HEADER, r"found no motif, expected at least one with a matrix"),
+        (HEADER + MOTIF + MOTIF, r"motif M1 occurs twice; expected unique names\. Rename one"),
         (HEADER + "MOTIF M1\n" + MOTIF, r"motif M1 occurs twice"),
         (HEADER + MOTIF + "MOTIF\n" + TWO_ROWS, r"line 14 is MOTIF without an id"),
         (HEADER + MOTIF.replace("w= 2", "w= 3"), r"motif M1 has 2 rows of probabilities, expected w= 3"),
@@ -171,13 +171,66 @@ def test_round_trip_through_both_readers(tmp_path):
         assert ours[name].n_sites == 31.5
 
 
-@given(st.integers(1, 13), st.integers(0, 10**6))
-def test_written_rows_obey_meme_s_parser(tmp_path_factory, width, seed):
+def strictly_parsed(text):
+    """The motifs of a file in MEME minimal format, by the letter of its documentation: what is not there, fails.
+
+    Version line first; alphabet, strands and background before the first motif; then MOTIF with an id and perhaps
+    another name, the line of the matrix with its keys in their order, w rows of alength probabilities, and nothing but
+    blank lines up to the next motif.
+    """
+    lines = iter(text.split("\n"))
+    assert re.fullmatch(r"MEME version \d+(\.\d+)*", next(lines))
+    header = []
+    while not (line := next(lines)).startswith("MOTIF"):
+        header += [line] if line else []
+    alphabet, strands, background, frequencies = header
+    assert (alphabet, strands) == ("ALPHABET= ACGT", "strands: + -")
+    assert re.fullmatch(r"Background letter frequencies( \(from .+\):)?", background)
+    words = frequencies.split()
+    assert words[::2] == list("ACGT")
+    assert abs(sum(map(float, words[1::2])) - 1) < 1e-5
+    motifs = {}
+    while line is not None:
+        _, identifier, *other = line.split(" ")
+        assert identifier not in motifs
+        assert len(other) <= 1
+        assert all(0 < len(name) <= 100 for name in (identifier, *other))
+        keys = re.fullmatch(
+            r"letter-probability matrix: alength= 4 w= ([1-9]\d*) nsites= (\d+(?:\.\d+)?) E= (\d+)", next(lines)
+        )
+        assert float(keys[2]) > 0
+        rows = [[float(word) for word in next(lines).split()] for _ in range(int(keys[1]))]
+        assert all(len(row) == 4 and min(row) >= 0 and max(row) <= 1 and abs(sum(row) - 1) < 1e-5 for row in rows)
+        motifs[identifier] = (np.array(rows).T, float(keys[2]), "".join(other))
+        line = next((line for line in lines if line), None)
+        assert line is None or line.startswith("MOTIF ")
+    return motifs
+
+
+@given(st.lists(st.integers(1, 13), min_size=1, max_size=5, unique=True), st.integers(0, 10**6), st.floats(1e-3, 1e9))
+def test_what_is_written_obeys_the_format_to_the_letter(tmp_path_factory, widths, seed, n_sites):
     path = tmp_path_factory.mktemp("meme") / "out.meme"
-    write_meme(path, random_motifs([width], seed))
-    rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.startswith(" ")]
-    assert len(rows) == width
-    assert all(abs(sum(row) - 1) < 1e-6 and min(row) >= 0 and max(row) <= 1 for row in rows)
+    given_motifs = {name: Motif(ppm, n_sites, "a b") for name, ppm in random_motifs(widths, seed).items()}
+    write_meme(path, given_motifs, background=[0.3, 0.2, 0.2, 0.3])
+    parsed = strictly_parsed(path.read_text())
+    assert list(parsed) == list(given_motifs)
+    for name, (ppm, sites, other_name) in parsed.items():
+        np.testing.assert_allclose(ppm, given_motifs[name].ppm, atol=1e-7)
+        assert sites == pytest.approx(n_sites, rel=1e-12)
+        assert other_name == "a_b"
+
+
+def test_a_motif_keeps_its_sites_and_its_other_name(tmp_path):
+    ppm = random_motifs([7])["M7"]
+    motifs = {"a": Motif(ppm, 153.25, "two words"), "b": Motif(ppm, 11, "x" * 130), "c": Motif(ppm), "d": ppm}
+    write_meme(tmp_path / "out.meme", motifs, n_sites={"b": 12.5})
+    read = read_meme(tmp_path / "out.meme")
+    assert [motif.n_sites for motif in read.values()] == [153.25, 12.5, 20, 20]
+    assert [motif.other_name for motif in read.values()] == ["two_words", "x" * 100, "", ""]
+    theirs = memelite.io.read_meme(str(tmp_path / "out.meme"))
+    assert list(theirs) == ["a two_words", "b " + "x" * 100, "c", "d"]
+    for read_ppm in theirs.values():
+        np.testing.assert_allclose(read_ppm, ppm, atol=1e-6)
 
 
 def test_the_text_that_is_written(tmp_path):

@@ -1,19 +1,11 @@
 """compare_motifs against MEME Tomtom's own table, and against what must hold of any such table."""
 
-import os
 import re
-import subprocess
-import sys
-from io import StringIO
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from rcinterp.comparison import (
     COLUMNS,
@@ -21,10 +13,6 @@ from rcinterp.comparison import (
     UninformativeMotifWarning,
     best_matches,
     compare_motifs,
-    estimate_null_fraction,
-    format_matches,
-    is_engine_compiled,
-    q_values,
 )
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif, write_meme
@@ -36,27 +24,6 @@ def random_motifs(n, width, seed=0):
     """Motifs M0, M1, ... of `width` and more positions, with sharp columns."""
     rng = np.random.default_rng(seed)
     return {f"M{i}": rng.dirichlet([0.1] * 4, size=width + i % 5).T for i in range(n)}
-
-
-@pytest.fixture(scope="module")
-def ctcf():
-    return load_motifs("encode")["CTCF_known1"]
-
-
-@pytest.fixture(scope="module")
-def tomtom_files(shared):
-    folder = shared / "oracle" / "tomtom"
-    return folder / "queries.meme", folder / "targets_jaspar2020.meme.gz", folder / "tomtom.tsv"
-
-
-@pytest.fixture(scope="module")
-def meme(tomtom_files):
-    return pd.read_csv(tomtom_files[2], sep="\t", comment="#")
-
-
-@pytest.fixture(scope="module")
-def every_pair(tomtom_files):
-    return compare_motifs(tomtom_files[0], tomtom_files[1], max_q_value=None)
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +247,8 @@ def test_few_targets_are_a_warning_of_our_own():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"distance": "ed"}, 'got distance \'ed\', expected "euclidean" or "pearson"'),
+        ({"background": {}}, "got an empty mapping"),
         ({"max_q_value": 0}, r"got max_q_value 0, expected it in \(0, 1\], or None for all"),
         ({"max_q_value": 1.5}, r"got max_q_value 1\.5"),
         ({"n_sites": 0}, "got n_sites 0, expected a positive number"),
@@ -308,129 +277,93 @@ def test_bad_input(arguments, message):
         compare_motifs(**{"queries": random_motifs(1, 7), "targets": random_motifs(60, 7)} | arguments)
 
 
-def test_best_matches_is_the_first_row_of_each_query():
-    table = compare_motifs(random_motifs(3, 9, seed=1), random_motifs(60, 7), max_q_value=None)
-    best = best_matches(table)
-    assert list(best["Query_ID"]) == ["M0", "M1", "M2"]
-    pd.testing.assert_frame_equal(best, table.iloc[[0, 60, 120]].reset_index(drop=True))
+# Pearson correlation.
 
 
-# q-values.
-
-p_value_arrays = arrays(np.float64, st.integers(1, 300), elements=st.floats(0, 1))
-
-
-def slow_q_values(p, null_fraction):
-    """The equation, one p-value at a time."""
-    rates = [null_fraction * len(p) * value / (p <= value).sum() for value in p]
-    return [min(1.0, *(rate for rate, other in zip(rates, p, strict=True) if other >= value)) for value in p]
+def test_pearson_finds_the_motif_too(ctcf):
+    queries = {"forward": ctcf[:, 3:14], "reverse": reverse_complement_motif(ctcf)}
+    best = best_matches(compare_motifs(queries, distance="pearson")).set_index("Query_ID")
+    assert list(best["Target_ID"]) == ["CTCF_known1", "CTCF_known1"]
+    assert list(best["Optimal_offset"]) == [3, 0]
+    assert list(best["Orientation"]) == ["+", "-"]
+    assert best["q-value"].max() < 1e-9
 
 
-@given(p_value_arrays)
-def test_q_values_are_the_equation(p):
-    q = q_values(p)
-    np.testing.assert_allclose(q, slow_q_values(p, estimate_null_fraction(p)), rtol=1e-12)
-    assert (np.diff(q[np.argsort(p)]) >= 0).all()
+def test_pearson_has_the_same_columns_and_pairs_but_other_p_values():
+    queries, targets = random_motifs(3, 9, seed=1), random_motifs(60, 7)
+    euclidean = compare_motifs(queries, targets, max_q_value=None)
+    pearson = compare_motifs(queries, targets, max_q_value=None, distance="pearson")
+    assert list(pearson.columns) == list(COLUMNS)
+    pd.testing.assert_series_equal(pearson.dtypes, euclidean.dtypes)
+    assert set(map(tuple, pearson[PAIR].to_numpy())) == set(map(tuple, euclidean[PAIR].to_numpy()))
+    both = euclidean.merge(pearson, on=PAIR)
+    assert 0.5 < np.corrcoef(np.log(both["p-value_x"]), np.log(both["p-value_y"]))[0, 1] < 0.99
 
 
-@given(p_value_arrays, st.randoms(use_true_random=False))
-def test_q_values_do_not_depend_on_the_order(p, random):
-    order = random.sample(range(p.size), p.size)
-    np.testing.assert_array_equal(q_values(p[order]), q_values(p)[order])
+@pytest.mark.parametrize("distance", ["euclidean", "pearson"])
+def test_dead_filters_never_match(distance):
+    rng = np.random.default_rng(0)
+    noise = {f"noise_{i}": rng.dirichlet([80] * 4, size=19).T for i in range(20)}
+    dead = {"zeros": np.zeros((4, 19)), "uniform": np.full((4, 19), 0.25), "almost": np.full((4, 19), 0.25) + 1e-9}
+    with pytest.warns(UninformativeMotifWarning, match="no p-value for 23 queries"):
+        table = compare_motifs(dead | noise, distance=distance, max_q_value=None)
+    assert len(table) == 0
+    assert list(table.attrs["refused"]) == [*dead, *noise]
 
 
-def test_up_to_a_hundred_p_values_are_taken_for_null():
-    p = np.full(101, 1e-3)
-    p[:30] = 0.9
-    assert estimate_null_fraction(p[:100]) == 1
-    assert estimate_null_fraction(p) == pytest.approx(30 / 101 / (1 - 0.005))
-    p[30:] = 0.005  # equal to the first lambda: counted as at least it
-    assert estimate_null_fraction(p) == pytest.approx(30 / 101 / (1 - 0.010))
+def test_a_strong_filter_matches_no_more_in_uniform_positions():
+    query = np.hstack([np.full((4, 5), 0.25), np.eye(4)[[1, 0, 1, 2, 3, 2]].T, np.full((4, 5), 0.25)])
+    table = compare_motifs({"q": query}, distance="pearson")
+    assert "MYC" in best_matches(table)["Target_ID"][0] or "CACGTG" in best_matches(table)["Target_consensus"][0]
 
 
-def test_no_large_p_value_says_nothing_of_the_null():
-    assert estimate_null_fraction(np.full(150, 1e-9)) == 1
-    assert estimate_null_fraction(np.ones(150)) == 1
+# Filter sets against each other.
 
 
-def bootstrap_null_fraction(p, seed):
-    """MEME's own procedure, random samples of 1,000 p-values and all: the oracle of the closed form."""
-    rng, lambdas = np.random.default_rng(seed), np.arange(1, 101) / 100 * 0.5
-    estimates = np.array([(p >= threshold).mean() / (1 - threshold) for threshold in lambdas])
-    counts = np.histogram(p, [0, *lambdas, 1])[0]
-    samples = rng.multinomial(1000, counts / p.size, size=20_000)[:, ::-1].cumsum(axis=1)[:, -2::-1]
-    errors = ((samples / 1000 / (1 - lambdas) - estimates.min()) ** 2).mean(axis=0)
-    return min(1.0, estimates[np.argmin(errors)])
+def test_two_sets_of_eight_filters_find_each_other():
+    rng, known = np.random.default_rng(5), load_motifs("encode")
+    names = [
+        "CTCF_known1",
+        "SRF_known1",
+        "GATA_known1",
+        "MYC_known1",
+        "ETS_known1",
+        "NRF1_known1",
+        "REST_known1",
+        "AP1_known1",
+    ]
+    first, second = (
+        {
+            f"{side}_{i}": 0.85 * known[name] + 0.15 * rng.dirichlet([1] * 4, known[name].shape[1]).T
+            for i, name in enumerate(names)
+        }
+        for side in "ab"
+    )
+    second = {name: reverse_complement_motif(ppm) if i % 2 else ppm for i, (name, ppm) in enumerate(second.items())}
+    for distance in ("euclidean", "pearson"):
+        table = compare_motifs(first, second, background="encode", distance=distance, max_q_value=None)
+        assert len(table) == 64
+        best = best_matches(table)
+        assert list(best["Target_ID"]) == [f"b_{i}" for i in range(8)]
+        assert list(best["Orientation"]) == list("+-+-+-+-")
+        assert best["q-value"].max() < 1e-4
+        np.testing.assert_allclose(table["E-value"], 8 * table["p-value"], rtol=1e-12)
 
 
-@pytest.mark.parametrize("null", [0.3, 0.7, 1.0])
-def test_null_fraction_is_that_of_many_bootstraps(null):
-    rng = np.random.default_rng(5)
-    p = np.where(rng.random(1492) < null, rng.random(1492), rng.random(1492) ** 6)
-    exact = estimate_null_fraction(p)
-    assert bootstrap_null_fraction(p, seed=0) == pytest.approx(exact, abs=0.004)
-    assert exact == pytest.approx(null, abs=0.15)
+@pytest.mark.parametrize("distance", ["euclidean", "pearson"])
+def test_background_takes_the_place_of_many_targets(distance):
+    query, catalogue = random_motifs(3, 9, seed=1), random_motifs(200, 7, seed=2)
+    few = {name: catalogue[name] for name in ("M3", "M7", "M11")}
+    rest = {name: ppm for name, ppm in catalogue.items() if name not in few}
+    with_background = compare_motifs(query, few, background=rest, distance=distance, max_q_value=None)
+    whole = compare_motifs(query, catalogue, distance=distance, max_q_value=None)
+    joined = with_background.merge(whole, on=PAIR, suffixes=("", "_whole"))
+    assert len(joined) == 9
+    for column in ("p-value", "Optimal_offset", "Overlap"):
+        np.testing.assert_allclose(joined[column], joined[f"{column}_whole"], rtol=1e-9)
 
 
-# The engine.
-
-
-def test_the_engine_is_compiled_once_used(ctcf):
-    compare_motifs({"q": ctcf})
-    assert is_engine_compiled()
-
-
-def test_the_engine_is_compiled_if_a_newer_cache_file_says_so(tmp_path, monkeypatch):
-    source, stats = tmp_path / "tomtom.py", SimpleNamespace(cache_path=str(tmp_path))
-    source.touch()
-    fake = SimpleNamespace(__file__=str(source), _tomtom=SimpleNamespace(signatures=[], stats=stats))
-    monkeypatch.setitem(sys.modules, "memelite.tomtom", fake)
-    assert not is_engine_compiled()
-    version = f"py{sys.version_info.major}{sys.version_info.minor}"
-    for other in (f"tomtom._p_values-18.{version}.1.nbc", "tomtom._tomtom-2492.py27.1.nbc"):
-        (tmp_path / other).touch()
-    assert not is_engine_compiled()
-    cached = tmp_path / f"tomtom._tomtom-2492.{version}.1.nbc"
-    cached.touch()
-    assert is_engine_compiled()
-    os.utime(source, (cached.stat().st_mtime + 60,) * 2)
-    assert not is_engine_compiled()
-
-
-def test_importing_does_not_wait_for_numba():
-    code = "import sys, rcinterp.comparison; print('numba' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
-
-
-# The table as text.
-
-
-def test_text_is_tomtom_s_with_the_refused_in_comments_below(ctcf):
-    queries = {"dead": np.full((4, 7), 0.25), "q": ctcf, "weak": 0.9 * np.full((4, 7), 0.25) + 0.1 * ctcf[:, :7]}
-    with pytest.warns(UninformativeMotifWarning):
-        table = compare_motifs(queries)
-    text = format_matches(table)
-    lines = text.splitlines()
-    assert lines[0] == "\t".join(COLUMNS)
-    assert len(lines) == 1 + len(table) + 2
-    assert lines[-2] == "# dead: no p-value, all values are equal (a dead filter)"
-    assert re.fullmatch(r"# weak: no p-value, 0\.\d+ bits of information, less than 2", lines[-1])
-    assert text.endswith("\n")
-    read = pd.read_csv(StringIO(text), sep="\t", comment="#")
-    pd.testing.assert_frame_equal(read, table, check_exact=True)
-
-
-def test_text_is_read_as_tomtom_s_own_is(tomtom_files, every_pair):
-    own = pd.read_csv(tomtom_files[2], sep="\t", comment="#", nrows=3)
-    ours = pd.read_csv(StringIO(format_matches(every_pair.head(3))), sep="\t", comment="#")
-    assert list(ours.columns) == list(own.columns)
-    assert ours.dtypes.to_dict() == own.dtypes.to_dict()
-
-
-def test_text_of_nothing_and_of_a_table_of_one_s_own(ctcf):
-    with pytest.warns(UninformativeMotifWarning):
-        nothing = compare_motifs({"dead": np.full((4, 7), 0.25)})
-    assert format_matches(nothing).splitlines()[0] == "\t".join(COLUMNS)
-    assert len(format_matches(nothing).splitlines()) == 2
-    assert format_matches(pd.DataFrame({"Query_ID": ["q"], "p-value": [0.5]})) == "Query_ID\tp-value\nq\t0.5\n"
+def test_a_small_background_is_few_targets_too():
+    with pytest.warns(FewTargetsWarning, match='got 49 targets, expected at least 50.*background="encode"'):
+        compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(42, 5, seed=3))
+    compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(43, 5, seed=3))

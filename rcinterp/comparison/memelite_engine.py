@@ -1,0 +1,52 @@
+"""Alignments by memelite: Tomtom with Euclidean distance."""
+
+import importlib
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from rcinterp.comparison.alignment import Alignments, Floats
+
+_N_MEDIAN_BINS = 100_000  # of memelite's approximate median; with as many, it is Tomtom's exact one
+
+
+def align_by_memelite(queries: list[Floats], targets: list[Floats]) -> Alignments:
+    """Find the best alignment of every query with every target by Euclidean distance, and its p-value.
+
+    Parameters
+    ----------
+    queries, targets : list of numpy.ndarray, shapes (4, W) and (4, V)
+        PPMs that hold a pseudocount; both orientations are expected among the targets.
+
+    Returns
+    -------
+    Alignments
+        As `rcinterp.comparison.alignment.align` with `euclidean_scores` has them.
+    """
+    from memelite import tomtom  # here, since numba takes seconds to import
+
+    with warnings.catch_warnings():
+        # Replaced by FewTargetsWarning: memelite cannot know that half of these targets are reverse complements.
+        warnings.filterwarnings("ignore", message="tomtom was given")
+        p, _, offsets, overlaps, _ = tomtom(
+            queries, targets, n_target_bins=None, n_median_bins=_N_MEDIAN_BINS, reverse_complement=False
+        )
+    return Alignments(np.clip(p * (2.0 - p), 0.0, 1.0), offsets.astype(np.int64), overlaps.astype(np.int64))
+
+
+def is_engine_compiled() -> bool:
+    """Tell whether `compare_motifs` starts at once, or first compiles its engine (about a minute, once a machine).
+
+    Returns
+    -------
+    bool
+        True if the compiled engine is in this process or in numba's cache on disk, newer than its source.
+    """
+    engine = importlib.import_module("memelite.tomtom")
+    if engine._tomtom.signatures:
+        return True
+    written = Path(str(engine.__file__)).stat().st_mtime
+    pattern = f"tomtom._tomtom-*.py{sys.version_info.major}{sys.version_info.minor}*.nbc"
+    return any(file.stat().st_mtime >= written for file in Path(engine._tomtom.stats.cache_path).glob(pattern))

@@ -1,0 +1,212 @@
+"""What the readers of motif files share: text, records after ``>``, counts or probabilities, unique names."""
+
+import gzip
+import os
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_ppm
+
+Source = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A motif of a file whose motifs start with ``>``.
+
+    Attributes
+    ----------
+    header : str
+        What stands after ``>``.
+    rows : tuple of tuple of str
+        The words of each line below.
+    """
+
+    header: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def read_text(source: Source) -> str:
+    """Return the text of a plain or gzipped file, which is told from its first two bytes.
+
+    Parameters
+    ----------
+    source : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
+        UTF-8, without a byte order mark.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is damaged or not text.
+    """
+    path = Path(source)
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f'motifs: found no file {path}; expected "encode" or the path of a motif file.') from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as plain or gzipped text ({error}). Is the file complete?") from error
+
+
+def split_records(text: str, source: Source) -> list[Record]:
+    """Return the records of a text, brackets left out; one that starts without ``>`` is named after the file.
+
+    Parameters
+    ----------
+    text : str
+        Blank lines and lines that start with ``#`` are skipped.
+    source : str or path-like
+        Where it is from.
+
+    Returns
+    -------
+    list of Record
+        In the file's order.
+
+    Raises
+    ------
+    InputError
+        If a ``>`` has no name after it.
+    """
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines or not lines[0].startswith(">"):
+        lines.insert(0, ">" + Path(Path(source).name.removesuffix(".gz")).stem)
+    records: list[tuple[str, list[tuple[str, ...]]]] = []
+    for line in lines:
+        if line.startswith(">"):
+            records.append((line[1:].strip(), []))
+        else:
+            records[-1][1].append(tuple(line.replace("[", " ").replace("]", " ").split()))
+    if not all(header for header, _ in records):
+        raise InputError(f"{source}: got a line > without a name, expected e.g. >MA0139.1 CTCF.")
+    return [Record(header, tuple(rows)) for header, rows in records]
+
+
+def numbers(rows: Iterable[Iterable[str]], where: str) -> NDArray[np.float64]:
+    """Return rows of words as a matrix.
+
+    Parameters
+    ----------
+    rows : iterable of iterable of str
+        All of one length.
+    where : str
+        File and motif, for an error.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (rows, words)
+        A new array.
+
+    Raises
+    ------
+    InputError
+        If a word is no number, or rows differ in length; it names the row (1-based).
+    """
+    parsed: list[list[float]] = []
+    for index, row in enumerate(map(list, rows), start=1):
+        try:
+            parsed.append([float(word) for word in row])
+        except ValueError:
+            raise InputError(f"{where}, row {index}: got {' '.join(row)}, expected numbers. Correct the row.") from None
+        if len(row) != len(parsed[0]):
+            expected = f"{len(parsed[0])} as in the first"
+            raise InputError(f"{where}, row {index}: got {len(row)} numbers, expected {expected}. Correct the row.")
+    return np.array(parsed, dtype=np.float64)
+
+
+def counts_to_motif(matrix: NDArray[np.float64], where: str, other_name: str = "") -> Motif:
+    """Return the motif of counts or probabilities.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (4, W)
+        Rows A, C, G, T.
+    where : str
+        File and motif, for an error.
+    other_name : str
+        What else the source calls it.
+
+    Returns
+    -------
+    Motif
+        If every position sums to 1 within `SUM_TOLERANCE`, these are probabilities, and the number of sites is not
+        known. Otherwise they are counts: each position is divided by its own sum, and the number of sites is the mean
+        of the sums, which for most files are equal.
+
+    Raises
+    ------
+    InputError
+        If there are not four rows, values are negative or not finite, or a position sums to less than 1.
+    """
+    if len(matrix) != 4 or not matrix.size:
+        raise InputError(f"{where}: got a matrix of shape {matrix.shape}, expected four values for each position.")
+    sums = matrix.sum(axis=0)
+    if not np.isfinite(matrix).all() or matrix.min() < 0:
+        raise InputError(
+            f"{where}: got negative, NaN or infinite values, expected counts or probabilities. Log-odds (PWM) are "
+            "neither: look for the file of counts (pcm, pfm) from the same source."
+        )
+    low = np.flatnonzero(sums < 1 - SUM_TOLERANCE - 1e-9)
+    if low.size:
+        raise InputError(
+            f"{where}: the values of position {low[0]} (0-based) sum to {sums[low[0]]:g}, expected 1 (probabilities) "
+            "or more (counts). Correct the row."
+        )
+    if (np.abs(sums - 1) <= SUM_TOLERANCE + 1e-9).all():
+        return Motif(as_ppm(matrix, where), None, other_name)
+    return Motif(matrix / sums, float(sums.mean()), other_name)
+
+
+def collect(motifs: Iterable[tuple[str, Motif | None]], source: Source) -> dict[str, Motif]:
+    """Return motifs by name; those without a matrix are named in a warning.
+
+    Parameters
+    ----------
+    motifs : iterable of tuple of str and Motif or None
+        Names and motifs, None without a matrix.
+    source : str or path-like
+        The file, for messages.
+
+    Returns
+    -------
+    dict of str to Motif
+        In the order given.
+
+    Raises
+    ------
+    InputError
+        If a name occurs twice, or no motif has a matrix.
+
+    Warns
+    -----
+    UserWarning
+        If a motif has no matrix; it names the motif, which is left out.
+    """
+    found: dict[str, Motif | None] = {}
+    for name, motif in motifs:
+        if name in found:
+            raise InputError(f"{source}: motif {name} occurs twice; expected unique names. Rename one of them.")
+        found[name] = motif
+    without_matrix = [name for name, motif in found.items() if motif is None]
+    if without_matrix:
+        names = ", ".join(without_matrix)
+        warnings.warn(f"{source}: left out motifs without a letter-probability matrix: {names}", stacklevel=4)
+    kept = {name: motif for name, motif in found.items() if motif is not None}
+    if not kept:
+        raise InputError(f"{source}: found no motif, expected at least one with a matrix.")
+    return kept

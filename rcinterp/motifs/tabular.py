@@ -1,0 +1,135 @@
+"""Motif files whose motifs start with ``>``: JASPAR, HOMER, ENCODE, and pfm as gimme and HOCOMOCO write it."""
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.matrices import Motif
+from rcinterp.motifs.reading import Record, Source, collect, counts_to_motif, numbers, split_records
+
+
+def parse_jaspar(text: str, source: Source) -> dict[str, Motif]:
+    """Read JASPAR's format: four lines of counts, A, C, G and T.
+
+    Parameters
+    ----------
+    text : str
+        ``>MA0004.1 Arnt``, then ``A [ 4 19 0 ]`` and so on; or the same without letters and brackets (JASPAR's raw
+        pfm), for one matrix without the line ``>`` too.
+    source : str or path-like
+        The file; a matrix without ``>`` is named after it.
+
+    Returns
+    -------
+    dict of str to Motif
+        The first word after ``>`` to the motif; what follows is its other name.
+
+    Raises
+    ------
+    InputError
+        If a motif has not four lines of numbers, in the order A, C, G, T, or as `counts_to_motif` and `collect` say.
+    """
+    return collect(((_first_word(r), _jaspar_motif(r, source)) for r in split_records(text, source)), source)
+
+
+def parse_pfm(text: str, source: Source) -> dict[str, Motif]:
+    """Read one line of four counts or probabilities (A C G T) for each position, as gimme and HOCOMOCO write it.
+
+    Parameters
+    ----------
+    text : str
+        ``>AHR_HUMAN.H11MO.0.B``, then ``40.5 18.2 56.4 38.7`` and so on.
+    source : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict of str to Motif
+        The first word after ``>`` to the motif; what follows is its other name.
+
+    Raises
+    ------
+    InputError
+        If a line is not four numbers, or as `counts_to_motif` and `collect` say.
+    """
+    records = split_records(text, source)
+    return collect(((_first_word(r), _motif_of_positions(r, source, _other_words(r))) for r in records), source)
+
+
+def parse_homer(text: str, source: Source) -> dict[str, Motif]:
+    """Read HOMER's format: as pfm, with consensus, name, threshold and statistics after ``>``, tabs between them.
+
+    Parameters
+    ----------
+    text : str
+        ``>ATGACTCATC<TAB>AP-1(bZIP)/ThioMac-PU.1-ChIP-Seq/Homer<TAB>6.05``, then ``0.419 0.275 0.277 0.028`` and so on.
+    source : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict of str to Motif
+        The second field (white space in it as ``_``) to the motif; the consensus is its other name. The number of sites
+        is not known: HOMER's statistics count sequences.
+
+    Raises
+    ------
+    InputError
+        If a motif has no name, a line is not four numbers, or as `counts_to_motif` and `collect` say.
+    """
+    named = []
+    for record in split_records(text, source):
+        consensus, *fields = record.header.split("\t")
+        if not fields or not fields[0].strip():
+            raise InputError(f"{source}: motif {consensus} has no name, expected >consensus, a tab, name, threshold.")
+        named.append(("_".join(fields[0].split()), _motif_of_positions(record, source, consensus)))
+    return collect(named, source)
+
+
+def parse_encode(text: str, source: Source) -> dict[str, Motif]:
+    """Read the ENCODE catalogue's format: a letter (IUPAC) and four probabilities for each position.
+
+    Parameters
+    ----------
+    text : str
+        ``>SIX5_disc1 description``, then ``G 0.008511 0.004255 0.987234 0.000000`` and so on.
+    source : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict of str to Motif
+        The first word after ``>`` to the motif; the description is its other name.
+
+    Raises
+    ------
+    InputError
+        If a line is not a letter and four numbers, or as `counts_to_motif` and `collect` say.
+    """
+    records = [Record(r.header, tuple(row[1:] for row in r.rows)) for r in split_records(text, source)]
+    return collect(((_first_word(r), _motif_of_positions(r, source, _other_words(r))) for r in records), source)
+
+
+def _first_word(record: Record) -> str:
+    return record.header.split()[0]
+
+
+def _other_words(record: Record) -> str:
+    return " ".join(record.header.split()[1:])
+
+
+def _jaspar_motif(record: Record, source: Source) -> Motif | None:
+    """Return the motif of four rows, one a letter; None if there are none."""
+    where = f"{source}: motif {_first_word(record)}"
+    if not record.rows:
+        return None
+    letters = "".join(row[0] for row in record.rows).upper().replace("U", "T")
+    labelled = letters.isalpha()
+    if len(record.rows) != 4 or (labelled and letters != "ACGT"):
+        got = f"{len(record.rows)} rows" + (f" named {letters}" if labelled else "")
+        raise InputError(f"{where}: got {got}, expected four in the order A, C, G, T. Reorder the rows.")
+    rows = [row[1:] if labelled else row for row in record.rows]
+    return counts_to_motif(numbers(rows, where), where, _other_words(record))
+
+
+def _motif_of_positions(record: Record, source: Source, other_name: str) -> Motif | None:
+    """Return the motif of one row a position; None if there are none."""
+    where = f"{source}: motif {record.header.split(chr(9))[0]}"
+    return counts_to_motif(numbers(record.rows, where).T, where, other_name) if record.rows else None

@@ -1,0 +1,80 @@
+"""Motif files in TRANSFAC's format, as TRANSFAC, JASPAR, RSAT and Biopython write it."""
+
+import re
+from collections.abc import Iterator
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.matrices import Motif
+from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
+
+MATRIX_HEADER = re.compile(r"P[0O]((?:\s+[ACGTU]){4})\s*$", re.IGNORECASE)
+
+
+def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
+    """Read TRANSFAC's format: entries that end with ``//``, their lines marked by two letters.
+
+    Parameters
+    ----------
+    text : str
+        ``AC``, ``ID`` or ``NA`` name a motif; after ``P0 A C G T`` (or ``PO``; the letters in any order) comes a line
+        for each position: its number, four counts, and perhaps a consensus letter. Other lines say more of it.
+    source : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict of str to Motif
+        ``AC``, or else ``ID``, or else ``NA``, to the motif; the other name is the next of them.
+
+    Raises
+    ------
+    InputError
+        If a matrix has no name, an entry has two, a position is not four numbers, or as `counts_to_motif` and `collect`
+        say.
+    """
+    named = (_parse_entry(lines, source) for lines in _split_entries(text))
+    return collect((pair for pair in named if pair is not None), source)
+
+
+def _split_entries(text: str) -> Iterator[list[str]]:
+    """Yield the lines of each entry, without those that hold nothing."""
+    lines: list[str] = []
+    for line in [*text.splitlines(), "//"]:
+        if line.strip() == "//":
+            yield lines
+            lines = []
+        elif line.split() not in ([], ["XX"]):
+            lines.append(line)
+
+
+def _parse_entry(lines: list[str], source: Source) -> tuple[str, Motif | None] | None:
+    """Return name and motif of an entry; None for one that is no motif, such as the version of the file."""
+    names = [found for mark in ("AC", "ID", "NA") if (found := _field(lines, mark))]
+    starts = [index for index, line in enumerate(lines) if MATRIX_HEADER.match(line)]
+    if not names and not starts:
+        return None
+    if not names or len(starts) > 1:
+        wrong = "a matrix without a name" if not names else f"two matrices of motif {names[0]}"
+        raise InputError(f"{source}: got {wrong}, expected AC, ID or NA, one matrix, and // at the end of each entry.")
+    name, other_name = "_".join(names[0].split()), " ".join(names[1:2])
+    return name, _parse_matrix(lines[starts[0] :], f"{source}: motif {name}", other_name) if starts else None
+
+
+def _field(lines: list[str], mark: str) -> str:
+    """Return what the first line with this mark says."""
+    return next((" ".join(line.split()[1:]) for line in lines if line.split()[0] == mark), "")
+
+
+def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None:
+    """Return the motif of the lines from the header of its matrix on."""
+    letters = "".join(lines[0].split()[1:]).upper().replace("U", "T")
+    if sorted(letters) != list("ACGT"):
+        raise InputError(f"{where}: got the letters {letters}, expected each of A, C, G, T once.")
+    rows = [line.split() for line in lines[1:] if line[:1].isdigit()]
+    for row in rows:
+        if len(row) < 5:
+            raise InputError(f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row.")
+    if not rows:
+        return None
+    by_letter = numbers((row[1:5] for row in rows), where).T
+    return counts_to_motif(by_letter[[letters.index(letter) for letter in "ACGT"]], where, other_name)

@@ -1,0 +1,105 @@
+"""TRANSFAC's format as its own database, JASPAR, RSAT and Biopython write it."""
+
+import io
+
+import numpy as np
+import pytest
+from Bio import motifs as bio
+from Bio.motifs import transfac
+
+from rcinterp.errors import InputError
+from rcinterp.motifs.transfac import parse_transfac
+
+COUNTS = np.array([[1, 2, 3], [2, 1, 5], [2, 2, 0], [0, 0, 1]])
+TRANSFAC = """VV  TRANSFAC MATRIX TABLE, Release 9.4
+XX
+//
+AC  M00001
+XX
+ID  V$MYOD_01
+XX
+NA  MyoD
+XX
+P0      A      C      G      T
+01      1      2      2      0      S
+02      2      1      2      0      R
+03      3      5      0      1      A
+XX
+BA  3 functional elements in 3 genes
+XX
+RN  [1]; RE0000231.
+//
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRANSFAC,
+        TRANSFAC.replace("P0 ", "PO "),
+        TRANSFAC.replace("XX\n", "").replace("\n", "\r\n"),
+        TRANSFAC.removesuffix("//\n"),
+        TRANSFAC.replace("A      C      G      T", "a c g u").replace("01 ", "1"),
+        "\n".join(line.rstrip("SRA") if line[:1] == "0" else line for line in TRANSFAC.split("\n")),
+        TRANSFAC.replace("A      C      G      T", "T G C A")
+        .replace("1      2      2      0      S", "0 2 2 1")
+        .replace("2      1      2      0      R", "0 2 1 2")
+        .replace("3      5      0      1      A", "1 0 5 3"),
+    ],
+)
+def test_variants_are_read_alike(text):
+    motifs = parse_transfac(text, "x")
+    assert list(motifs) == ["M00001"]
+    np.testing.assert_allclose(motifs["M00001"].ppm, COUNTS / COUNTS.sum(axis=0))
+    assert motifs["M00001"].n_sites == pytest.approx((5 + 5 + 9) / 3)
+    assert motifs["M00001"].other_name == "V$MYOD_01"
+
+
+def test_a_name_is_ac_or_id_or_na():
+    for left_out, name, other_name in (("AC", "V$MYOD_01", "MyoD"), ("AC ID", "MyoD", "")):
+        text = "\n".join(line for line in TRANSFAC.split("\n") if line[:2] not in left_out.split())
+        (found,) = parse_transfac(text, "x").items()
+        assert (found[0], found[1].other_name) == (name, other_name)
+
+
+def test_what_biopython_writes_and_reads():
+    rng = np.random.default_rng(0)
+    given = {f"M{w}": rng.integers(1, 30, size=(4, w)) for w in (5, 7, 11)}
+    written = []
+    for name, counts in given.items():
+        motif = transfac.Motif(counts={letter: list(row) for letter, row in zip("ACGT", counts, strict=True)})
+        motif["AC"], motif["ID"] = name, f"V${name}"
+        written.append(motif)
+    text = bio.write(written, "transfac")
+    ours, theirs = parse_transfac(text, "x"), bio.parse(io.StringIO(text), "transfac")
+    assert list(ours) == [motif["AC"] for motif in theirs] == list(given)
+    for motif in theirs:
+        expected = np.array([motif.pwm[letter] for letter in "ACGT"])
+        np.testing.assert_allclose(ours[motif["AC"]].ppm, expected, atol=1e-9)
+        assert ours[motif["AC"]].other_name == motif["ID"]
+
+
+def test_a_motif_without_a_matrix_is_named():
+    with pytest.warns(UserWarning, match="x: left out motifs without a letter-probability matrix: M2, M3"):
+        motifs = parse_transfac(TRANSFAC + "AC  M2\nXX\n//\nAC  M3\nP0 A C G T\n//\n", "x")
+    assert list(motifs) == ["M00001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("P0 A C G T\n01 1 2 3 4\n//\n", "x: got a matrix without a name, expected AC, ID or NA"),
+        (TRANSFAC.replace("BA  3", "P0 A C G T\nBA  3"), "x: got two matrices of motif M00001, expected .* one matrix"),
+        (TRANSFAC + TRANSFAC, "x: motif M00001 occurs twice"),
+        (
+            TRANSFAC.replace("A      C", "A      A"),
+            "x: motif M00001: got the letters AAGT, expected each of A, C, G, T once",
+        ),
+        (TRANSFAC.replace("0      S", ""), "x: motif M00001, position 01: got 3 numbers, expected four"),
+        (TRANSFAC.replace("0      S", "x"), "x: motif M00001, row 1: got 1 2 2 x, expected numbers"),
+        ("VV nothing\n//\n", "x: found no motif"),
+    ],
+)
+def test_bad_transfac(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_transfac(text, "x")
