@@ -16,7 +16,7 @@ from rcinterp.inference import Args, Caller, Func, split_args
 from rcinterp.sequences import SequenceInput, as_one_hot
 
 #: Forward passes (filters x sequences) that are spent when no number of sequences is given.
-BUDGET = 20_000
+BUDGET = 10_000
 #: Sequences of each class at least.
 FEWEST_SEQUENCES = 20
 

@@ -1,5 +1,6 @@
 """Any model, asked as its owner asks it: further inputs, the output that is meant, and the loan of it."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]
         if device not in (None, home):
             stack.callback(model.to, home)
             model.to(device)
-        if hasattr(torch.compiler, "set_stance"):  # from torch 2.6 on
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):  # the latter from torch 2.6 on
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if any(isinstance(module, nn.RNNBase) for module in training):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # its backward pass refuses eval mode

@@ -1,6 +1,7 @@
 """interpret on models made by hand, whose filters are known motifs, dead, noise and an artefact."""
 
 import base64
+import html
 import re
 from xml.etree import ElementTree
 
@@ -15,17 +16,22 @@ from torch import nn
 from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compare_motifs
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
+from rcinterp.faithfulness import faithfulness
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
-from rcinterp.interpretation import NEGLIGIBLE_SHARE, _verdict, interpret
+from rcinterp.interpretation import interpret
 from rcinterp.metrics import score_logits
 from rcinterp.models import compact_model
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
 from rcinterp.palindromes import find_palindromes
 from rcinterp.sequences import decode, write_fasta
+from rcinterp.sites import find_sites
+from rcinterp.triage import triage_palindromes
+from rcinterp.verdicts import NEGLIGIBLE_SHARE
 
 LENGTH, WIDTH = 100, 19
 FILES = {
     "contributions.tsv",
+    "faithfulness.tsv",
     "filters.meme",
     "filters.tsv",
     "logos.png",
@@ -33,15 +39,25 @@ FILES = {
     "matches.tsv",
     "palindromes.tsv",
     "report.html",
+    "sites.tsv",
+    "triage.tsv",
 }
 COLUMNS_OF_TABLE = [
     "filter",
     "score",
     "mean_positive",
     "mean_negative",
+    "score_low",
+    "score_high",
+    "score_p",
+    "score_q",
+    "active_share",
+    "strand_balance",
     "similarity",
     "palindrome_p",
     "palindrome_axis",
+    "triage",
+    "triage_motif",
     "sites_in",
     "n_sites",
     "information",
@@ -159,31 +175,16 @@ def test_verdicts(by_filter):
     verdicts = by_filter["verdict"]
     assert verdicts["filter_0"] == "resembles CTCF_known1"
     assert verdicts["filter_1"] == "dead: contributes nothing on these sequences"
-    assert verdicts["filter_2"] == "resembles MYC_known1; palindromic, as that motif is"
+    assert re.fullmatch(r"resembles MYC_known1; palindromic, as MYC_\w+ is", verdicts["filter_2"])
     assert re.fullmatch(
         r"negligible contribution; no p-value: its best sites hold \d\.\d bits, hardly more than those in the other "
         r"class \(\d\.\d\)",
         verdicts["filter_3"],
     )
     assert verdicts["filter_4"] == f"a motif of the negatives; resembles {by_filter.loc['filter_4', 'best_match']}"
-    assert re.fullmatch(r"no .*; palindromic: perhaps an artefact", verdicts["filter_5"])
+    assert re.fullmatch(r".*no p-value.*; artefact: a hybrid of both strands of (CTCF|RAD21)_\w+", verdicts["filter_5"])
     negligible = by_filter["score"].abs() < NEGLIGIBLE_SHARE * by_filter["score"].max()
     assert negligible[negligible].index.tolist() == ["filter_3", "filter_1"]
-
-
-@pytest.mark.parametrize(
-    ("q_value", "match_similarity", "expected"),
-    [
-        (0.009, 0.8, "resembles M; palindromic, as that motif is"),
-        (0.009, 0.79, "resembles M; palindromic: perhaps an artefact"),
-        (0.011, 0.8, "no known motif; palindromic: perhaps an artefact"),  # a match that is not named excuses nothing
-        (np.nan, np.nan, "no known motif; palindromic: perhaps an artefact"),
-    ],
-)
-def test_the_verdict_on_a_palindrome(by_filter, q_value, match_similarity, expected):
-    row = by_filter.loc["filter_2"].copy()
-    row[["q_value", "match_similarity", "best_match", "similarity"]] = [q_value, match_similarity, "M", 0.8]
-    assert _verdict(row, row["score"], None) == expected
 
 
 def test_a_motif_is_read_from_the_class_that_shows_it(by_filter):
@@ -198,8 +199,22 @@ def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filter
     model = make_model()
     contributions = filter_contributions(model, positives, negatives)
     pd.testing.assert_frame_equal(found.contributions, contributions, check_exact=True)
-    for name, row in contributions.set_index("filter").iterrows():
-        assert by_filter.loc[name, list(row.index)].tolist() == row.tolist()
+    sure = {"ci_low": "score_low", "ci_high": "score_high", "p_value": "score_p", "q_value": "score_q"}
+    for name, row in contributions.rename(columns=sure).set_index("filter").iterrows():
+        np.testing.assert_array_equal(by_filter.loc[name, list(row.index)].astype(float), row.astype(float))
+    judged = triage_palindromes(found.filters).set_index("filter").loc[by_filter.index]
+    pd.testing.assert_frame_equal(found.triage, triage_palindromes(found.filters))
+    assert by_filter["triage"].tolist() == judged["verdict"].tolist()
+    assert by_filter["triage_motif"].dropna().tolist() == judged["motif"].dropna().tolist()
+    measured = faithfulness(model, positives, negatives)
+    pd.testing.assert_frame_equal(found.faithfulness.table, measured.table)
+    sites = find_sites(model, positives)
+    own = by_filter.index[by_filter["sites_in"] == "positives"]
+    expected = sites[sites["filter"].isin(own)].reset_index(drop=True)
+    shown = found.sites[found.sites["sites_in"] == "positives"].drop(columns="sites_in").reset_index(drop=True)
+    pd.testing.assert_frame_equal(shown, expected)
+    counted = found.sites.groupby("filter").size().reindex(by_filter.index, fill_value=0)
+    assert counted.tolist() == by_filter["n_sites"].tolist()
 
     centred = {f"filter_{i}": weight - weight.mean(0) for i, weight in enumerate(filters)}
     for name, weight in centred.items():
@@ -305,32 +320,107 @@ def test_other_known_motifs(make_model, known, positives, negatives):
     assert found.table.set_index("filter").loc["filter_0", "best_match"] == "mine"
 
 
-def test_a_layer_that_reads_no_letters(positives, negatives):
-    model = compact_model(2, 3, LENGTH, widths=(8, 5), pool=20, stride=3)
-    message = r"layer 'conv2' does not read the sequence .*filter_contributions\(model, ..., layer=...\) scores them"
-    with pytest.raises(InputError, match=message):
-        interpret(model, positives, negatives, layer="conv2")
-    assert len(filter_contributions(model, positives, negatives, layer="conv2")) == 3
+def test_a_deeper_layer_is_read_by_its_sites(make_model, positives, negatives, tmp_path):
+    """A second convolution that adds what the first one says at neighbouring positions is known by what it sees."""
+    first = make_model(rc=False)
+    second = nn.Conv1d(6, 4, 5)
+    with torch.no_grad():
+        second.weight.zero_()
+        second.bias.zero_()
+        for f, channel in enumerate((0, 2, 4)):
+            second.weight[f, channel] = 1.0
+    head = nn.Linear(4, 1)
+    nn.init.ones_(head.weight)
+    pool = [nn.AdaptiveMaxPool1d(1), nn.Flatten(), head]
+    model = nn.Sequential(first[:3], second, nn.ReLU(), *pool)
+    found = interpret(model, positives, negatives, layer="1")
+    assert (found.layer, found.unit) == ("1", "bits")
+    rows = found.table.set_index("filter")
+    assert rows.loc["filter_0", "best_match"].startswith("CTCF_")
+    assert rows.loc["filter_0", "q_value"] < 1e-6
+    assert rows.loc["filter_1", "best_match"].startswith(("MYC_", "MAX_", "USF1_", "SREBP_"))
+    assert rows.loc["filter_3", "verdict"] == "dead: contributes nothing on these sequences"
+    assert set(found.sites["end"] - found.sites["start"]) == {WIDTH + 4}
+    assert found.ppms["filter_0"].shape[1] < WIDTH + 4  # its flanks are left out
+    np.testing.assert_allclose(found.filters["filter_0"].sum(0), information_content(found.ppms["filter_0"]))
+    found.save(tmp_path)
+    with pytest.raises(InputError, match=r"layer '1' does not read the sequence itself, expected motifs_from='sites'"):
+        interpret(model, positives, negatives, layer="1", motifs_from="weights")
+
+
+def test_a_second_layer_that_happens_to_have_four_channels(positives, negatives):
+    model = compact_model(2, 2, LENGTH, widths=(8, 5), pool=20, stride=3)
+    found = interpret(model, positives, negatives, layer="conv2")
+    assert found.unit == "bits"
+    assert set(found.sites["end"] - found.sites["start"]) == {12}
+
+
+def test_a_dilated_layer_stands_with_its_gaps(positives, negatives):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(4, 3, 5, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 92, 1))
+    found = interpret(model, positives, negatives)
+    weight = found.filters["filter_0"]
+    assert weight.shape == (4, 9)
+    assert (weight[:, 1::2] == 0).all()
+
+
+def test_motifs_by_likelihood_lie_between_weights_and_sites(make_model, filters, positives, negatives):
+    found = interpret(make_model(), positives, negatives, motifs_from="likelihood")
+    rows = found.table.set_index("filter")
+    assert rows.loc["filter_0", "best_match"] == "CTCF_known1"
+    counts = interpret(make_model(), positives, negatives).ppms["filter_0"] * rows.loc["filter_0", "n_sites"]
+    np.testing.assert_allclose(found.ppms["filter_0"], weights_to_ppm(filters[0], site_counts=counts), atol=1e-5)
+
+
+def test_faithfulness_may_be_left_out(make_model, positives, negatives, tmp_path):
+    found = interpret(make_model(), positives, negatives, measure_faithfulness=False)
+    assert found.faithfulness is None
+    assert not any("Faithfulness" in note for note in found.notes())
+    found.save(tmp_path)
+    assert not (tmp_path / "faithfulness.tsv").exists()
+
+
+def test_coordinates_of_sites_from_headers(make_model, positives, negatives, tmp_path):
+    names = [f"chr7:{1000 * i}-{1000 * i + LENGTH}" for i in range(44)]
+    write_fasta(tmp_path / "pos.fa", decode(positives), names[:40])
+    write_fasta(tmp_path / "neg.fa", decode(negatives), names)
+    found = interpret(make_model(), tmp_path / "pos.fa", tmp_path / "neg.fa")
+    assert (found.sites["chrom_start"] == 1000 * found.sites["sequence"] + found.sites["start"]).all()
+    found.save(tmp_path / "out")
+    bed = pd.read_csv(tmp_path / "out/sites.bed", sep="\t", header=None)
+    assert len(bed) == len(found.sites)
+    assert set(bed[5]) == {"+", "-"}
+
+
+def test_any_model_of_others(others, positives, negatives):
+    """Profile and counts, control tracks, dicts, two-dimensional convolutions, both strands: one call each."""
+    torch.manual_seed(0)
+    controls = torch.rand(84, 2, LENGTH)
+    for model, how in (
+        (others.basset(LENGTH), {"target": 2}),
+        (others.DeepSEA(LENGTH), {}),
+        (others.BPNet(), {"func": lambda y: y[1], "args": (controls,)}),
+        (others.ResidualStem(), {"func": lambda y: y["human"], "target": 1}),
+        (others.Wrapped(others.basset(LENGTH)), {}),
+    ):
+        found = interpret(others.with_moved_statistics(model), positives, negatives, **how)
+        assert len(found.table) == 6
+        assert found.table["score"].abs().max() > 0
+        assert not np.isnan(found.faithfulness.pearson)
+    assert (
+        "second way"
+        in interpret(
+            others.ResidualStem(), positives, negatives, func=lambda y: y["human"], measure_faithfulness=False
+        ).notes()[1]
+    )
 
 
 @pytest.mark.parametrize("rc", [True, False])
 def test_sequences_of_another_length_than_the_model_s(make_model, positives, negatives, rc):
     with pytest.raises(InputError, match=r"got positives of 98 bp and negatives of 100 bp, expected .* Cut them to it"):
         interpret(make_model(rc), positives[:, :, 1:-1], negatives)
-    with pytest.raises(InputError, match=r"the model got x of shape \(1, 4, 98\), expected \(N, 4, 100\)"):
+    with pytest.raises(InputError, match=r"the model got x of shape \(3, 4, 98\), expected \(N, 4, 100\)"):
         interpret(make_model(rc), positives[:, :, 1:-1], negatives[:, :, 1:-1])
-
-
-def test_a_second_layer_that_happens_to_have_four_channels(positives, negatives):
-    model = compact_model(2, 2, LENGTH, widths=(8, 5), pool=20, stride=3)
-    with pytest.raises(InputError, match="layer 'conv2' does not read the sequence itself"):
-        interpret(model, positives, negatives, layer="conv2")
-
-
-def test_a_dilated_layer_has_no_logo(positives, negatives):
-    model = nn.Sequential(nn.Conv1d(4, 3, 5, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 92, 1))
-    with pytest.raises(InputError, match=r"has dilation \(2,\), expected 1"):
-        interpret(model, positives, negatives)
 
 
 def test_the_same_sequences_in_another_order(make_model, positives):
@@ -351,7 +441,7 @@ def test_the_meme_file_gives_the_matches_of_the_report(found, saved):
 
 
 def test_bad_arguments(make_model, positives, negatives):
-    with pytest.raises(InputError, match="got motifs_from='best', expected 'sites' or 'weights'"):
+    with pytest.raises(InputError, match="got motifs_from='best', expected 'sites', 'weights' or 'likelihood'"):
         interpret(make_model(), positives, negatives, motifs_from="best")
     with pytest.raises(InputError, match=r"positives and negatives hold the same sequences.* same file was not given"):
         interpret(make_model(), positives, positives.double())
@@ -382,6 +472,8 @@ def test_saved_tables_are_the_tables(saved, found):
         ("contributions.tsv", found.contributions),
         ("palindromes.tsv", found.palindromes),
         ("matches.tsv", found.matches),
+        ("triage.tsv", found.triage),
+        ("faithfulness.tsv", found.faithfulness.table),
     ):
         read = pd.read_csv(saved / name, sep="\t", comment="#").astype(table.dtypes.to_dict())
         pd.testing.assert_frame_equal(read, table, rtol=1e-14)
@@ -409,7 +501,12 @@ def test_the_report_is_one_file_that_needs_no_other(saved, found):
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>Title &amp; more</title>" in page
     pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
-    assert len(pictures) == 3 * len(found.table) == page.count("<img ") == page.count("alt=")
+    assert (
+        len(pictures)
+        == 3 * len(found.table) + found.sites["filter"].nunique()
+        == page.count("<img ")
+        == page.count("alt=")
+    )
     without = re.sub(r'"data:[^"]*"', '""', page)
     assert not re.search(r"https?:|//|<script|<link|@import|url\(|src=\"[^\"]", without)
     for picture in pictures:
@@ -427,8 +524,11 @@ def test_the_report_says_what_the_table_says(saved, found):
         assert text.startswith(row["filter"])
         assert f"{row['score']:+.3f}" in text
         assert row["verdict"] in text
-        assert f"{row['n_sites']} sites" in text
+        assert f"{row['n_sites']} of the {row['sites_in']}" in text
+        assert f"{row['score_low']:+.3f} to {row['score_high']:+.3f}" in text
         assert pd.isna(row["best_match"]) or f"{row['best_match']} ({row['orientation']})" in text
+    for note in found.notes():
+        assert html.escape(note) in page
     assert f"auROC {found.scores['auroc']:.4f} and auPRC {found.scores['auprc']:.4f}" in page
 
 

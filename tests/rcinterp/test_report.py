@@ -10,7 +10,8 @@ from jinja2 import UndefinedError
 
 from rcinterp.report import filter_section, write_report
 
-SCORES = {"auroc": 0.91239, "auprc": 0.7}
+NOTES = ["On these sequences the model reaches auROC 0.9124.", "Faithfulness: r = 0.9 < 1."]
+SITES = pd.DataFrame({"filter": ["filter_1", "filter_1", "filter_2"], "start": [0, 40, 3], "end": [5, 45, 8]})
 
 
 @pytest.fixture
@@ -20,6 +21,10 @@ def table():
         {
             "filter": ["filter_1", "filter_0", "filter_2"],
             "score": [1.23456, -0.5, 0.0],
+            "score_low": [1.1, -0.75, np.nan],
+            "score_high": [1.4, -0.25, np.nan],
+            "score_q": [0.0012, 0.5, np.nan],
+            "active_share": [0.4567, 0.25, np.nan],
             "similarity": [0.4567, 0.12, np.nan],
             "palindrome_p": [0.0312, 0.5, np.nan],
             "sites_in": ["positives", None, "negatives"],
@@ -49,7 +54,7 @@ def page(table, filters, ppms, tmp_path):
     """Give ``page(...)``: the text of a report with that heading, title and summary."""
 
     def write(heading="", title="Filters", summary=""):
-        section = filter_section(heading, table, filters, ppms, SCORES)
+        section = filter_section(heading, table, filters, ppms, NOTES, SITES, 50)
         write_report(tmp_path / "report.html", title, [section], summary)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -67,19 +72,20 @@ def test_rows_are_those_of_the_table_in_its_order(page):
     first, second, third = rows_of(page())
     assert first[:5] == [
         ["filter_1"],
-        ["+1.235"],
+        ["+1.235", "+1.100", "to", "+1.400", "q", "=", "0.0012", "acts", "in", "46", "%"],
         ["CTCF&lt;known&gt;1", "(-)", "p", "=", "1.2e-09", "q", "=", "3.4e-07"],
         ["0.46", "p", "=", "0.031"],
         ["resembles", "CTCF&lt;known&gt;1"],
     ]
-    assert first[5:] == [[], [], ["17", "sites", "of", "the", "positives"]]
-    assert second[:4] == [["filter_0"], ["-0.500"], ["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
-    assert second[7] == []  # made from weights, not of sites
-    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], ["0", "sites", "of", "the", "negatives"]]
+    assert first[5:] == [[], [], [], ["17", "of", "the", "positives"]]
+    assert (second[0], second[1][0]) == (["filter_0"], "-0.500")
+    assert second[2:4] == [["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
+    assert second[8] == []  # made from weights, not of sites
+    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], [], ["0", "of", "the", "negatives"]]
 
 
-def test_the_model_s_scores_stand_above(page):
-    assert "the model reaches auROC 0.9124 and auPRC 0.7000." in page()
+def test_the_notes_stand_above(page):
+    assert "the model reaches auROC 0.9124. Faithfulness: r = 0.9 &lt; 1.</p>" in page()
 
 
 def test_nothing_given_is_taken_for_markup(page):
@@ -105,9 +111,9 @@ def test_the_same_filters_give_the_same_bytes(page):
 
 def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_bits(table, filters, ppms):
     palindrome = np.eye(4) - 0.25  # ACGT
-    row = filter_section("", table, filters | {"filter_1": palindrome}, ppms, SCORES).rows[0]
+    row = filter_section("", table, filters | {"filter_1": palindrome}, ppms, NOTES).rows[0]
     assert row["forward"] == row["reverse"] != row["compared"]
-    other = filter_section("", table, filters, ppms, SCORES).rows
+    other = filter_section("", table, filters, ppms, NOTES).rows
     assert other[0]["forward"] != other[0]["reverse"]
     assert other[0]["compared"] == row["compared"]
     svg = base64.b64decode(row["forward"].removeprefix("data:image/svg+xml;base64,")).decode()
@@ -116,7 +122,7 @@ def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_b
 
 
 def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):
-    sections = [filter_section(f"Model {name}", table, filters, ppms, SCORES) for name in "AB"]
+    sections = [filter_section(f"Model {name}", table, filters, ppms, NOTES) for name in "AB"]
     write_report(tmp_path / "report.html", "Both", sections)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert re.findall("<h2>(.*?)</h2>", text) == ["Model A", "Model B"]
@@ -125,7 +131,7 @@ def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):
 
 
 def test_a_row_that_lacks_something_is_an_error_not_a_gap(table, filters, ppms, tmp_path):
-    section = filter_section("", table, filters, ppms, SCORES)
+    section = filter_section("", table, filters, ppms, NOTES)
     del section.rows[1]["verdict"]
     with pytest.raises(UndefinedError, match="verdict"):
         write_report(tmp_path / "report.html", "T", [section])
