@@ -2,6 +2,7 @@
 
     python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
     python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
+    python benchmarks/triage.py catalogue                    # the ENCODE motifs themselves, as they are, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
 thresholds of rcinterp/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
@@ -136,13 +137,32 @@ def measure(n, folder):
     return table[table["stratum"] == "all"], verdicts
 
 
+def look_at_catalogue():
+    """Verdicts on the motifs themselves, judged by all others, and by those of other families."""
+    motifs = load_motifs("encode")
+    catalogue, own = triage.Catalogue(motifs), find_palindromes(motifs, n_permutations=1)
+    names, of_family = np.array(catalogue.names), np.array([q.family(name) for name in catalogue.names])
+    rows = []
+    for name, similarity, shift in zip(names, own["similarity"], own["shift"], strict=True):
+        for which, without in (("all others", names == name), (WITHOUT, of_family == q.family(name))):
+            evidence = catalogue.evidence(motifs[name], int(shift), without)
+            verdict = triage.judge(similarity, evidence, catalogue.names)["verdict"]
+            kind = "0.8 and more" if similarity >= 0.8 else "0.45 to 0.8" if similarity >= triage.SYMMETRIC else "less"
+            rows.append({"judged by": which, "similarity to own RC": kind, "verdict": verdict})
+    found = pd.DataFrame(rows)
+    return pd.crosstab([found["judged by"], found["similarity to own RC"]], found["verdict"]).reset_index()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["calibrate", "measure"])
+    parser.add_argument("what", choices=["calibrate", "measure", "catalogue"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results/triage"))
     parser.add_argument("--n", type=int, default=100, help="filters of each kind for each width and noise")
     chosen = parser.parse_args()
-    tables = [calibrate(chosen.n)] if chosen.what == "calibrate" else measure(chosen.n, chosen.folder)
+    if chosen.what == "measure":
+        tables = measure(chosen.n, chosen.folder)
+    else:
+        tables = [calibrate(chosen.n) if chosen.what == "calibrate" else look_at_catalogue()]
     for table in tables:
         print(table.to_string(index=False, float_format="{:.3f}".format), end="\n\n")
 
