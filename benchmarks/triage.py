@@ -2,6 +2,8 @@
 
     python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
     python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
+    python benchmarks/triage.py catalogue                    # the ENCODE motifs themselves, as they are, 1 minute
+    python benchmarks/triage.py one-motif                    # trained models of one embedded motif, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
 thresholds of rcinterp/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
@@ -9,6 +11,7 @@ motif in it, and again by the catalogue without the motif's family.
 """
 
 import argparse
+import itertools
 import math
 from pathlib import Path
 
@@ -16,12 +19,19 @@ import numpy as np
 import pandas as pd
 
 from rcinterp import triage
+from rcinterp.contributions import filter_contributions
+from rcinterp.demo import simulate_one_motif
+from rcinterp.filters import find_filters
+from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs
 from rcinterp.palindromes import find_palindromes
 from rcinterp.studies import _queries as q
+from rcinterp.training import fit
 
 WIDTHS = (15, 21)
 SPLIT_SEED, CALIBRATION_SEED, HELD_OUT_SEED = 0, 1, 2
+#: Two that are no palindromes, and two that are.
+ONE_MOTIF = ("CTCF_known1", "GATA_known6", "MYC_known1", "STAT_known1")
 WHOLE, WITHOUT = "whole", "without the family"
 
 
@@ -136,13 +146,56 @@ def measure(n, folder):
     return table[table["stratum"] == "all"], verdicts
 
 
+def look_at_catalogue():
+    """Verdicts on the motifs themselves, judged by all others, and by those of other families."""
+    motifs = load_motifs("encode")
+    catalogue, own = triage.Catalogue(motifs), find_palindromes(motifs, n_permutations=1)
+    names, of_family = np.array(catalogue.names), np.array([q.family(name) for name in catalogue.names])
+    rows = []
+    for name, similarity, shift in zip(names, own["similarity"], own["shift"], strict=True):
+        for which, without in (("all others", names == name), (WITHOUT, of_family == q.family(name))):
+            evidence = catalogue.evidence(motifs[name], int(shift), without)
+            verdict = triage.judge(similarity, evidence, catalogue.names)["verdict"]
+            kind = "0.8 and more" if similarity >= 0.8 else "0.45 to 0.8" if similarity >= triage.SYMMETRIC else "less"
+            rows.append({"judged by": which, "similarity to own RC": kind, "verdict": verdict})
+    found = pd.DataFrame(rows)
+    return pd.crosstab([found["judged by"], found["similarity to own RC"]], found["verdict"]).reset_index()
+
+
+def look_at_models():
+    """Verdicts on the live filters of models of one embedded motif, which all of them serve."""
+    catalogue, rows = triage.Catalogue("encode"), []
+    for name, rc, seed in itertools.product(ONE_MOTIF, (True, False), (0, 1)):
+        train, valid = simulate_one_motif(name, 3000, 200, seed=seed)
+        model = compact_model(1, 8, 200, rc=rc, widths=(21,), pool=20, stride=20)
+        fit(model, train, valid, seed=seed, epochs=20, augment=not rc, progress=False)
+        score = filter_contributions(model, valid.positives(), valid.negatives()).set_index("filter")["score"].abs()
+        layer = find_filters(model)
+        weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
+        live = {f: weight for f, weight in weights.items() if score[f] >= 0.05 * score.max()}
+        found = triage.triage_palindromes(live, catalogue)
+        cut = pd.cut(
+            found["similarity"], [-1, triage.SYMMETRIC, 0.8, 1], labels=["less", "0.45 to 0.8", "0.8 and more"]
+        )
+        of = {"embedded": name, "model": "RC" if rc else "traditional, augmented"}
+        rows.append(found.assign(**of, **{"similarity to own RC": cut.astype(str)}))
+    found = pd.concat(rows)
+    return pd.crosstab(
+        [found["embedded"], found["model"], found["similarity to own RC"]], found["verdict"]
+    ).reset_index()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["calibrate", "measure"])
+    parser.add_argument("what", choices=["calibrate", "measure", "catalogue", "one-motif"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results/triage"))
     parser.add_argument("--n", type=int, default=100, help="filters of each kind for each width and noise")
     chosen = parser.parse_args()
-    tables = [calibrate(chosen.n)] if chosen.what == "calibrate" else measure(chosen.n, chosen.folder)
+    if chosen.what == "measure":
+        tables = measure(chosen.n, chosen.folder)
+    else:
+        look = {"calibrate": lambda: calibrate(chosen.n), "catalogue": look_at_catalogue, "one-motif": look_at_models}
+        tables = [look[chosen.what]()]
     for table in tables:
         print(table.to_string(index=False, float_format="{:.3f}".format), end="\n\n")
 
