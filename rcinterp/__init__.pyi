@@ -6,6 +6,9 @@ from .contributions import sequence_contributions as sequence_contributions
 from .datasets import Dataset as Dataset
 from .datasets import load_dataset as load_dataset
 from .errors import InputError as InputError
+from .exchange import load_modisco as load_modisco
+from .exchange import save_modisco as save_modisco
+from .exchange import to_logomaker as to_logomaker
 from .filter_motifs import sites_to_ppms as sites_to_ppms
 from .filter_motifs import weights_to_ppm as weights_to_ppm
 from .filters import find_filters as find_filters
@@ -29,5 +32,7 @@ from .sequences import write_fasta as write_fasta
 from .similarity import compare_matrices as compare_matrices
 from .simulate import simulate_background as simulate_background
 from .simulate import simulate_motifs as simulate_motifs
+from .stability import ModelComparison as ModelComparison
+from .stability import compare_models as compare_models
 from .training import fit as fit
 from .windows import extract_windows as extract_windows

@@ -81,7 +81,7 @@ def plot_logo(
     heights = _check_matrix(matrix)
     _check_colors(color_scheme)
     if ax is None:
-        ax = _LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
+        ax = LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
     for letter, row, paths in zip(_LETTERS, heights, _place_letters(heights), strict=True):
         alpha = np.where(row < 0, _FADED, 1.0)
         letters = PathCollection(paths, facecolors=color_scheme[letter], alpha=alpha, linewidths=0, label=letter)
@@ -162,7 +162,7 @@ def plot_filters(
     return figure
 
 
-class _LogoFigure(Figure):
+class LogoFigure(Figure):
     """A figure that Jupyter shows although no pyplot made it."""
 
     def _repr_png_(self) -> bytes:
@@ -217,7 +217,7 @@ def _lay_out(n_rows: int, n_columns: int, width: int) -> tuple[Figure, NDArray[A
     logo_width, logo_height, gap = max(6.4 / n_columns, 0.2 * width), 0.8, 0.5
     figure_width = 0.7 + n_columns * logo_width + (n_columns - 1) * 0.4
     figure_height = n_rows * (logo_height + gap) + 0.1
-    figure = _LogoFigure(figsize=(figure_width, figure_height))
+    figure = LogoFigure(figsize=(figure_width, figure_height))
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey="row")
     figure.subplots_adjust(
         left=0.6 / figure_width,

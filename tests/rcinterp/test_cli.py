@@ -24,7 +24,7 @@ from rcinterp.studies._study import Findings, Options
 from rcinterp.training import fit
 
 COMMANDS = [
-    *("", "demo", "simulate", "train", "interpret", "compare", "study", "study list"),
+    *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "study", "study list"),
     *(f"study {name}" for name in STUDIES),
     *("dataset", "dataset build", "dataset fetch"),
 ]
