@@ -72,7 +72,7 @@ def save_modisco(
 
     References
     ----------
-    Shrikumar et al. 2018, TF-MoDISco (arXiv:1811.00416). https://github.com/jmschrei/tfmodisco-lite, version 2.
+    Shrikumar et al. 2018, TF-MoDISco (arXiv:1811.00416). https://github.com/jmschrei/tfmodisco-lite, version 3.0.0.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def _load(path: Path) -> Tensor:
             return torch.from_numpy(arrays[ARRAY].astype(np.float32))
     except FileNotFoundError:
         raise InputError(f"load_modisco: found no file {path}, expected one that save_modisco wrote.") from None
-    except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"load_modisco: {path} is no .npz file with an array {ARRAY}, expected one that save_modisco wrote."
         ) from error

@@ -58,9 +58,10 @@ class ModelComparison:
     def summary(self) -> str:
         """The answer in a few sentences."""
         n_models, n_with = len(self.models), self.table["n_models"]
-        said = [f"{n_models} model{'s' * (n_models != 1)} show {len(n_with)} pattern{'s' * (len(n_with) != 1)}"]
+        patterns = f"{len(n_with)} pattern{'s' * (len(n_with) != 1)}"
+        said = [f"1 model shows {patterns}"]
         if n_models > 1:
-            said = [f"{said[0]}, {(n_with == n_models).sum()} of them in every model"]
+            said = [f"{n_models} models show {patterns}, {(n_with == n_models).sum()} of them in every model"]
             again = self.models["seen_again"]
             if again.notna().any():
                 said.append(
