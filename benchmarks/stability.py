@@ -36,6 +36,20 @@ def train(data, n_filters, rc, seed, **sizes):
     return model
 
 
+def describe(found, expected):
+    """The table with few columns, and the expected motif that each consensus is most like."""
+    known = load_motifs("encode")
+    rows = found.table[["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "score_mean"]]
+    rows = rows.join(found.table[["score_lowest", "score_highest", "information", "gain", "best_match", "q_value"]])
+    alike = [
+        {name: rcinterp.compare_matrices(found.consensus[pattern], known[name]).value for name in expected}
+        for pattern in rows["pattern"]
+    ]
+    nearest = [max(values, key=values.get) for values in alike]
+    rows = rows.assign(truth=nearest, like_truth=[values[name] for values, name in zip(alike, nearest, strict=True)])
+    return rows.to_string(index=False, float_format="{:.2g}".format)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
@@ -52,7 +66,9 @@ def main():
                 models = {f"seed {s}": train(data, n_filters, rc, s, **sizes) for s in range(chosen.seeds)}
                 found = rcinterp.compare_models(models, data[1].positives(), data[1].negatives())
                 found.save(chosen.out / f"{data_name}-{model_name}", f"{model_name}, {data_name}")
-                print(f"\n{data_name}, {model_name}: {found}\n{found.table.to_string(float_format='{:.3g}'.format)}")
+                print(f"\n{data_name}, {model_name}: {found.summary}")
+                print(describe(found, EMBEDDED if data_name == "simulated" else ("CTCF_known1",)))
+                print(found.models.to_string(index=False, float_format="{:.3g}".format))
 
 
 if __name__ == "__main__":

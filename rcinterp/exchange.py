@@ -137,7 +137,7 @@ def load_modisco(folder: str | os.PathLike[str]) -> ModiscoInput:
 
 def _load(path: Path) -> Tensor:
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return torch.from_numpy(arrays[ARRAY].astype(np.float32))
     except FileNotFoundError:
         raise InputError(f"load_modisco: found no file {path}, expected one that save_modisco wrote.") from None
