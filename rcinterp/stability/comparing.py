@@ -111,8 +111,8 @@ def _by_name(models: Models, names: Sequence[str] | None) -> dict[str, nn.Module
     if isinstance(models, Mapping):
         if names is not None:
             raise InputError("compare_models: got a dict and names too, expected one of them. Leave names out.")
-        named = {str(name): model for name, model in models.items()}
-    elif isinstance(models, Sequence):
+        names, models = list(models), [*models.values()]
+    if isinstance(models, Sequence):
         names = [f"model_{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
         if len(names) != len(models) or len(set(names)) != len(names):
             raise InputError(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Hashable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from rcinterp.motifs import write_meme
 from rcinterp.stability.drawing import plot_patterns
 from rcinterp.stability.page import write_page
 from rcinterp.stability.rates import expected_new
+
+_MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +82,7 @@ class ModelComparison:
         return f"ModelComparison({self.summary})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.summary}</p>" + str(self.table.to_html(index=False, float_format="{:.3g}".format))
+        return f"<p>{escape(self.summary)}</p>" + str(self.table.to_html(index=False, float_format="{:.3g}".format))
 
     def plot(self, max_patterns: int | None = 8) -> Figure:
         """Logos of the consensus motifs, and each pattern's contribution in each model; a cross: not in this model."""
@@ -109,7 +112,7 @@ class ModelComparison:
     def save(self, folder: str | os.PathLike[str], title: str = "Patterns") -> Path:
         """Write patterns.tsv (the table), members.tsv, left_out.tsv, models.tsv, scores.tsv and report.html.
 
-        If there is a pattern, consensus.meme and patterns.png and .svg (all patterns) too.
+        If there is a pattern, consensus.meme, and the first 30 in patterns.png and .svg, too.
 
         Returns
         -------
@@ -124,7 +127,7 @@ class ModelComparison:
         self.scores.to_csv(folder / "scores.tsv", sep="\t")
         if len(self.table):
             self.to_meme(folder / "consensus.meme")
-            figure = self.plot(max_patterns=None)
+            figure = self.plot(max_patterns=_MAX_DRAWN)
             figure.savefig(folder / "patterns.png", dpi=150)
             with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same patterns
                 figure.savefig(folder / "patterns.svg", metadata={"Date": None})

@@ -272,7 +272,8 @@ def test_the_same_numbers_again(three, found):
     ("models", "options", "message"),
     [
         ([], {}, "got list without a model, expected a list or dict"),
-        ({}, {}, "got dict without a model"),
+        ({}, {}, "got list without a model"),
+        ({1: nn.ReLU(), "1": nn.ReLU()}, {}, "got 2 models and 2 names, 1 of them different"),
         (nn.ReLU(), {}, "got ReLU without a model, expected a list or dict"),
         (["model"], {}, "got str among the models, expected a list or dict of models or of what interpret returned"),
         ([nn.ReLU()], {}, "got models without positives or negatives, .* or what interpret returned for each model"),

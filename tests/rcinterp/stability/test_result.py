@@ -1,6 +1,7 @@
 """What a comparison writes and shows."""
 
 import base64
+import html
 import re
 from xml.etree import ElementTree
 
@@ -42,7 +43,7 @@ def test_the_answer_in_words(found):
     )
     assert repr(found) == f"ModelComparison({found.summary})"
     shown = found._repr_html_()
-    assert shown.startswith(f"<p>{found.summary}</p><table")
+    assert html.unescape(shown).startswith(f"<p>{found.summary}</p><table")
     assert "CTCF_known1" in shown
 
 
@@ -89,6 +90,19 @@ def test_a_logo_and_bars_for_each_pattern(found):
         found.plot(max_patterns=0)
 
 
+def test_so_many_patterns_are_no_picture(found, tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.stability.result._MAX_DRAWN", 1)
+    found.save(tmp_path)
+    drawn = ElementTree.parse(tmp_path / "patterns.svg").getroot()
+    monkeypatch.undo()
+    assert float(drawn.get("height")[:-2]) < 72 * (found.plot().get_figheight() - 1)
+
+
+def test_names_are_text_in_a_notebook(three):
+    shown = compare_models({"<b>": three["a"], "other": three["b"]})._repr_html_()
+    assert "<b>" not in shown
+
+
 def test_without_a_pattern_there_is_nothing_to_draw(nothing, tmp_path):
     message = "no filter of any model was compared, expected one; left_out tells the reasons"
     with pytest.raises(InputError, match=f"plot: {message}"):
@@ -113,7 +127,7 @@ def test_the_report_is_one_file_that_says_what_the_tables_say(saved, found):
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
     without = re.sub(r'"data:[^"]*"', '""', page)
     assert not re.search(r"https?:|//|<script|<link|@import|url\(|src=\"[^\"]", without)
-    text = page.replace("&#39;", "'")
+    text = html.unescape(page)
     assert found.summary in text
     for row in found.table.to_dict("records"):
         assert f"{row['n_models']} of 3<br>" in text
