@@ -90,7 +90,7 @@ def similarity_matrix(matrices: Sequence[NDArray[Any] | Tensor]) -> NDArray[np.f
     Notes
     -----
     All pairs at one shift are one product of two matrices (N, 4 overlap). N matrices of W positions take
-    2 (2W - 1) such products, of single precision: 1.3 s for 3,000 motifs of 21 positions, on one core.
+    2 (2W - 1) such products, of single precision: a second or two for 3,000 motifs of 21 positions, on one core.
 
     Examples
     --------

@@ -39,7 +39,8 @@ def compare_models(
     Parameters
     ----------
     models : sequence, or dict of str to model
-        Models (n, 4, L) -> logits (n, n_tasks), of several seeds or architectures, or an `Interpretation` of each.
+        Models (n, 4, L) -> logits (n, n_tasks), of several seeds or architectures, or an `Interpretation` of each
+        (which may be of another layer than the first, or of motifs from weights).
     positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of str, optional
         What models are read with, best not seen in training; not needed for interpretations.
     motifs : "encode", a path, or dict of str to (4, W) PPM

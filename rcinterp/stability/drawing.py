@@ -42,7 +42,7 @@ def plot_patterns(titles: Sequence[str], ppms: Sequence[NDArray[np.float64]], sc
     n_models = scores.shape[1]
     bars = max(1.6, _SLOT * n_models)
     longest = max(len(str(name)) for name in scores.columns)
-    below = 0.2 + 0.07 * longest  # inches: the models' names, upright
+    below = 0.25 + 0.05 * longest  # inches: the models' names, upright
     height = _ROW * len(ppms) + below
     figure = LogoFigure(figsize=(_LOGO + bars + 1.5, height))
     grid = figure.subplots(len(ppms), 2, squeeze=False, width_ratios=[_LOGO, bars])

@@ -7,13 +7,16 @@ import torch
 from torch import nn
 
 from rcinterp.comparison import FewTargetsWarning, compare_motifs
+from rcinterp.demo import simulate_one_motif
 from rcinterp.errors import InputError
+from rcinterp.inference import one_thread
 from rcinterp.interpretation import interpret
 from rcinterp.models import compact_model
 from rcinterp.motifs import Motif, information_content, reverse_complement_motif
 from rcinterp.sequences import decode, write_fasta
 from rcinterp.similarity import compare_matrices
 from rcinterp.stability import compare_models
+from rcinterp.training import fit
 
 LENGTH, WIDTH = 60, 19
 
@@ -254,6 +257,14 @@ def test_names_are_numbers_if_not_given(three):
     assert compare_models(list(three.values()), names=["x", "y", "z"]).models["model"].tolist() == ["x", "y", "z"]
 
 
+def test_the_order_of_models_changes_nothing_but_the_columns(three, found):
+    turned = compare_models(dict(reversed(three.items())))
+    columns = ["pattern", "n_models", "n_filters", "score_mean", "n_sites", "best_match", "verdict"]
+    pd.testing.assert_frame_equal(turned.table[columns], found.table[columns])
+    pd.testing.assert_frame_equal(turned.scores[["a", "b", "c"]], found.scores)
+    assert turned.scores.columns.tolist() == ["c", "b", "a"]
+
+
 def test_other_known_motifs(three, known):
     few = {"mine": known["CTCF_known1"], "other": known["GATA_known1"]}
     with pytest.warns(FewTargetsWarning, match="got 2 targets"):
@@ -263,6 +274,22 @@ def test_other_known_motifs(three, known):
 
 def test_the_same_numbers_again(three, found):
     pd.testing.assert_frame_equal(compare_models(three).table, found.table, check_exact=True)
+
+
+@pytest.mark.slow
+def test_an_embedded_motif_returns_in_every_seed(known):
+    train, valid = simulate_one_motif("CTCF_known1", 1500, 100, seed=3)
+    models = {}
+    with one_thread():
+        for seed in range(3):
+            model = compact_model(1, 3, train.length, widths=(19,), pool=20, stride=1)
+            fit(model, train, valid, seed=seed, epochs=6, progress=False)
+            models[f"seed {seed}"] = model
+        found = compare_models(models, valid.positives(), valid.negatives())
+    assert found.table["n_models"][0] == 3
+    assert found.table["best_match"][0] == "CTCF_known1"
+    assert compare_matrices(found.consensus["pattern_0"], known["CTCF_known1"]).value > 0.9
+    assert (found.models["seen_again"] > 0.9).all()
 
 
 # Bad input.
