@@ -170,6 +170,7 @@ def input_contributions(
     sequences: SequenceInput,
     target: int = 0,
     *,
+    hypothetical: bool = False,
     args: Args = None,
     func: Func | None = None,
     batch_size: int = 100,
@@ -180,6 +181,9 @@ def input_contributions(
 
     Parameters
     ----------
+    hypothetical : bool
+        Whether to give what each base would contribute if it stood there, the gradient itself less its mean over the
+        four; TF-MoDISco asks for it (`save_modisco`).
     model, target, args, func, batch_size, device, verbose
         As in `filter_contributions`.
     sequences : Tensor (N, 4, L), or a FASTA path, or a list of str
@@ -187,7 +191,7 @@ def input_contributions(
     Returns
     -------
     Tensor, shape (N, 4, L)
-        ``dz/dx[c, l] · x[c, l]``: zero but for the base that is there.
+        ``dz/dx[c, l] · x[c, l]``: zero but for the base that is there. Hypothetical: ``dz/dx[c, l] - mean over c``.
 
     References
     ----------
@@ -201,7 +205,8 @@ def input_contributions(
         for own, *further in caller.batches(x, args, "input contributions"):
             letters = own.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(caller.scores((letters, *further)).sum(), letters)
-            found.append((gradient * letters.detach()).float().cpu())
+            shown = gradient - gradient.mean(1, keepdim=True) if hypothetical else gradient * letters.detach()
+            found.append(shown.float().cpu())
     return torch.cat(found)
 
 

@@ -1,13 +1,15 @@
 """Sequence logos: of one matrix on one axes, and of a bank of filters, each beside its reverse complement."""
 
+import base64
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any
 
 import logomaker
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import is_color_like
@@ -81,7 +83,7 @@ def plot_logo(
     heights = _check_matrix(matrix)
     _check_colors(color_scheme)
     if ax is None:
-        ax = _LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
+        ax = LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
     for letter, row, paths in zip(_LETTERS, heights, _place_letters(heights), strict=True):
         alpha = np.where(row < 0, _FADED, 1.0)
         letters = PathCollection(paths, facecolors=color_scheme[letter], alpha=alpha, linewidths=0, label=letter)
@@ -162,7 +164,15 @@ def plot_filters(
     return figure
 
 
-class _LogoFigure(Figure):
+def as_data_uri(figure: Figure) -> str:
+    """Figure as SVG in a data URI, for pages that need no other file: the same bytes for the same figure."""
+    text = StringIO()
+    with rc_context({"svg.hashsalt": "rcinterp", "svg.fonttype": "path"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(text.getvalue().encode()).decode()
+
+
+class LogoFigure(Figure):
     """A figure that Jupyter shows although no pyplot made it."""
 
     def _repr_png_(self) -> bytes:
@@ -217,7 +227,7 @@ def _lay_out(n_rows: int, n_columns: int, width: int) -> tuple[Figure, NDArray[A
     logo_width, logo_height, gap = max(6.4 / n_columns, 0.2 * width), 0.8, 0.5
     figure_width = 0.7 + n_columns * logo_width + (n_columns - 1) * 0.4
     figure_height = n_rows * (logo_height + gap) + 0.1
-    figure = _LogoFigure(figsize=(figure_width, figure_height))
+    figure = LogoFigure(figsize=(figure_width, figure_height))
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey="row")
     figure.subplots_adjust(
         left=0.6 / figure_width,

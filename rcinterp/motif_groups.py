@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 
+from rcinterp.centring import is_dead
 from rcinterp.errors import InputError
-from rcinterp.motifs import Motif, MotifSource, load_motifs, load_motifs_with_sites, reverse_complement_motif
+from rcinterp.motifs import Motif, MotifSource, load_motifs, load_motifs_with_sites
+from rcinterp.similarity import similarity_matrix
 
 #: Motifs are put in one group down to this mean similarity; see `group_motifs`.
 MIN_SIMILARITY = 0.8
@@ -46,8 +47,9 @@ def group_motifs(motifs: MotifSource = "encode", *, min_similarity: float = MIN_
 
     Notes
     -----
-    Similarity is that of `similarity_matrix`. Groups are joined from single motifs on, those first whose members'
-    mean similarity is largest (average linkage, UPGMA). With 0.8 the 2,067 ENCODE motifs make 560 groups.
+    Similarity is that of `compare_matrices`, with a uniform motif like no other. Groups are joined from single motifs
+    on, those first whose members' mean similarity is largest (average linkage, UPGMA). With 0.8 the 2,067 ENCODE motifs
+    make 560 groups.
 
     Examples
     --------
@@ -63,59 +65,18 @@ def group_motifs(motifs: MotifSource = "encode", *, min_similarity: float = MIN_
     if not 0 < min_similarity <= 1:
         raise InputError(f"group_motifs: got min_similarity {min_similarity:g}, expected it in (0, 1], e.g. 0.8.")
     known = load_motifs(motifs)
-    names = list(known)
-    if len(names) == 1:
-        return {names[0]: names[0]}
-    similarity = similarity_matrix(known)
+    centre = {name: name for name, ppm in known.items() if is_dead(ppm)}  # uniform: like no other
+    names = [name for name in known if name not in centre]
+    if len(names) < 2:
+        return {name: name for name in known}
+    similarity = similarity_matrix([known[name] for name in names])
     tree = linkage(squareform(1 - similarity, checks=False), method="average")
     labels = fcluster(tree, 1 - min_similarity + 1e-9, criterion="distance")
-    centre = {}
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        means = similarity[np.ix_(members, members)].mean(axis=0).round(9)
-        centre[label] = names[members[int(np.argmax(means))]]
-    return {name: centre[label] for name, label in zip(names, labels, strict=True)}
-
-
-def similarity_matrix(motifs: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
-    r"""Return the similarity of every two motifs, at the best shift and in the better orientation.
-
-    Parameters
-    ----------
-    motifs : mapping of str to array-like, shape (4, W)
-        PPMs.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n, n)
-        Symmetric, in [0, 1]; 1 on the diagonal. A motif of nothing but uniform positions is like no other (0).
-
-    Raises
-    ------
-    InputError
-        As `rcinterp.motifs.load_motifs`.
-
-    Notes
-    -----
-    The measure of `rcinterp.similarity.compare_matrices` for all pairs at once: the cosine of both PPMs less the mean
-    of each position, with zeros outside, the largest over shifts and orientations. The norms are those of whole
-    motifs, so that a short overlap cannot score high:
-
-    .. math:: \max_{s,\,\text{orientation}} \frac{\sum_{b, j} f_{b, j - s}\, g_{b, j}}{\|f\|\,\|g\|}
-    """
-    forward = _unit_matrices(list(load_motifs(motifs).values()))
-    reverse = _unit_matrices([reverse_complement_motif(ppm) for ppm in load_motifs(motifs).values()])
-    n_motifs, _, width = forward.shape
-    flat = forward.reshape(n_motifs, -1)
-    best = np.zeros((n_motifs, n_motifs))
-    for turned in (forward, reverse):
-        padded = np.pad(turned, ((0, 0), (0, 0), (width - 1, width - 1)))
-        for start in range(2 * width - 1):
-            shifted = np.ascontiguousarray(padded[:, :, start : start + width]).reshape(n_motifs, -1)
-            np.maximum(best, shifted @ flat.T, out=best)
-    best = np.minimum(np.maximum(best, best.T), 1.0)  # equal but for rounding
-    np.fill_diagonal(best, 1.0)
-    return best
+        means = similarity[np.ix_(members, members)].mean(axis=0).round(6)  # rounding must not break ties
+        centre |= dict.fromkeys((names[member] for member in members), names[members[int(np.argmax(means))]])
+    return {name: centre[name] for name in known}
 
 
 def name_families(motifs: MotifSource | Iterable[str] = "encode") -> dict[str, str]:
@@ -199,13 +160,3 @@ def _family(name: str, other_name: str) -> str:
     if _JASPAR.match(name):
         return other_name or name.partition(".")[0]
     return _HOCOMOCO.sub("", _ENCODE.sub("", name)) or name
-
-
-def _unit_matrices(ppms: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the PPMs less their positions' means, divided by their norms, zeros to the right: (n, 4, widest)."""
-    stacked = np.zeros((len(ppms), 4, max(ppm.shape[1] for ppm in ppms)))
-    for matrix, ppm in zip(stacked, ppms, strict=True):
-        centred = ppm - ppm.mean(axis=0)
-        norm = np.linalg.norm(centred)
-        matrix[:, : ppm.shape[1]] = centred / norm if norm > 1e-9 else 0.0
-    return stacked

@@ -8,6 +8,7 @@ import click
 
 from rcinterp.cli._common import FILE, FOLDER, OUT, SEED, Commands, say, warm_up, warn_below_chance
 from rcinterp.cli.dataset import dataset
+from rcinterp.cli.stability import compare_models
 from rcinterp.cli.study import study
 from rcinterp.errors import InputError
 
@@ -196,5 +197,6 @@ def compare(
         click.echo(out)
 
 
+main.add_command(compare_models)
 main.add_command(dataset)
 main.add_command(study)

@@ -1,24 +1,21 @@
 """One HTML page, its pictures inside: a table of filters with their logos, matches and verdicts."""
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined, Template
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rcinterp.logos import plot_logo
+from rcinterp.logos import as_data_uri, plot_logo
 from rcinterp.motifs import information_content, reverse_complement_motif
 
 
@@ -97,7 +94,7 @@ def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
     if top is not None:
         ax.set_ylim(0, top)
         ax.set_yticks([0, top / 2, top])
-    return _as_uri(figure)
+    return as_data_uri(figure)
 
 
 def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
@@ -110,14 +107,7 @@ def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
     ax.set_yticks([])
     ax.tick_params(labelsize=6, length=2)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    return _as_uri(figure)
-
-
-def _as_uri(figure: Figure) -> str:
-    text = StringIO()
-    with rc_context({"svg.hashsalt": "rcinterp", "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(text.getvalue().encode()).decode()
+    return as_data_uri(figure)
 
 
 @cache

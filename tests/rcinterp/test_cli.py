@@ -3,9 +3,11 @@
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from rcinterp.cli import main
+from rcinterp.cli.stability import name_models
 from rcinterp.comparison import COLUMNS
 from rcinterp.errors import InputError
 from rcinterp.inference import one_thread
@@ -24,7 +27,7 @@ from rcinterp.studies._study import Findings, Options
 from rcinterp.training import fit
 
 COMMANDS = [
-    *("", "demo", "simulate", "train", "interpret", "compare", "study", "study list"),
+    *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "study", "study list"),
     *(f"study {name}" for name in STUDIES),
     *("dataset", "dataset build", "dataset fetch"),
 ]
@@ -264,6 +267,21 @@ def test_compare_by_another_distance_against_few_motifs_of_any_format_and_by_gro
 
 def test_compare_takes_what_interpret_wrote(interpreted, tmp_path):
     run_well("compare", interpreted / "filters.meme", "--out", tmp_path / "matches.tsv")
+
+
+def test_compare_models_writes_what_returns(trained, simulated, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "model")
+    models, out = [trained[0], tmp_path / "model"], tmp_path / "new" / "out"
+    result = run_well("compare-models", *models, *reading_files(simulated), "--out", out)
+    assert result.stdout == f"{out / 'report.html'}\n"
+    assert re.match(r"2 models show \d+ patterns?, \d+ of them in every model\. ", result.stderr)
+    rows = pd.read_csv(out / "models.tsv", sep="\t")
+    assert rows["model"].tolist() == [str(model) for model in models]  # their names are the same
+    assert rows["seen_again"].tolist() == [1, 1]
+    short = name_models((Path("a/m"), Path("a/n")))
+    assert short == {"m": Path("a/m"), "n": Path("a/n")}
+    same = run("compare-models", trained[0], trained[0], *reading_files(simulated), "--out", out)
+    assert_refused(same, "got one model twice, expected different ones. Name each folder once")
 
 
 @pytest.mark.filterwarnings("default")

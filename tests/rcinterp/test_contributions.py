@@ -418,3 +418,7 @@ def test_input_contributions_equal_captums(others, dna):
     torch.testing.assert_close(found, expected)
     assert found.shape == (5, 4, 100)
     assert (found[x == 0] == 0).all()
+    hypothetical = input_contributions(model, x, 2, hypothetical=True)
+    (gradient,) = torch.autograd.grad(model(z := x.clone().requires_grad_())[:, 2].sum(), z)
+    torch.testing.assert_close(hypothetical, gradient - gradient.mean(1, keepdim=True))
+    assert hypothetical.sum(1).abs().max() < 1e-6

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.palindromes import find_palindromes
-from rcinterp.similarity import Similarity, compare_matrices
+from rcinterp.similarity import Similarity, compare_matrices, similarity_matrix
 
 
 def slow_compare(first, second, orientations="+-"):
@@ -148,3 +148,31 @@ def test_tensors_are_matrices_too():
 def test_what_is_no_matrix(first, second, message):
     with pytest.raises(InputError, match=message):
         compare_matrices(first, second)
+
+
+# All pairs.
+
+
+def test_a_matrix_of_similarities_holds_those_of_the_pairs(monkeypatch):
+    monkeypatch.setattr("rcinterp.similarity._BLOCK", 5)
+    matrices = [random_filter(width, seed) for seed, width in enumerate((1, 11, 7, 7, 2, 5, 9, 3, 11, 4, 6, 8, 1))]
+    found = similarity_matrix(matrices)
+    expected = [[max(0.0, compare_matrices(a, b).value) for b in matrices] for a in matrices]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_a_matrix_of_similarities_of_copies_is_one():
+    matrix = random_filter(7, 0)
+    copies = [matrix, 1e6 * matrix + np.arange(7.0), torch.tensor(reverse_complement_motif(3e-9 * matrix))]
+    np.testing.assert_allclose(similarity_matrix(copies), 1, atol=1e-6)
+    assert similarity_matrix([matrix]).tolist() == [[1.0]]
+    assert similarity_matrix([matrix, -matrix])[0, 1] < 0.9
+
+
+@pytest.mark.parametrize("dead", [np.full((4, 5), 0.25), np.full((4, 5), np.nan)])
+def test_a_dead_matrix_among_others(dead):
+    with pytest.raises(InputError, match=r"similarity_matrix: matrix 1 is the same for all letters .* Leave it out"):
+        similarity_matrix([random_filter(5, 0), dead])
+    with pytest.raises(InputError, match="similarity_matrix: got 0 filters"):
+        similarity_matrix([])

@@ -1,0 +1,75 @@
+"""Which patterns return in other seeds? The tables of docs/stability.md.
+
+    python benchmarks/stability.py FOLDER --out stability    # 5 minutes on one core; FOLDER as `load_split` reads it
+
+One-layer RC models of 8 filters and traditional ones of 16, trained with augmentation, by recipe "quiet": on the
+folder's data, and on a simulation of three embedded motifs, whose patterns are known.
+"""
+
+import argparse
+from pathlib import Path
+
+import rcinterp
+from rcinterp.datasets import load_dataset, load_split
+from rcinterp.inference import one_thread
+from rcinterp.motifs import load_motifs
+from rcinterp.simulate import simulate_background, simulate_motifs
+
+EMBEDDED = ("GATA_known6", "ELF1_known2", "RXRA_known1")
+N_PER_MOTIF, LENGTH = 2000, 200
+MODELS = {"RC-8": (8, True), "traditional-16": (16, False)}
+
+
+def simulate():
+    """Training and validation set: sequences with one of three motifs, and as many without, halved at random."""
+    known = load_motifs("encode")
+    simulation = simulate_motifs({name: known[name] for name in EMBEDDED}, N_PER_MOTIF, LENGTH, seed=2017)
+    without = simulate_background(len(simulation), LENGTH, seed=2017)
+    half = len(simulation) // 2
+    return load_dataset(simulation.x[:half], without[:half]), load_dataset(simulation.x[half:], without[half:])
+
+
+def train(data, n_filters, rc, seed, **sizes):
+    train_data, valid = data
+    model = rcinterp.compact_model(1, n_filters, train_data.length, rc=rc, **sizes)
+    rcinterp.fit(model, train_data, valid, seed=seed, augment=not rc, progress=False)
+    return model
+
+
+def describe(found, expected):
+    """The table with few columns, and the expected motif that each consensus is most like."""
+    known = load_motifs("encode")
+    rows = found.table[["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "score_mean"]]
+    rows = rows.join(found.table[["score_lowest", "score_highest", "information", "gain", "best_match", "q_value"]])
+    alike = [
+        {name: rcinterp.compare_matrices(found.consensus[pattern], known[name]).value for name in expected}
+        for pattern in rows["pattern"]
+    ]
+    nearest = [max(values, key=values.get) for values in alike]
+    rows = rows.assign(truth=nearest, like_truth=[values[name] for values, name in zip(alike, nearest, strict=True)])
+    return rows.to_string(index=False, float_format="{:.2g}".format)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("stability"))
+    chosen = parser.parse_args()
+    kinds = {
+        "real": (load_split(chosen.folder), {}),
+        "simulated": (simulate(), {"widths": (21,), "pool": 20, "stride": 20}),
+    }
+    with one_thread():
+        for data_name, (data, sizes) in kinds.items():
+            for model_name, (n_filters, rc) in MODELS.items():
+                models = {f"seed {s}": train(data, n_filters, rc, s, **sizes) for s in range(chosen.seeds)}
+                found = rcinterp.compare_models(models, data[1].positives(), data[1].negatives())
+                found.save(chosen.out / f"{data_name}-{model_name}", f"{model_name}, {data_name}")
+                print(f"\n{data_name}, {model_name}: {found.summary}")
+                print(describe(found, EMBEDDED if data_name == "simulated" else ("CTCF_known1",)))
+                print(found.models.to_string(index=False, float_format="{:.3g}".format))
+
+
+if __name__ == "__main__":
+    main()

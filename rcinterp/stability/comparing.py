@@ -1,0 +1,214 @@
+"""Filters of several models, grouped into patterns, and in how many models each pattern returns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table
+from rcinterp.errors import InputError
+from rcinterp.inference import Args, Func
+from rcinterp.interpretation import Interpretation, interpret
+from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
+from rcinterp.sequences import SequenceInput, as_one_hot
+from rcinterp.similarity import compare_matrices
+from rcinterp.stability.consensus import cluster_motifs, find_consensus
+from rcinterp.stability.result import ModelComparison
+from rcinterp.stability.tables import list_filters, sum_scores, tabulate_models, tabulate_patterns
+from rcinterp.verdicts import MIN_GAIN
+
+#: Models, or what `interpret` found in them.
+Models: TypeAlias = Sequence[nn.Module | Interpretation] | Mapping[str, nn.Module | Interpretation]
+
+
+def compare_models(
+    models: Models,
+    positives: SequenceInput | None = None,
+    negatives: SequenceInput | None = None,
+    motifs: MotifSource = "encode",
+    *,
+    names: Sequence[str] | None = None,
+    layer: str | None = None,
+    target: int = 0,
+    args: Args = None,
+    func: Func | None = None,
+    batch_size: int = 100,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> ModelComparison:
+    """Patterns that several models have learned, and in how many of them each returns.
+
+    Parameters
+    ----------
+    models : sequence, or dict of str to model
+        Models (n, 4, L) -> logits (n, n_tasks), of several seeds or architectures, or an `Interpretation` of each
+        (which may be of another layer than the first, or of motifs from weights).
+    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of str, optional
+        What models are read with, best not seen in training; not needed for interpretations.
+    motifs : "encode", a path, or dict of str to (4, W) PPM
+        Known motifs that patterns are named by, as in `load_motifs`.
+    names : sequence of str, optional
+        Of a sequence of models; ``model_0``, ``model_1``, ... by default.
+    layer, target, args, func, batch_size, device, verbose
+        As in `interpret`, the same for all models. Where they differ, give an `Interpretation` of each.
+
+    Returns
+    -------
+    ModelComparison
+        Its ``table`` has one row a pattern.
+
+    Raises
+    ------
+    InputError
+        If there is no model, two have one name, sequences are missing, or as `interpret`.
+
+    Notes
+    -----
+    Filters are compared if they contribute at least 5 % (`NEGLIGIBLE_SHARE`) of their model's largest contribution and
+    have a motif; ``left_out`` lists the others. Their motifs are clustered (`cluster_motifs`) and averaged
+    (`find_consensus`). A model shows a pattern if one of its filters is in the cluster.
+
+    A pattern's score in a model is the sum over its filters there, as a network may give one motif to one filter or
+    spread it over four, and contributions add up: the sum is the first-order estimate of what the logit loses without
+    all of them, and the largest alone would make a motif look unstable that is merely shared out.
+
+    ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
+    seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
+
+    A consensus is named only if its filters' sites are more informative than the same filters' in the other class, by
+    `MIN_GAIN` bits, as in `interpret`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> models = {f"seed {i}": compact_model(1, 2, 60, widths=(11,), pool=10, stride=10) for i in range(2)}
+    >>> found = compare_models(models, x[:20], x[20:])
+    >>> found.models["model"].tolist()
+    ['seed 0', 'seed 1']
+    """
+    how: dict[str, Any] = {"layer": layer, "target": target, "args": args, "func": func}
+    how |= {"batch_size": batch_size, "device": device, "verbose": verbose, "measure_faithfulness": False}
+    found = _interpret_all(_by_name(models, names), positives, negatives, motifs, how)
+    filters = pd.concat([list_filters(name, one) for name, one in found.items()], ignore_index=True)
+    compared = filters[filters["reason"].isna()].drop(columns="reason").reset_index(drop=True)
+    compared["pattern"], consensus = _find_patterns(compared, list(found))
+    consensus, matches = _name_patterns(compared, consensus, motifs)
+    scores = sum_scores(compared, list(consensus), list(found))
+    members = compared.join(_align(compared, consensus))
+    columns = ["model", "filter", "pattern", "orientation", "shift", "similarity", "score", "n_sites", "sites_in"]
+    return ModelComparison(
+        tabulate_patterns(compared, consensus, scores, matches),
+        members[columns],
+        filters.loc[filters["reason"].notna(), ["model", "filter", "score", "reason"]].reset_index(drop=True),
+        tabulate_models(found, filters, scores),
+        scores,
+        {name: motif.ppm for name, motif in consensus.items()},
+    )
+
+
+def _by_name(models: Models, names: Sequence[str] | None) -> dict[str, nn.Module | Interpretation]:
+    named: dict[str, Any] = {}
+    if isinstance(models, Mapping):
+        if names is not None:
+            raise InputError("compare_models: got a dict and names too, expected one of them. Leave names out.")
+        names, models = list(models), [*models.values()]
+    if isinstance(models, Sequence):
+        names = [f"model_{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
+        if len(names) != len(models) or len(set(names)) != len(names):
+            raise InputError(
+                f"compare_models: got {len(models)} models and {len(names)} names, {len(set(names))} of them "
+                "different, expected one name each. Leave names out to number the models."
+            )
+        named = dict(zip(names, models, strict=True))
+    strange = {type(model).__name__ for model in named.values() if not isinstance(model, nn.Module | Interpretation)}
+    if strange or not named:
+        got = (
+            f"{', '.join(sorted(strange))} among the models" if strange else f"{type(models).__name__} without a model"
+        )
+        raise InputError(f"compare_models: got {got}, expected a list or dict of models or of what interpret returned.")
+    return named
+
+
+def _interpret_all(
+    models: dict[str, nn.Module | Interpretation],
+    positives: SequenceInput | None,
+    negatives: SequenceInput | None,
+    motifs: MotifSource,
+    how: dict[str, Any],
+) -> dict[str, Interpretation]:
+    x: list[Tensor] = []
+    if any(isinstance(model, nn.Module) for model in models.values()):
+        if positives is None or negatives is None:
+            raise InputError(
+                "compare_models: got models without positives or negatives, expected both to read them with. Give "
+                "them, or what interpret returned for each model."
+            )
+        x = [as_one_hot(positives, "compare_models: positives"), as_one_hot(negatives, "compare_models: negatives")]
+    return {
+        name: model if isinstance(model, Interpretation) else interpret(model, x[0], x[1], motifs, **how)
+        for name, model in models.items()
+    }
+
+
+def _find_patterns(compared: pd.DataFrame, models: list[str]) -> tuple[list[str], dict[str, Motif]]:
+    """The pattern of each filter, and each pattern's motif; patterns in the order of the table."""
+    if compared.empty:
+        return [], {}
+    labels = cluster_motifs(list(compared["ppm"]))
+    scores = sum_scores(compared.assign(pattern=labels), sorted(set(labels)), models)
+    order = pd.DataFrame({"n": -scores.notna().sum(axis=1), "score": -scores.mean(axis=1).abs()})
+    ranked = order.sort_values(["n", "score"], kind="stable").index
+    names = {label: f"pattern_{i}" for i, label in enumerate(ranked)}
+    motifs = [
+        Motif(ppm, None if pd.isna(n) else float(n))
+        for ppm, n in zip(compared["ppm"], compared["n_sites"], strict=True)
+    ]
+    consensus = {
+        name: find_consensus([motif for motif, own in zip(motifs, labels, strict=True) if own == label])
+        for label, name in names.items()
+    }
+    return [names[label] for label in labels], consensus
+
+
+def _name_patterns(
+    compared: pd.DataFrame, consensus: dict[str, Motif], known: MotifSource
+) -> tuple[dict[str, Motif], pd.DataFrame]:
+    """Consensus motifs, turned as their best matches read; and each pattern's gain, best_match and q_value."""
+    gains = {name: _gain(compared[compared["pattern"] == name]) for name in consensus}
+    asked = {name: motif for name, motif in consensus.items() if not gains[name] < MIN_GAIN}
+    best = empty_table()
+    if asked:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UninformativeMotifWarning)  # the verdicts tell it
+            best = best_matches(compare_motifs(asked, load_motifs_with_sites(known)))
+    best = best.set_index("Query_ID").rename(columns={"Target_ID": "best_match", "q-value": "q_value"})
+    turned = set(best.index[best["Orientation"] == "-"])
+    read = {
+        name: Motif(reverse_complement_motif(motif.ppm), motif.n_sites) if name in turned else motif
+        for name, motif in consensus.items()
+    }
+    return read, pd.DataFrame({"gain": pd.Series(gains, dtype=float)}).join(best[["best_match", "q_value"]])
+
+
+def _gain(rows: pd.DataFrame) -> float:
+    """Mean over filters, weighted by their sites; NaN for motifs from weights."""
+    rows = rows.dropna(subset=["gain", "n_sites"])
+    return float(np.average(rows["gain"], weights=rows["n_sites"].astype(float))) if len(rows) else float("nan")
+
+
+def _align(compared: pd.DataFrame, consensus: dict[str, Motif]) -> pd.DataFrame:
+    found = [
+        compare_matrices(ppm, consensus[pattern].ppm)
+        for ppm, pattern in zip(compared["ppm"], compared["pattern"], strict=True)
+    ]
+    rows = [(one.orientation, one.shift, one.value) for one in found]
+    return pd.DataFrame(rows, columns=["orientation", "shift", "similarity"], index=compared.index)

@@ -1,0 +1,145 @@
+"""What a comparison of models found: tables, logos, files, a page."""
+
+import os
+from collections.abc import Hashable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError
+from rcinterp.motifs import write_meme
+from rcinterp.stability.drawing import plot_patterns
+from rcinterp.stability.page import write_page
+from rcinterp.stability.rates import expected_new
+
+_MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelComparison:
+    """What `compare_models` found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a pattern, the most frequent first, of equally frequent ones the largest contribution: pattern;
+        n_models, share (of all models that were given), share_low, share_high (Wilson's 95 % interval), seen_again (of
+        the other models, for a model that shows it: leave-one-out); n_filters; score_mean, score_lowest, score_highest
+        (over the models that show it, of the sum over the pattern's filters in a model; units of the logit); n_sites,
+        information (bits, of the consensus), gain (bits by which the filters' sites exceed those in the other class);
+        best_match, q_value; verdict.
+    members : DataFrame
+        One row a filter: model, filter, pattern, orientation, shift (positions by which the filter's motif, in that
+        orientation, starts to the right of the consensus), similarity (to the consensus), score, n_sites, sites_in.
+    left_out : DataFrame
+        One row a filter that was not compared: model, filter, score, reason.
+    models : DataFrame
+        One row a model: model, n_filters, n_compared, n_patterns, seen_again (share of its contribution that lies in
+        patterns which another of the models shows), missed (patterns that another shows and it does not), both the mean
+        over the others, auroc, auprc.
+    scores : DataFrame, one row a pattern, one column a model
+        Contribution of each pattern in each model; NaN where a model does not show it.
+    consensus : dict of str to ndarray, shape (4, W)
+        Letter probabilities of each pattern, in the orientation of its best match.
+    """
+
+    table: pd.DataFrame
+    members: pd.DataFrame
+    left_out: pd.DataFrame
+    models: pd.DataFrame
+    scores: pd.DataFrame
+    consensus: dict[str, NDArray[np.float64]]
+
+    @property
+    def summary(self) -> str:
+        """The answer in a few sentences."""
+        n_models, n_with = len(self.models), self.table["n_models"]
+        patterns = f"{len(n_with)} pattern{'s' * (len(n_with) != 1)}"
+        said = [f"1 model shows {patterns}"]
+        if n_models > 1:
+            said = [f"{n_models} models show {patterns}, {(n_with == n_models).sum()} of them in every model"]
+            again = self.models["seen_again"]
+            if again.notna().any():
+                said.append(
+                    f"Of what a model's filters contribute, another model shows {again.mean():.0%} (by model "
+                    f"{again.min():.0%} to {again.max():.0%}), and {self.models['missed'].mean():.1f} patterns more"
+                )
+            new = expected_new(n_with, n_models)
+            said.append(f"A further model would add about {new:.1f} patterns that none of these shows")
+        empty = self.models.loc[self.models["n_compared"] == 0, "model"]
+        if len(empty):
+            said.append(f"Without a filter to compare, and counted all the same: {', '.join(empty)}")
+        return ". ".join(said) + "."
+
+    def __repr__(self) -> str:
+        return f"ModelComparison({self.summary})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.summary)}</p>" + str(self.table.to_html(index=False, float_format="{:.3g}".format))
+
+    def plot(self, max_patterns: int | None = 8) -> Figure:
+        """Logos of the consensus motifs, and each pattern's contribution in each model; a cross: not in this model."""
+        if max_patterns is not None and max_patterns < 1:
+            raise InputError(f"plot: got max_patterns={max_patterns}, expected at least 1, or None for all patterns.")
+        self._check_not_empty("plot")
+        rows = self.table.head(max_patterns or len(self.table))
+        titles = [
+            f"{row['pattern']} · in {row['n_models']} of {len(self.models)} models · {_name(row)}"
+            for row in rows.to_dict("records")
+        ]
+        return plot_patterns(
+            titles, [self.consensus[name] for name in rows["pattern"]], self.scores.loc[rows["pattern"]]
+        )
+
+    def to_meme(self, path: str | os.PathLike[str]) -> None:
+        """Write the consensus motifs to a MEME file, with their numbers of sites."""
+        self._check_not_empty(str(path))
+        n_sites = dict(zip(self.table["pattern"], self.table["n_sites"], strict=True))
+        write_meme(path, self.consensus, n_sites={name: n for name, n in n_sites.items() if n == n})
+
+    def to_html(self, path: str | os.PathLike[str], title: str = "Patterns") -> None:
+        """Write a report: one file, its pictures inside."""
+        tables = {"patterns": self.table, "models": self.models, "left_out": self.left_out, "scores": self.scores}
+        write_page(path, title, self.summary, tables, self.consensus)
+
+    def save(self, folder: str | os.PathLike[str], title: str = "Patterns") -> Path:
+        """Write patterns.tsv (the table), members.tsv, left_out.tsv, models.tsv, scores.tsv and report.html.
+
+        If there is a pattern, consensus.meme, and the first 30 in patterns.png and .svg, too.
+
+        Returns
+        -------
+        Path
+            Of the report.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("members", "left_out", "models"):
+            getattr(self, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+        self.table.to_csv(folder / "patterns.tsv", sep="\t", index=False)
+        self.scores.to_csv(folder / "scores.tsv", sep="\t")
+        if len(self.table):
+            self.to_meme(folder / "consensus.meme")
+            figure = self.plot(max_patterns=_MAX_DRAWN)
+            figure.savefig(folder / "patterns.png", dpi=150)
+            with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same patterns
+                figure.savefig(folder / "patterns.svg", metadata={"Date": None})
+        self.to_html(folder / "report.html", title)
+        return folder / "report.html"
+
+    def _check_not_empty(self, what: str) -> None:
+        if not len(self.table):
+            raise InputError(f"{what}: no filter of any model was compared, expected one; left_out tells the reasons.")
+
+
+def _name(row: dict[Hashable, Any]) -> str:
+    """What the catalogue calls a pattern, for a title."""
+    said = str(row["verdict"]).split("; ")[1]
+    return f"{row['best_match']} (q = {row['q_value']:.1g})" if said.startswith("resembles") else said.split(":")[0]
