@@ -10,7 +10,7 @@ from .errors import InputError as InputError
 from .exchange import load_modisco as load_modisco
 from .exchange import save_modisco as save_modisco
 from .exchange import to_logomaker as to_logomaker
-from .faithfulness import faithfulness as faithfulness
+from .fidelity import faithfulness as faithfulness
 from .filter_motifs import sites_to_ppms as sites_to_ppms
 from .filter_motifs import trim_ppm as trim_ppm
 from .filter_motifs import weights_to_ppm as weights_to_ppm

@@ -26,7 +26,7 @@ from rcinterp.comparison import (
 from rcinterp.contributions import Baseline, Method, contributions_of, filter_contributions
 from rcinterp.datasets import check_disjoint
 from rcinterp.errors import InputError
-from rcinterp.faithfulness import Faithfulness, faithfulness
+from rcinterp.fidelity import Faithfulness, faithfulness
 from rcinterp.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
 from rcinterp.filters import FilterLayer
 from rcinterp.inference import Args, Caller, Func, split_args

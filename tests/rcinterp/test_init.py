@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import sys
 
@@ -14,3 +15,9 @@ def test_nothing_heavy_is_imported_before_it_is_used():
     code = "import sys, rcinterp, rcinterp.cli; print({'torch', 'pandas', 'numba'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_no_public_name_is_a_module_s():
+    """An imported module of that name would take the function's place."""
+    modules = {module.name for module in pkgutil.iter_modules(rcinterp.__path__)}
+    assert not modules & set(rcinterp.__all__)

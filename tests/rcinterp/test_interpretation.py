@@ -16,7 +16,7 @@ from torch import nn
 from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compare_motifs
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
-from rcinterp.faithfulness import faithfulness
+from rcinterp.fidelity import faithfulness
 from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
 from rcinterp.interpretation import interpret
 from rcinterp.metrics import score_logits

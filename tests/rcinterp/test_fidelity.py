@@ -4,7 +4,7 @@ import torch
 
 from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
-from rcinterp.faithfulness import faithfulness
+from rcinterp.fidelity import faithfulness
 from rcinterp.models import compact_model
 
 
