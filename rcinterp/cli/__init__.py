@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rcinterp.cli._common import FILE, FOLDER, OUT, SEED, Commands, say, warm_up, warn_below_chance
+from rcinterp.cli._common import FILE, OUT, SEED, Commands, say, warm_up, warn_below_chance
 from rcinterp.cli.dataset import dataset
 from rcinterp.cli.stability import compare_models
 from rcinterp.cli.study import study
@@ -142,22 +142,61 @@ def train(
 
 
 @main.command()
-@click.argument("model", type=FOLDER)
+@click.argument("model")
 @click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
 @click.option("--negatives", type=FILE, required=True)
-@click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file.')
-@click.option("--motifs-from", type=click.Choice(["sites", "weights"]), default="sites", help="Filter to motif.")
+@click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file of any format.')
+@click.option("--motifs-from", type=click.Choice(["sites", "weights", "likelihood"]), default="sites")
+@click.option("--layer", help="Name of the convolution.  [default: the first one over the sequence]")
+@click.option("--target", type=click.IntRange(0), default=0, help="Which output.")
+@click.option(
+    "--method",
+    type=click.Choice(["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]),
+    default="gradient_x_activation",
+    help="How contributions are measured.",
+)
+@click.option("--weights", type=FILE, help="For FILE.py:NAME: its state_dict, .safetensors or of torch.save.")
+@click.option("--output", help="For models that return a tuple or dict: the part that is meant, 1 or counts.")
+@click.option("--faithfulness/--no-faithfulness", default=True, help="Compare contributions with exact ablation.")
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
-def interpret(model: Path, positives: Path, negatives: Path, motifs: str, motifs_from: Any, out: Path) -> None:
-    """Read the filters of a trained model: contributions, palindromes, matches, logos, report.html."""
-    from rcinterp.interpretation import interpret
-    from rcinterp.models import load_model
+def interpret(
+    model: str,
+    positives: Path,
+    negatives: Path,
+    motifs: str,
+    motifs_from: Any,
+    layer: str | None,
+    target: int,
+    method: Any,
+    weights: Path | None,
+    output: str | None,
+    faithfulness: bool,
+    out: Path,
+) -> None:
+    """Read the filters of a trained model: contributions, palindromes, matches, logos, report.html.
 
-    loaded = load_model(model)
+    MODEL is a folder that train wrote, or FILE.py:NAME for a model of your own: an nn.Module in a Python file, or a
+    function there that makes one. The file's code is run.
+    """
+    from rcinterp.cli._own_models import choose_output, load_any_model
+    from rcinterp.interpretation import interpret
+
+    loaded = load_any_model(model, weights)
     warm_up()
-    found = interpret(loaded, positives, negatives, motifs, motifs_from=motifs_from)
+    found = interpret(
+        loaded,
+        positives,
+        negatives,
+        motifs,
+        layer,
+        target,
+        motifs_from=motifs_from,
+        method=method,
+        func=choose_output(output),
+        measure_faithfulness=faithfulness,
+    )
     warn_below_chance(found.scores["auroc"])
-    click.echo(found.save(out, f"Filters of {model.name}"))
+    click.echo(found.save(out, f"Filters of {Path(model).name}"))
 
 
 @main.command()

@@ -9,7 +9,7 @@ from rcinterp.cli._common import FOLDER, OUT, say, warm_up
 from rcinterp.studies import STUDIES
 
 #: Studies that compare motifs, for which an engine may have to be compiled first.
-_COMPARE_MOTIFS = ("fig5", "recovery", "triage")
+_COMPARE_MOTIFS = ("fig5", "recovery", "triage", "scores")
 
 
 @click.group()

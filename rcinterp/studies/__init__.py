@@ -27,6 +27,7 @@ STUDIES = {
     "strategies": "Simulated data: RC weight sharing, augmentation, or conjoining: which is best?",
     "recovery": "Simulated data: which filters found an embedded motif, which are artefacts?",
     "triage": "Simulated data: do the verdicts on palindromic filters agree with where their best sites lie?",
+    "scores": "Simulated data: does the score rank the filters of a task first, and are filters named rightly?",
     "ablation": "What does each part of the recipe quiet do? (Simulated data, or the data given.)",
 }
 

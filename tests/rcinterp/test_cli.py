@@ -206,6 +206,7 @@ def test_train_again_goes_on_from_the_checkpoint(trained, simulated, monkeypatch
 def test_interpret_writes_the_report(interpreted, trained):
     assert {path.name for path in interpreted.iterdir()} == {
         "contributions.tsv",
+        "faithfulness.tsv",
         "filters.meme",
         "filters.tsv",
         "logos.png",
@@ -213,6 +214,8 @@ def test_interpret_writes_the_report(interpreted, trained):
         "matches.tsv",
         "palindromes.tsv",
         "report.html",
+        "sites.tsv",
+        "triage.tsv",
     }
     assert len(pd.read_csv(interpreted / "filters.tsv", sep="\t")) == 3
     assert "<title>Filters of model</title>" in (interpreted / "report.html").read_text(encoding="utf-8")
@@ -487,7 +490,7 @@ def test_a_folder_that_holds_no_model(simulated, trained, tmp_path):
     assert_refused(run("interpret", damaged, *files), r"model.json: cannot be read .*; train the model again")
     (damaged / "model.json").write_text("{}")
     assert_refused(run("interpret", damaged, *files), r"not a model of rcinterp, expected")
-    assert_refused(run("interpret", damaged / "model.json", *files), "Directory '.*' is a file")
+    assert_refused(run("interpret", damaged / "model.json", *files), r"is a file, expected the folder of a model")
 
 
 def test_motifs_that_are_not_there(simulated, trained, tmp_path):

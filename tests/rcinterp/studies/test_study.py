@@ -26,6 +26,7 @@ SMALL = {
     "strategies": (0, {"results", "summary"}, 14),
     "recovery": (0, {"results", "summary", "filters"}, 8),
     "triage": (0, {"results", "verdicts", "filters"}, 4),
+    "scores": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
 }
 
@@ -44,7 +45,7 @@ def test_every_study_is_found_under_its_name():
 
 def test_an_unknown_study():
     with pytest.raises(
-        InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, triage, ablation\.$"
+        InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, triage, scores, ablation\.$"
     ):
         find_study("fig8")
 

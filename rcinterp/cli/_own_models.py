@@ -1,0 +1,110 @@
+"""A model that a user names on the command line: a folder of `rcinterp train`, or an nn.Module in a Python file."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rcinterp.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_any_model(given: str, weights: Path | None) -> "nn.Module":
+    """Model of ``folder``, or of ``file.py:name``, where name is an nn.Module or makes one without arguments.
+
+    Parameters
+    ----------
+    given : str
+    weights : path, optional
+        Of a model in a file: its state_dict, as safetensors or by torch.save.
+    """
+    from rcinterp.models import load_model
+
+    file, colon, name = given.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        if given.endswith(".py"):
+            raise InputError(f"{given}: say which model in it, expected FILE.py:NAME.")
+        if weights is not None:
+            raise InputError(f"--weights: {given} is a folder, which holds its own weights. Leave --weights out.")
+        if Path(given).is_file():
+            raise InputError(f"{given}: is a file, expected the folder of a model, or FILE.py:NAME.")
+        return load_model(given)
+    model = _from_file(Path(file), name)
+    if weights is not None:
+        _load_weights(model, weights)
+    return model
+
+
+def choose_output(output: str | None) -> Callable[[Any], Any] | None:
+    """Function that takes one part of what a model returns: an index of a tuple, or a key of a dict."""
+    if output is None:
+        return None
+
+    def choose(returned: Any) -> Any:
+        try:
+            return returned[output if isinstance(returned, dict) else int(output)]
+        except (KeyError, ValueError, IndexError, TypeError):
+            has = ", ".join(map(str, returned)) if isinstance(returned, dict) else type(returned).__name__
+            raise InputError(
+                f"--output: got {output!r}, expected a part of what the model returns ({has}): the key of a dict, or "
+                "the number of a tuple's part, from 0."
+            ) from None
+
+    return choose
+
+
+def _from_file(path: Path, name: str) -> "nn.Module":
+    from torch import nn
+
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise InputError(f"{path}: no such file, expected a Python file with a model, FILE.py:NAME.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses and pickles look there
+    sys.path.insert(0, str(path.parent))  # what it imports from beside itself
+    try:
+        spec.loader.exec_module(module)
+        if not hasattr(module, name):
+            names = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
+            raise InputError(f"{path}: has no {name!r}, expected one of {names}.")
+        model = getattr(module, name)
+        model = model if isinstance(model, nn.Module) else model()
+    except InputError:
+        raise
+    except Exception as error:  # whatever the user's own code raises
+        raise InputError(
+            f"{path}: its code raised {type(error).__name__}: {error}. Mend it, then try again."
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"{path}: {name} is {type(model).__name__}, expected an nn.Module or a function that makes one."
+        )
+    return model
+
+
+def _load_weights(model: "nn.Module", path: Path) -> None:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+        model.load_state_dict(state)
+    except FileNotFoundError:
+        raise InputError(f"--weights: {path}: no such file.") from None
+    except (OSError, SafetensorError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"--weights: {path}: does not hold this model's state_dict ({first}).") from None
+    except Exception as error:  # torch.load raises pickle's own errors
+        raise InputError(
+            f"--weights: {path}: cannot be read as weights alone ({type(error).__name__}); save model.state_dict()."
+        ) from None
