@@ -131,7 +131,7 @@ def filter_contributions(
     caller = Caller(model, target, func, batch_size, device, verbose)
     args_positive, args_negative = split_args(args, len(x_positive), len(x_negative))
     with caller.borrowed():
-        scorer = contributions_of(caller, x_positive, args_positive, layer, method, at)
+        scorer = find_scorer(caller, x_positive, args_positive, layer, method, at)
         scorer = scorer.against(baseline, x_negative, args_negative)
         positive = scorer.score(x_positive, args_positive, "positives")
         negative = scorer.score(x_negative, args_negative, "negatives")
@@ -162,7 +162,7 @@ def sequence_contributions(
     x = as_one_hot(sequences, "sequence_contributions")
     caller = Caller(model, target, func, batch_size, device, verbose)
     with caller.borrowed():
-        return contributions_of(caller, x, args, layer, method, at).total(x, args, "sequences")
+        return find_scorer(caller, x, args, layer, method, at).total(x, args, "sequences")
 
 
 def input_contributions(
@@ -210,7 +210,7 @@ def input_contributions(
     return torch.cat(found)
 
 
-def contributions_of(caller: Caller, x: Tensor, args: Args, layer: str | None, method: str, at: At) -> "Scorer":
+def find_scorer(caller: Caller, x: Tensor, args: Args, layer: str | None, method: str, at: At) -> "Scorer":
     """Find the layer and where its activation is, by running the model, which is lent, on a few of the sequences.
 
     Filters are compared with a baseline of 0.

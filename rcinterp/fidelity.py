@@ -10,7 +10,7 @@ from scipy.stats import pearsonr, spearmanr
 from torch import Tensor, nn
 
 from rcinterp.activations import At
-from rcinterp.contributions import Baseline, Method, contributions_of
+from rcinterp.contributions import Baseline, Method, find_scorer
 from rcinterp.errors import InputError
 from rcinterp.inference import Args, Caller, Func, split_args
 from rcinterp.sequences import SequenceInput, as_one_hot
@@ -113,8 +113,8 @@ def faithfulness(
     caller = Caller(model, target, func, batch_size, device, verbose)
     args_positive, args_negative = split_args(args, len(x_positive), len(x_negative))
     with caller.borrowed():
-        from_score = contributions_of(caller, x_positive, args_positive, layer, method, at)
-        by_ablation = contributions_of(caller, x_positive, args_positive, layer, "ablation", at)
+        from_score = find_scorer(caller, x_positive, args_positive, layer, method, at)
+        by_ablation = find_scorer(caller, x_positive, args_positive, layer, "ablation", at)
         from_score, by_ablation = (
             scorer.against(baseline, x_negative, args_negative) for scorer in (from_score, by_ablation)
         )

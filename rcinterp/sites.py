@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from rcinterp.activations import Cut, Place
 from rcinterp.centring import mean_center
-from rcinterp.contributions import contributions_of
+from rcinterp.contributions import find_scorer
 from rcinterp.errors import InputError
 from rcinterp.filters import FilterLayer, are_letters
 from rcinterp.inference import Args, Caller, rows_of_args
@@ -134,7 +134,7 @@ def find_sites(
     check_threshold(threshold, "find_sites")
     caller = Caller(model, func=_any_score, batch_size=batch_size, device=device, verbose=verbose)
     with caller.borrowed():
-        place = contributions_of(caller, x, args, layer, "gradient_x_activation", "activation").place
+        place = find_scorer(caller, x, args, layer, "gradient_x_activation", "activation").place
         best = best_sites_of(caller, place, x, args)
     return best.tabulate(place.filters.filter_names, x.shape[2], threshold, names_of(sequences))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rcinterp.contributions import contributions_of
+from rcinterp.contributions import find_scorer
 from rcinterp.errors import InputError
 from rcinterp.inference import Caller
 from rcinterp.models import compact_model
@@ -82,7 +82,7 @@ def _deep():
 
 def _place(model, x, layer):
     caller = Caller(model.eval(), func=lambda y: y.flatten(1).sum(1))
-    return caller, contributions_of(caller, x, None, layer, "gradient_x_activation", "activation").place
+    return caller, find_scorer(caller, x, None, layer, "gradient_x_activation", "activation").place
 
 
 def test_receptive_field_by_arithmetic(dna):

@@ -21,7 +21,7 @@ from rcinterp.filter_motifs import sites_to_ppms, weights_to_ppm
 from rcinterp.interpretation import interpret
 from rcinterp.metrics import score_logits
 from rcinterp.models import compact_model
-from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
+from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.palindromes import find_palindromes
 from rcinterp.sequences import decode, write_fasta
 from rcinterp.sites import find_sites
@@ -551,3 +551,18 @@ def test_a_notebook_shows_the_table(found):
     assert shown.startswith("<table")
     for text in ("filter_5", "CTCF_known1", "verdict"):
         assert text in shown
+
+
+def test_pearson_matches(make_model, positives, negatives):
+    found = interpret(make_model(), positives, negatives, distance="pearson", measure_faithfulness=False)
+    ppms = {name: Motif(ppm, n) for name, ppm, n in _compared(found)}
+    pd.testing.assert_frame_equal(found.matches, compare_motifs(ppms, distance="pearson"))
+    with pytest.raises(InputError, match="distance 'cosine', expected"):
+        interpret(make_model(), positives, negatives, distance="cosine", measure_faithfulness=False)
+
+
+def _compared(found):
+    """Name, motif and number of sites of every filter that was compared, in the model's order."""
+    rows = found.table.set_index("filter").loc[found.contributions["filter"]]
+    rows = rows[~rows.index.isin(found.matches.attrs["refused"])]
+    return [(name, found.ppms[name], int(n)) for name, n in rows["n_sites"].items()]
