@@ -126,7 +126,9 @@ class Interpretation:
 
     def section(self, heading: str) -> Section:
         """Part of a report, for `rcinterp.report.write_report`."""
-        return filter_section(heading, self.table, self.filters, self.ppms, self.notes(), self.sites, self.length)
+        return filter_section(
+            heading, self.table, self.filters, self.ppms, self.notes(), self.sites, self.length, self.unit
+        )
 
     def notes(self) -> list[str]:
         """Sentences that belong to every report: how good the model is, what was scored how, and how faithfully."""

@@ -31,11 +31,14 @@ class Section:
         Sentences beneath it.
     rows : list of dict
         One a filter, as the template wants it.
+    unit : "weight" or "bits"
+        What the first logos show: centred weights, or a motif where there are no weights of letters.
     """
 
     heading: str
     notes: list[str]
     rows: list[dict[str, Any]]
+    unit: str = "weight"
 
 
 def filter_section(
@@ -46,6 +49,7 @@ def filter_section(
     notes: Sequence[str],
     sites: pd.DataFrame | None = None,
     length: int = 0,
+    unit: str = "weight",
 ) -> Section:
     """Rows of a report, one a filter in the order of the table.
 
@@ -63,6 +67,8 @@ def filter_section(
         As `Interpretation.sites`, for a histogram of where they lie.
     length : int
         Of the sequences, in bp.
+    unit : "weight" or "bits"
+        Of `filters`.
     """
     middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
     rows = []
@@ -78,7 +84,7 @@ def filter_section(
                 "positions": None if where is None else _draw_positions(where.to_numpy(), length),
             }
         )
-    return Section(heading, list(notes), rows)
+    return Section(heading, list(notes), rows, unit)
 
 
 def write_report(path: str | os.PathLike[str], title: str, sections: Sequence[Section], summary: str = "") -> None:

@@ -136,3 +136,13 @@ def test_a_row_that_lacks_something_is_an_error_not_a_gap(table, filters, ppms, 
     with pytest.raises(UndefinedError, match="verdict"):
         write_report(tmp_path / "report.html", "T", [section])
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_layer_without_weights_of_letters_says_so(table, filters, ppms, tmp_path):
+    sections = [filter_section(unit, table, filters, ppms, NOTES, unit=unit) for unit in ("weight", "bits")]
+    write_report(tmp_path / "report.html", "Both", sections)
+    weight, bits = (tmp_path / "report.html").read_text(encoding="utf-8").split("<h2>bits</h2>")
+    assert "Centred weights</th>" in weight
+    assert "Motif, letters in bits</th>" not in weight
+    assert "Motif, letters in bits</th>" in bits
+    assert 'alt="Logo of the motif of filter_1"' in bits
