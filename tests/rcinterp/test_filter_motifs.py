@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from rcinterp.errors import InputError
-from rcinterp.filter_motifs import BITS_PER_POSITION, sites_to_ppms, weights_to_ppm
+from rcinterp.filter_motifs import BITS_PER_POSITION, sites_to_ppms, trim_ppm, weights_to_ppm
 from rcinterp.motifs import information_content, load_motifs
 from rcinterp.sequences import one_hot
 
@@ -253,3 +253,61 @@ def test_n_columns_count_for_nothing():
 def test_what_has_no_sites(gattaca, shape, options, message):
     with pytest.raises(InputError, match=message):
         sites_to_ppms(np.ones(shape), gattaca[1], both_strands=True, **options)
+
+
+# The scale of maximum likelihood, and trimming.
+
+
+def _log_likelihood(counts, ppm):
+    return float((counts * np.log(ppm)).sum())
+
+
+def test_the_scale_of_maximum_likelihood_beats_its_neighbours():
+    rng = np.random.default_rng(4)
+    weight = rng.normal(size=(4, 7))
+    truth = weights_to_ppm(weight, information=6.0)
+    counts = np.stack([rng.multinomial(200, column) for column in truth.T], 1)
+    found = weights_to_ppm(weight, site_counts=counts)
+    best = _log_likelihood(counts, found)
+    bits = information_content(found).sum()
+    assert bits == pytest.approx(6.0, abs=0.4)
+    for other in (bits - 0.1, bits - 0.01, bits + 0.01, bits + 0.1):
+        assert _log_likelihood(counts, weights_to_ppm(weight, information=other)) < best
+    np.testing.assert_allclose(weights_to_ppm(5 * weight, site_counts=counts), found, atol=1e-9)
+    np.testing.assert_allclose(weights_to_ppm(weight, site_counts=counts / 200), found, atol=1e-9)
+
+
+def test_sites_that_do_not_prefer_the_filter_s_letters_give_the_background():
+    weight, background = np.eye(4), [0.3, 0.2, 0.2, 0.3]
+    against = np.full((4, 4), 5.0) - 5 * np.eye(4)
+    found = weights_to_ppm(weight, background, site_counts=against)
+    np.testing.assert_allclose(found, np.repeat(np.array(background)[:, None], 4, axis=1))
+
+
+def test_sites_of_one_letter_each_give_what_the_filter_can_hold():
+    found = weights_to_ppm(np.eye(4), site_counts=np.eye(4))
+    assert 7.9 < information_content(found).sum() <= 8
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"information": 2.0, "site_counts": np.eye(4)}, "got information and site_counts, expected one of them"),
+        ({"site_counts": np.ones((4, 3))}, r"site_counts of shape \(4, 3\), expected .* \(4, 4\)"),
+        ({"site_counts": -np.eye(4)}, "expected numbers of at least 0, not all 0"),
+        ({"site_counts": np.zeros((4, 4))}, "not all 0"),
+    ],
+)
+def test_bad_site_counts(how, message):
+    with pytest.raises(InputError, match=message):
+        weights_to_ppm(np.eye(4), **how)
+
+
+def test_trimming_leaves_out_flanks_alone():
+    flat, faint = np.full((4, 1), 0.25), np.array([[0.4], [0.2], [0.2], [0.2]])
+    core = np.concatenate([np.eye(4)[:, :2], flat, np.eye(4)[:, 2:]], axis=1) * 0.96 + 0.01
+    ppm = np.concatenate([flat, faint, core, faint, flat, flat], axis=1)
+    np.testing.assert_array_equal(trim_ppm(ppm), core)
+    np.testing.assert_array_equal(trim_ppm(ppm, 0.01), ppm[:, 1:-2])
+    np.testing.assert_array_equal(trim_ppm(ppm, 0.0), ppm)
+    assert trim_ppm(np.concatenate([flat, faint, flat], axis=1)).shape == (4, 1)

@@ -16,6 +16,7 @@ from rcinterp.sequences import (
     codes_to_one_hot,
     decode,
     name_record,
+    names_of,
     one_hot,
     read_fasta,
     write_fasta,
@@ -392,3 +393,12 @@ def test_real_fasta(shared, tmp_path):
     assert decode(x) == records.tolist()
     write_fasta(tmp_path / "copy.fa.gz", records)
     assert read_fasta(tmp_path / "copy.fa.gz").equals(records)
+
+
+def test_names_of_sequences(tmp_path):
+    write_fasta(tmp_path / "two.fa", ["ACGT", "TTT"], names=["chr1:5-9", "b"])
+    assert names_of(tmp_path / "two.fa") == names_of(str(tmp_path / "two.fa")) == ["chr1:5-9", "b"]
+    assert names_of(read_fasta(tmp_path / "two.fa")) == ["chr1:5-9", "b"]
+    assert names_of(["ACGT"]) is None
+    assert names_of(pd.Series(["ACGT"])) is None
+    assert names_of(torch.zeros(2, 4, 5)) is None
