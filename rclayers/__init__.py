@@ -11,6 +11,7 @@ from rclayers._conv import RCConv1d
 from rclayers._dense import RCLinear
 from rclayers._norm import RCBatchNorm1d
 from rclayers._pool import RCAvgPool1d, RCMaxPool1d
+from rclayers._separable import SeparableLinear
 from rclayers._strands import Strandwise
 from rclayers._symmetry import by_strand, join_strands, reverse_complement, tie
 from rclayers._weighted_sum import RCWeightedSum1d, WeightedSum1d
@@ -23,6 +24,7 @@ __all__ = [
     "RCLinear",
     "RCMaxPool1d",
     "RCWeightedSum1d",
+    "SeparableLinear",
     "Strandwise",
     "SymmetryError",
     "WeightedSum1d",

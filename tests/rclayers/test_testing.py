@@ -143,9 +143,11 @@ CASES = {
     "RCAvgPool1d": lambda: (rclayers.RCAvgPool1d(5, 2), (2, 6, 11)),
     "RCWeightedSum1d": lambda: (RCWeightedSum1d(3, 11), (2, 6, 11)),
     "RCLinear": lambda: (RCLinear(3, 5), (2, 6)),
+    "SeparableLinear": lambda: (rclayers.SeparableLinear(3, 11, 5, rc=True), (2, 6, 11)),
     "Strandwise": lambda: (Strandwise(nn.Conv1d(3, 5, 4)), (2, 6, 11)),
     "Conjoined": lambda: (rclayers.Conjoined(nn.Sequential(nn.Flatten(), nn.Linear(66, 5))), (2, 6, 11)),
 }
+INVARIANT = {"RCLinear", "SeparableLinear", "Conjoined"}
 NOT_EQUIVARIANT = {"WeightedSum1d"}  # the traditional twin
 
 
@@ -161,7 +163,7 @@ def test_contract(name, dtype):
     x = torch.randn(*shape, dtype=dtype)
     layer = layer.to(dtype)
     assert (
-        rc_error(layer, x, invariant=name in ("RCLinear", "Conjoined"))
+        rc_error(layer, x, invariant=name in INVARIANT)
         < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
     )
     assert repr(layer).startswith(name)
