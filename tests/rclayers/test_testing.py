@@ -162,10 +162,7 @@ def test_contract(name, dtype):
     layer, shape = CASES[name]()
     x = torch.randn(*shape, dtype=dtype)
     layer = layer.to(dtype)
-    assert (
-        rc_error(layer, x, invariant=name in INVARIANT)
-        < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
-    )
+    assert rc_error(layer, x, invariant=name in INVARIANT) < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
     assert repr(layer).startswith(name)
     x.requires_grad_()
     layer(x).sum().backward()
