@@ -46,8 +46,8 @@ def to_rc(model: nn.Module, length: int, *, keep: str = "filters", copy_weights:
     Returns
     -------
     nn.Sequential
-        With the model's names, in its precision, on its device, and in its mode; all weights trainable. A model that ends in a map, without a
-        dense layer, gives an equivariant map of its channels and their RCs.
+        With the model's names, in its precision, on its device, and in its mode; all weights trainable. A model that
+        ends in a map, without a dense layer, gives an equivariant map of its channels and their RCs.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _conv(step: Step, module: nn.Conv1d, state: _State) -> RCConv1d:
     padding = module.padding if isinstance(module.padding, str) else module.padding[0]
     in_channels, bias = state.x.shape[1], module.bias is not None
     n_filters = state.n_filters(step, module.out_channels)
-    twin = RCConv1d(in_channels, n_filters, width, stride, padding, dilation, bias)
+    twin = RCConv1d(in_channels, n_filters, width, stride, padding, dilation, bias).to(module.weight.dtype)
     if state.copy_weights:
         with torch.no_grad():
             twin.weight.zero_()[:, : module.in_channels] = module.weight
@@ -176,13 +176,13 @@ def _norm(step: Step, module: nn.BatchNorm1d, state: _State) -> RCBatchNorm1d:
     if not module.affine or not module.track_running_stats:
         raise step.refuse("affine=False or track_running_stats=False, expected both True.")
     n_filters = state.x.shape[1] // 2
-    twin = RCBatchNorm1d(n_filters, module.eps, module.momentum)  # type: ignore[arg-type]  # torch's own type is narrow
+    twin = RCBatchNorm1d(n_filters, module.eps, module.momentum)  # type: ignore[arg-type]
     if state.copy_weights:
         if n_filters != module.num_features:  # of the one-hot sequence itself, whose letters have partners
             raise step.refuse(
                 "its channels are letters, which become pairs: no weights to copy; use copy_weights=False."
             )
-        twin.load_state_dict(module.state_dict())
+        twin.to(module.weight.dtype).load_state_dict(module.state_dict())
     return twin
 
 
@@ -214,7 +214,7 @@ def _flatten(step: Step, module: nn.Flatten, state: _State) -> nn.Module:
 def _linear(step: Step, module: nn.Linear, state: _State) -> RCLinear:
     if state.x.dim() != 2:
         raise step.refuse("it acts on the positions of a map; put nn.Flatten before it.")
-    twin = RCLinear(state.x.shape[1] // 2, module.out_features, module.bias is not None)
+    twin = RCLinear(state.x.shape[1] // 2, module.out_features, module.bias is not None).to(module.weight.dtype)
     if state.copy_weights:
         if twin.n_filters != module.in_features:
             raise step.refuse("it reads the letters themselves, without convolution: use copy_weights=False.")
@@ -228,6 +228,7 @@ def _linear(step: Step, module: nn.Linear, state: _State) -> RCLinear:
 
 def _weighted_sum(step: Step, module: WeightedSum1d, state: _State) -> RCWeightedSum1d:
     twin = RCWeightedSum1d(state.x.shape[1] // 2, module.length, module.symmetric, module.bias is not None)
+    twin.to(module.weight.dtype)
     if state.copy_weights:
         twin.load_state_dict(module.state_dict())
     return twin
@@ -238,6 +239,7 @@ def _separable(step: Step, module: SeparableLinear, state: _State) -> SeparableL
         raise step.refuse("it reads both strands already.")
     n_filters, biased = state.x.shape[1] // 2, module.bias is not None
     twin = SeparableLinear(n_filters, module.length, module.out_features, True, module.symmetric, biased)
+    twin.to(module.channel_weight.dtype)
     if state.copy_weights:
         twin.load_state_dict(module.state_dict())
         with torch.no_grad():

@@ -1,6 +1,7 @@
 """The layers of a plain model in the order of their calls, and a model made of layers in order."""
 
 import copy
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,8 @@ class Step:
 
 def trace(model: nn.Module, length: int) -> list[Step]:
     """Calls of the layers of a copy of the model, each of which must read what the one before it wrote."""
-    inner = copy.deepcopy(model).cpu().float().eval()
+    inner = copy.deepcopy(model).cpu().eval()
+    dtype = next((p.dtype for p in inner.parameters() if p.is_floating_point()), torch.float32)
     calls: list[tuple[str, nn.Module, Any, Any]] = []
     running = [type(model).__name__]
     handles = []
@@ -37,13 +39,15 @@ def trace(model: nn.Module, length: int) -> list[Step]:
             )
         )
     # Random, so that the code between layers shows; all letters alike would hide it.
-    x = torch.rand(1, 4, length, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(1, 4, length, generator=torch.Generator().manual_seed(0)).to(dtype)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the model's own, e.g. of an even kernel with padding="same"
             last = inner(x)
     except Exception as error:
         raise ValueError(
-            f"to_rc: the model itself fails on sequences of {length} bp, at {running[0]}: {error}"
+            f"to_rc: the model itself fails on one-hot (1, 4, {length}), at {running[0]}: {error}. Give the length "
+            "that the model is for."
         ) from error
     finally:
         for handle in handles:
@@ -53,8 +57,9 @@ def trace(model: nn.Module, length: int) -> list[Step]:
 
 def _leaves(model: nn.Module, path: str = "") -> list[tuple[str, nn.Module]]:
     """Layers to be turned as a whole: those without parts, and torch's own, whose parts may never be called."""
-    own = type(model).__module__.startswith("torch.nn") and not isinstance(model, _CONTAINERS)
-    if own or not any(True for _ in model.children()):
+    is_container = isinstance(model, _CONTAINERS)
+    is_torch_s_own = type(model).__module__.startswith("torch.nn")
+    if not is_container and (is_torch_s_own or not any(True for _ in model.children())):
         return [(path or type(model).__name__, model)]
     below = f"{path}." if path else ""
     return [leaf for name, child in model.named_children() for leaf in _leaves(child, f"{below}{name}")]

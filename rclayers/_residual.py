@@ -115,8 +115,8 @@ class RCDilatedBlock(RCResidual):
         if reach % 2:
             raise SymmetryError(
                 f"RCDilatedBlock: kernel_size={kernel_size} with dilation={dilation} reaches {reach} positions "
-                "further, an odd number that cannot be shared between both ends, which breaks the reverse-complement guarantee. "
-                f"Use kernel_size={kernel_size - 1} or {kernel_size + 1}."
+                "further, an odd number that cannot be shared between both ends, which breaks the reverse-complement "
+                f"guarantee. Use kernel_size={kernel_size - 1} or {kernel_size + 1}."
             )
         convolution = RCConv1d(2 * n_filters, n_filters, kernel_size, padding=padding, dilation=dilation)
         super().__init__(nn.Sequential(convolution, nn.ReLU()))
