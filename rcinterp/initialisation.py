@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcinterp.inference import lent, place_of
-from rclayers import RCLinear, WeightedSum1d
+from rclayers import RCLinear, SeparableLinear, WeightedSum1d
 
 #: What may stand between a batch norm and the pooling: the place of the largest value stays the same.
 _MONOTONE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.Identity, nn.Dropout)
@@ -84,8 +84,8 @@ def level_read_out(model: nn.Module, length: int) -> None:
     Parameters
     ----------
     model : nn.Module
-        Its weighted sums, and dense layers over the positions of a map (after `nn.Flatten`), are set; frozen ones are
-        left alone.
+        Its weighted sums, separable layers, and dense layers over the positions of a map (after `nn.Flatten`), are
+        set; frozen ones are left alone.
     length : int
         Of the sequences, in bp.
 
@@ -94,19 +94,34 @@ def level_read_out(model: nn.Module, length: int) -> None:
     A weighted sum becomes +1/sqrt(F·l) throughout, the root mean square of section 3.7's distribution: which task a
     filter serves, and with which sign, is for the layer after it. A dense layer has that choice in itself: each output
     draws one Glorot weight a channel. With a single output all are +sqrt(2 / (C·l + 1)), Glorot's root mean square, as
-    the head of an RC model with a single output is all ones.
+    the head of an RC model with a single output is all ones. A separable layer starts as that dense layer, its
+    profiles and its weights a channel of the same root mean square.
     """
     for read_out in find_read_outs(model, length):
-        if not read_out.parameter.requires_grad:
-            continue
-        n_outputs, n_channels, n_positions = read_out.shape
-        with torch.no_grad():
-            if read_out.is_weighted_sum:
-                read_out.parameter.fill_((n_channels * n_positions) ** -0.5)
-                continue
-            bound = (6 / (n_channels * n_positions + n_outputs)) ** 0.5
-            level = read_out.parameter.new_empty(n_outputs, n_channels, 1).uniform_(-bound, bound)
-            read_out.weights().copy_(level if n_outputs > 1 else level.fill_(bound / 3**0.5))
+        if read_out.parameter.requires_grad:
+            with torch.no_grad():
+                _level(read_out)
+
+
+def _level(read_out: "ReadOut") -> None:
+    n_outputs, n_channels, n_positions = read_out.shape
+    if read_out.is_weighted_sum:
+        read_out.parameter.fill_((n_channels * n_positions) ** -0.5)
+        return
+    separable = read_out.channel_parameter
+    if separable is not None:
+        n_channels = separable.shape[1]
+    size = (2 / (n_channels * n_positions + n_outputs)) ** 0.5  # Glorot's root mean square
+    if separable is not None:
+        size **= 0.5  # of each of the two factors
+        read_out.parameter.fill_(size)
+    level = read_out.parameter.new_full((n_outputs, n_channels, 1), size)
+    if n_outputs > 1:
+        level.uniform_(-size * 3**0.5, size * 3**0.5)
+    if separable is not None:
+        separable.copy_(level[..., 0])
+    else:
+        read_out.weights().copy_(level)
 
 
 def read_out_parameters(model: nn.Module, length: int) -> list[nn.Parameter]:
@@ -118,11 +133,15 @@ def read_out_parameters(model: nn.Module, length: int) -> list[nn.Parameter]:
 
 @dataclass(frozen=True)
 class ReadOut:
-    """Weights that depend on the position in the pooled map, and their shape (outputs, channels, positions)."""
+    """Weights that depend on the position in the pooled map, and their shape (outputs, channels, positions).
+
+    Those of a separable layer stand for all channels, (outputs, 1, positions); it has others for the channels.
+    """
 
     parameter: nn.Parameter
     shape: tuple[int, int, int]
     is_weighted_sum: bool
+    channel_parameter: nn.Parameter | None = None
 
     def weights(self) -> Tensor:
         """The parameter in that shape; gradients flow through."""
@@ -130,13 +149,17 @@ class ReadOut:
 
 
 def find_read_outs(model: nn.Module, length: int) -> list[ReadOut]:
-    """Weighted sums, and dense layers over the positions of a map, in the order in which the model calls them."""
+    """Weighted sums, separable layers, and dense layers over a map's positions, in the order of the model's calls."""
     calls = _trace(model, length)
     found: dict[nn.Parameter, ReadOut] = {}
     for i, call in enumerate(calls):
         if isinstance(call.module, WeightedSum1d):
             sums = call.module.weight
             found[sums] = ReadOut(sums, (1, *sums.shape), is_weighted_sum=True)
+        elif isinstance(call.module, SeparableLinear):
+            profiles = call.module.position_weight
+            shape_of_one = len(profiles), 1, profiles.shape[1]
+            found[profiles] = ReadOut(profiles, shape_of_one, False, call.module.channel_weight)
         elif isinstance(call.module, nn.Linear | RCLinear) and (shape := _flattened_before(calls, i)) is not None:
             dense = cast(nn.Parameter, call.module.weight)
             if dense.shape[1] == math.prod(shape):

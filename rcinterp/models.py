@@ -25,12 +25,14 @@ from rclayers import (
     RCLinear,
     RCMaxPool1d,
     RCWeightedSum1d,
+    SeparableLinear,
     Strandwise,
     SymmetryError,
     WeightedSum1d,
 )
 
 _FORMAT = "rcinterp model 1"
+_READ_OUTS = ("weighted_sum", "dense", "separable")
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class CompactModel(nn.Sequential):
 
     Notes
     -----
-    Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head`` or ``flatten, head``.
+    Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head``, or ``flatten, head``, or
+    ``head`` alone if that is separable.
     docs/original-weights.md tells which array of the original goes where.
     """
 
@@ -134,7 +137,7 @@ def compact_model(
         Width of each convolution; 15, then 14 for the others, when not given (section 3.4.2). Simulated data: (21,).
     pool, stride : int
         Max pooling: 40/20 for ChIP-seq data, 20/20 for simulated data.
-    read_out : "weighted_sum" or "dense", optional
+    read_out : "weighted_sum", "dense" or "separable", optional
         What follows the pooling; when not given, the paper's: "weighted_sum" for rc=True, "dense" for rc=False.
 
     Returns
@@ -151,11 +154,13 @@ def compact_model(
     -----
     "weighted_sum": a weighted sum over positions, then a dense layer; for rc=True it weighs both strands alike. With a
     single output that layer is redundant, so it is frozen: weights 1, bias 0 (section 3.4.2). "dense": one dense layer
-    on all pooled values; for rc=True on the sum of what the two strands show.
+    on all pooled values; for rc=True on the sum of what the two strands show. "separable": the same, but that each
+    output's weights are the product of a profile over positions and of one weight a filter (`rclayers.SeparableLinear`,
+    with a bias).
 
     References
     ----------
-    Shrikumar, Greenside & Kundaje 2017, sections 3.4 and 3.5.
+    Shrikumar, Greenside & Kundaje 2017, sections 3.4 and 3.5; Alexandari, Shrikumar & Kundaje 2017 ("separable").
 
     Examples
     --------
@@ -199,6 +204,8 @@ def _read_out(architecture: Architecture) -> dict[str, nn.Module]:
     if architecture.read_out == "dense":
         flatten = Strandwise(nn.Flatten()) if rc else nn.Flatten()
         return {"flatten": flatten, "head": dense(n_filters * length, architecture.n_tasks)}
+    if architecture.read_out == "separable":
+        return {"head": SeparableLinear(n_filters, length, architecture.n_tasks, rc=rc, bias=True)}
     weighted_sum = RCWeightedSum1d if rc else WeightedSum1d
     head = dense(n_filters, architecture.n_tasks)
     if architecture.n_tasks == 1:
@@ -221,8 +228,10 @@ def _check(architecture: Architecture) -> None:
             f"compact_model: got {len(architecture.widths)} widths for {architecture.n_layers} layers, expected one "
             "a layer, e.g. widths=(15, 14, 14)."
         )
-    if architecture.read_out not in ("weighted_sum", "dense"):
-        raise InputError(f"compact_model: got read_out={architecture.read_out!r}, expected 'weighted_sum' or 'dense'.")
+    if architecture.read_out not in _READ_OUTS:
+        raise InputError(
+            f"compact_model: got read_out={architecture.read_out!r}, expected one of {', '.join(_READ_OUTS)}."
+        )
     spare = architecture.map_length - architecture.pool
     if spare < 0:
         raise InputError(

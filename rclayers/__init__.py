@@ -5,12 +5,17 @@ every kernel then obey the same action: flip channels and positions together (``
 commutes with the action is equivariant; a head that weighs both strands alike makes the network invariant.
 """
 
+from rclayers._augmentation import RandomReverseComplement
 from rclayers._checks import SymmetryError
 from rclayers._conjoined import Conjoined
 from rclayers._conv import RCConv1d
+from rclayers._convert import to_rc
 from rclayers._dense import RCLinear
+from rclayers._dropout import RCDropout, RCDropout1d
 from rclayers._norm import RCBatchNorm1d
 from rclayers._pool import RCAvgPool1d, RCMaxPool1d
+from rclayers._residual import RCDilatedBlock, RCResidual
+from rclayers._separable import SeparableLinear
 from rclayers._strands import Strandwise
 from rclayers._symmetry import by_strand, join_strands, reverse_complement, tie
 from rclayers._weighted_sum import RCWeightedSum1d, WeightedSum1d
@@ -20,9 +25,15 @@ __all__ = [
     "RCAvgPool1d",
     "RCBatchNorm1d",
     "RCConv1d",
+    "RCDilatedBlock",
+    "RCDropout",
+    "RCDropout1d",
     "RCLinear",
     "RCMaxPool1d",
+    "RCResidual",
     "RCWeightedSum1d",
+    "RandomReverseComplement",
+    "SeparableLinear",
     "Strandwise",
     "SymmetryError",
     "WeightedSum1d",
@@ -30,4 +41,5 @@ __all__ = [
     "join_strands",
     "reverse_complement",
     "tie",
+    "to_rc",
 ]

@@ -25,6 +25,23 @@ def require_map(layer: str, x: Tensor, n_channels: int | None = None) -> None:
     _require_channels(layer, x, n_channels, f"(N, {wanted}, L)")
 
 
+def require_length(layer: str, x: Tensor, length: int) -> None:
+    """Refuse a map of another length than a layer has weights for."""
+    if x.shape[2] != length:
+        raise ValueError(
+            f"{layer}: got a map of {x.shape[2]} positions, expected {length}. Every position has a weight of its "
+            f"own: give sequences of the length that the model was built for, or build the layer with "
+            f"length={x.shape[2]}."
+        )
+
+
+def require_pairs(layer: str, x: Tensor) -> None:
+    """Refuse anything but a map (N, 2F, L) or one value a channel, (N, 2F)."""
+    if x.dim() not in (2, 3):
+        raise ValueError(f"{layer}: got x of shape {tuple(x.shape)}, expected (N, 2F, L) or (N, 2F).")
+    _require_channels(layer, x, None, "(N, 2F, ...)")
+
+
 def require_strand_values(layer: str, x: Tensor, n_channels: int) -> None:
     """Refuse anything but one value a channel, (N, C)."""
     if x.dim() != 2:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rclayers._checks import require_map, require_positive
+from rclayers._checks import require_length, require_map, require_positive
 from rclayers._symmetry import by_strand, join_strands, mirror
 
 
@@ -70,7 +70,8 @@ class WeightedSum1d(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Sum the positions: (N, C, L) -> (N, C)."""
-        _require_length(self, input)
+        require_map(type(self).__name__, input, self.weight.shape[0])
+        require_length(type(self).__name__, input, self.length)
         y = torch.einsum("ncl,cl->nc", input, self.positional_weight())
         return y if self.bias is None else y + self.bias
 
@@ -120,14 +121,3 @@ class RCWeightedSum1d(WeightedSum1d):
         """Sum the positions: (N, 2F, L) -> (N, 2F)."""
         require_map("RCWeightedSum1d", input, 2 * self.weight.shape[0])
         return join_strands(super().forward(by_strand(input)))
-
-
-def _require_length(layer: WeightedSum1d, x: Tensor) -> None:
-    name = type(layer).__name__
-    require_map(name, x, layer.weight.shape[0])
-    if x.shape[2] != layer.length:
-        raise ValueError(
-            f"{name}: got a map of {x.shape[2]} positions, expected {layer.length}. Every position has a weight of its "
-            f"own: give sequences of the length that the model was built for, or build the layer with "
-            f"length={x.shape[2]}."
-        )

@@ -2,7 +2,9 @@
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,10 @@ from rclayers._symmetry import act, reverse_complement
 
 #: Largest error, relative to the largest value, that rounding explains.
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
+
+#: Largest relative error within a layer that `check_rc` takes for rounding: an order of magnitude or more above what
+#: adds up in deep models, far below what a broken layer makes of moved weights.
+_CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-1, torch.bfloat16: 1e-1}
 
 _ADVICE: tuple[tuple[type[nn.Module], str], ...] = (
     (nn.Conv1d, "its filters read one strand only: use rclayers.RCConv1d"),
@@ -74,75 +80,149 @@ def _assert_small(error: float, module: nn.Module, x: Tensor, tolerance: float |
 
 @dataclass(frozen=True)
 class RCReport:
-    """What `check_rc` found; prints as a sentence, and is true in a condition if the model is invariant.
+    """What `check_rc` found; prints as a sentence, and is true in a condition if the guarantee holds.
 
     Attributes
     ----------
-    is_invariant : bool
-        Whether the outputs are equal on both strands for *any* weights of this architecture.
+    holds : bool
+        Whether the outputs of both strands correspond for *any* weights of this architecture.
     error : float
-        Largest |f(rc x) - f(x)| with the present weights, in units of the output and in the model's precision; NaN if
-        the model raised.
+        Largest difference from what is expected of the reverse complement, with the present weights, in units of the
+        output and in the model's precision; NaN if the model raised.
     first_break : str or None
         Name of the first layer whose output is neither equivariant nor invariant.
     advice : str or None
         What to put in its place.
+    kind : str
+        What was asked of the output: "invariant" or "equivariant".
     """
 
-    is_invariant: bool
+    holds: bool
     error: float
     first_break: str | None = None
     advice: str | None = None
+    kind: str = "invariant"
+
+    @property
+    def is_invariant(self) -> bool:
+        """Whether both strands get the same output."""
+        return self.holds and self.kind == "invariant"
+
+    @property
+    def is_equivariant(self) -> bool:
+        """Whether the output turns with the sequence: that of the reverse complement is the turned one."""
+        return self.holds and self.kind == "equivariant"
 
     def __bool__(self) -> bool:
-        return self.is_invariant
+        return self.holds
 
     def __str__(self) -> str:
         if self.is_invariant:
             return f"invariant: forward and reverse-complement outputs differ by at most {self.error:.3g}"
+        if self.is_equivariant:
+            return f"equivariant: the output turns with the sequence, up to {self.error:.3g}"
         if math.isnan(self.error):
-            return f"not invariant: layer {self.first_break} raised: {self.advice}"
+            return f"not {self.kind}: layer {self.first_break} raised: {self.advice}"
         outputs = f"outputs differ by up to {self.error:.3g}" if self.error > 1e-5 else "its present weights hide it"
-        return f"not invariant: {outputs}; the first layer to break it is {self.first_break}: {self.advice}"
+        return f"not {self.kind}: {outputs}; the first layer to break it is {self.first_break}: {self.advice}"
 
 
-def check_rc(model: nn.Module, length: int, *, in_channels: int = 4, n_sequences: int = 8, seed: int = 0) -> RCReport:
+def check_rc(
+    model: nn.Module,
+    length: int,
+    *,
+    in_channels: int = 4,
+    n_sequences: int = 8,
+    seed: int = 0,
+    func: Callable[[Any], Tensor] | None = None,
+    turn: Callable[[Tensor], Tensor] | None = None,
+) -> RCReport:
     """Whether a model gives both strands the same output, by how much it misses, and which layer is the first to break.
 
     Parameters
     ----------
     model : nn.Module
-        (N, in_channels, length) -> (N,) or (N, T). It is left as it is, mode included.
+        (N, in_channels, length) -> (N,) or (N, T), which should be the same for both strands; or a profile (N, C, L),
+        which should turn with the sequence. It is left as it is, mode included.
     length : int
         Length of the random one-hot sequences to test it with, in bp.
     in_channels : int
         4 for one-hot ACGT.
     n_sequences, seed : int
         How many sequences, drawn how.
+    func : callable, optional
+        What to judge of a model that returns more than one tensor, e.g. ``lambda y: y[0]``.
+    turn : callable, optional
+        Output for a sequence -> the one that is right for its reverse complement, if neither of the above fits. A
+        profile of unstranded tracks: ``lambda y: y.flip(-1)``; with positions before tracks, (N, L, T): ``y.flip(1)``.
 
     Returns
     -------
     RCReport
 
+    Raises
+    ------
+    TypeError
+        If what is to be judged is no tensor.
+
     Notes
     -----
     Fresh models hide faults (a plain batch norm acts alike on both strands until its first update), so the verdict
     comes from a float64 copy whose trainable weights and running statistics are moved at random; `error` comes from
-    the model itself. Both run in eval mode.
+    the model itself. Both run in eval mode. A model that cannot run in float64 is judged in its own precision.
+
+    Examples
+    --------
+    >>> from rclayers import RCConv1d
+    >>> bool(check_rc(nn.Sequential(RCConv1d(4, 3, 7), nn.ReLU(), RCConv1d(6, 1, 5)), length=30).is_equivariant)
+    True
     """
     generator = torch.Generator().manual_seed(seed)
     letters = torch.randint(in_channels, (n_sequences, length), generator=generator)
     x = nn.functional.one_hot(letters, in_channels).transpose(1, 2)
-    moved = _move_weights(copy.deepcopy(model).cpu().double().eval(), generator)
+    judge = _Judge(func, turn)
+    copied = _move_weights(copy.deepcopy(model).cpu().eval(), generator)
     try:
-        steps = _trace(moved, x.double())
+        steps, kind = _trace(copy.deepcopy(copied).double(), x.double(), judge)
     except _RaisedIn as failure:
-        return RCReport(False, float("nan"), failure.layer, str(failure.__cause__))
-    error = _present_error(model, x)
+        like = _first_parameter(copied)
+        try:
+            steps, kind = _trace(copied, x.to(like.dtype), judge)
+        except _RaisedIn:
+            return RCReport(False, float("nan"), failure.layer, str(failure.__cause__))
+    error = _present_error(model, x, judge)
     if steps[-1].keeps:  # whatever happens within: a model may average over both strands itself
-        return RCReport(True, error)
+        return RCReport(True, error, kind=kind)
     first_break = next(step for step in steps if not step.keeps)
-    return RCReport(False, error, first_break.name, first_break.advice)
+    return RCReport(False, error, first_break.name, first_break.advice, kind)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What of a model's output is judged, and how it should turn with the sequence."""
+
+    func: Callable[[Any], Tensor] | None
+    turn: Callable[[Tensor], Tensor] | None
+
+    def select(self, y: Any) -> Tensor:
+        """The tensor to judge."""
+        y = y if self.func is None else self.func(y)
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"check_rc: got {type(y).__name__}, expected one tensor. Name the output to judge, e.g. "
+                "func=lambda y: y[0]."
+            )
+        return y
+
+    def expected(self, y: Tensor) -> Tensor:
+        """What is right for the reverse complement, given the output for the sequence."""
+        if self.turn is not None:
+            return self.turn(y)
+        return y if y.dim() < 3 else act(y)
+
+    def kind(self, y: Tensor) -> str:
+        """Whether the output should stay or turn."""
+        return "invariant" if self.turn is None and y.dim() < 3 else "equivariant"
 
 
 @dataclass(frozen=True)
@@ -162,35 +242,40 @@ class _RaisedIn(Exception):
         self.layer = layer
 
 
-def _trace(model: nn.Module, x: Tensor) -> list[_Step]:
-    forward, reverse = _outputs_by_call(model, x), _outputs_by_call(model, reverse_complement(x))
+def _trace(model: nn.Module, x: Tensor, judge: _Judge) -> tuple[list[_Step], str]:
+    """Every layer's step and at the end the model's own; and what its output should do, stay or turn."""
+    forward, y = _outputs_by_call(model, x)
+    reverse, y_of_rc = _outputs_by_call(model, reverse_complement(x))
     steps = [
         _Step(name, _advice(module), _corresponds(y, y_of_rc))
-        for (name, module, y), (_, _, y_of_rc) in zip(forward[:-1], reverse[:-1], strict=True)
+        for (name, module, y), (_, _, y_of_rc) in zip(forward, reverse, strict=False)
     ]
-    (_, _, y), (_, _, y_of_rc) = forward[-1], reverse[-1]
+    y, y_of_rc = judge.select(y), judge.select(y_of_rc)
+    kind = judge.kind(y)
     last = f"after {steps[-1].name}" if steps else "the model"
-    advice = "the output still depends on the strand: end with rclayers.RCLinear, or pool over both strands"
+    advice = {
+        "invariant": "the output still depends on the strand: end with rclayers.RCLinear, or pool over both strands",
+        "equivariant": "the output does not turn with the sequence: give each channel its partner, as RCConv1d does",
+    }
     says_something = bool((y != y[:1]).any()) or all(step.keeps for step in steps)  # a dead model is no evidence
-    return [*steps, _Step(last, advice, says_something and _relative(y_of_rc, y) < 1e-9)]
+    keeps = says_something and _relative(y_of_rc, judge.expected(y)) < _CLOSE[y.dtype]
+    return [*steps, _Step(last, advice[kind], keeps)], kind
 
 
-def _outputs_by_call(model: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
-    """Outputs of every layer in the order of the calls, and of the whole model at the end."""
+def _outputs_by_call(model: nn.Module, x: Tensor) -> tuple[list[tuple[str, nn.Module, Tensor]], Any]:
+    """Outputs of every layer in the order of the calls, the first of several; and what the whole model returned."""
     outputs: list[tuple[str, nn.Module, Tensor]] = []
     running = ["the model"]
 
-    def enter(name: str) -> None:
-        running[0] = name
+    def note(name: str, module: nn.Module, y: Any) -> None:
+        y = y[0] if isinstance(y, tuple) and y else y
+        if isinstance(y, Tensor):
+            outputs.append((name, module, y))
 
     handles = []
     for name, module in _layers(model):
-        handles.append(module.register_forward_pre_hook(lambda *_, name=name: enter(name)))
-        handles.append(
-            module.register_forward_hook(
-                lambda module, _, y, name=name: outputs.append((name, module, y)) if isinstance(y, Tensor) else None
-            )
-        )
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.__setitem__(0, name)))
+        handles.append(module.register_forward_hook(lambda module, _, y, name=name: note(name, module, y)))
     try:
         with torch.no_grad():
             y = model(x)
@@ -199,9 +284,7 @@ def _outputs_by_call(model: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, 
     finally:
         for handle in handles:
             handle.remove()
-    if not isinstance(y, Tensor):
-        raise TypeError(f"check_rc: the model returned {type(y).__name__}, expected one tensor. Wrap it to return one.")
-    return [*outputs, ("", model, y)]
+    return outputs, y
 
 
 def _layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -236,17 +319,22 @@ def _move_weights(model: nn.Module, generator: torch.Generator) -> nn.Module:
 
 
 def _corresponds(y: Tensor, y_of_rc: Tensor) -> bool:
-    return any(_relative(y_of_rc, expected) < 1e-9 for expected in (act(y), y))
+    return any(_relative(y_of_rc, expected) < _CLOSE[y.dtype] for expected in (act(y), y))
 
 
-def _present_error(model: nn.Module, x: Tensor) -> float:
+def _first_parameter(model: nn.Module) -> Tensor:
+    return next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+
+
+def _present_error(model: nn.Module, x: Tensor, judge: _Judge) -> float:
     was_training = {module: module.training for module in model.modules()}
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    like = _first_parameter(model)
     x = x.to(dtype=like.dtype, device=like.device)
     try:
         with torch.no_grad():
             model.eval()
-            return float((model(reverse_complement(x)) - model(x)).abs().max())
+            y, y_of_rc = judge.select(model(x)), judge.select(model(reverse_complement(x)))
+            return float((y_of_rc - judge.expected(y)).abs().max())
     finally:
         for module, training in was_training.items():
             module.training = training

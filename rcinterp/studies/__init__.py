@@ -25,6 +25,7 @@ STUDIES = {
     "fig6": "Real data, three layers: do RC models lose less with fewer training sequences?",
     "fig7": "Real data, three layers: is RC better at every number of filters, and for every data set?",
     "strategies": "Simulated data: RC weight sharing, augmentation, or conjoining: which is best?",
+    "heads": "Simulated data: is a separable read-out better than a dense one of as many parameters?",
     "recovery": "Simulated data: which filters found an embedded motif, which are artefacts?",
     "triage": "Simulated data: do the verdicts on palindromic filters agree with where their best sites lie?",
     "scores": "Simulated data: does the score rank the filters of a task first, and are filters named rightly?",

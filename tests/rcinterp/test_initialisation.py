@@ -129,6 +129,34 @@ def test_the_read_out_starts_level(rc, n_tasks, read_out):
         assert weight.abs().max() <= math.sqrt(6 / (5 * 7 + 3))
 
 
+@pytest.mark.parametrize("n_tasks", [1, 3])
+@pytest.mark.parametrize("rc", [True, False])
+def test_a_separable_read_out_starts_as_a_level_dense_one(rc, n_tasks):
+    torch.manual_seed(0)
+    model = _model(rc, n_tasks, read_out="separable")
+    level_read_out(model, 41)
+    profiles, channels = model.head.position_weight.detach(), model.head.channel_weight.detach()
+    size = (2 / (5 * 7 + n_tasks)) ** 0.25
+    assert profiles.numpy() == pytest.approx(size)
+    if n_tasks == 1:
+        assert channels.numpy() == pytest.approx(size)
+    else:
+        assert channels.unique().numel() == 15
+        assert (channels.abs().max() * size) <= math.sqrt(6 / (5 * 7 + 3))
+        wide = compact_model(1, 301, 41, rc=rc, n_tasks=3, read_out="separable", **SIZES)
+        level_read_out(wide, 41)
+        products = wide.head.channel_weight * wide.head.position_weight[:, :1]
+        assert products.square().mean().item() == pytest.approx(2 / (301 * 7 + 3), rel=0.1)  # as Glorot's
+    (found,) = find_read_outs(model, 41)
+    assert found.parameter is model.head.position_weight
+    assert found.channel_parameter is model.head.channel_weight
+    assert found.shape == (n_tasks, 1, 7)
+    assert set(read_out_parameters(model, 41)) == set(model.head.parameters())
+    model.head.position_weight.requires_grad_(False).fill_(3)
+    level_read_out(model, 41)
+    assert model.head.position_weight.eq(3).all()
+
+
 def test_a_level_weighted_sum_has_the_size_of_section_3_7():
     """The root mean square of the paper's uniform distribution, without its signs."""
     drawn = WeightedSum1d(50, 90)

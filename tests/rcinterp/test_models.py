@@ -30,7 +30,7 @@ def test_parameter_counts(arguments, n_parameters):
     assert count_parameters(compact_model(**arguments)) == n_parameters
 
 
-@pytest.mark.parametrize("read_out", ["weighted_sum", "dense"])
+@pytest.mark.parametrize("read_out", ["weighted_sum", "dense", "separable"])
 @pytest.mark.parametrize("n_tasks", [1, 3])
 def test_rc_model_is_invariant_by_construction(n_tasks, read_out):
     model = compact_model(2, 3, 61, n_tasks=n_tasks, widths=(7, 5), pool=11, stride=4, read_out=read_out)
@@ -50,6 +50,25 @@ def test_a_dense_read_out_on_both_strands_weighs_their_sum():
             expected += model.head.weight[:, 12 * f + position] * both[:, None]
     torch.testing.assert_close(model(x), expected)
     assert count_parameters(model) == 3 * (4 * 7 + 1) + 6 + 2 * 3 * 12 + 2
+
+
+@pytest.mark.parametrize("rc", [True, False])
+def test_a_separable_read_out_has_a_profile_and_a_weight_a_filter(rc, tmp_path):
+    model = compact_model(1, 3, 61, rc=rc, n_tasks=2, widths=(7,), pool=11, stride=4, read_out="separable")
+    assert count_parameters(model) == 3 * (4 * 7 + 1) + 6 + 2 * (3 + 12) + 2
+    x = torch.rand(5, 4, 61)
+    pooled, head = model.eval()[:4](x), model.head
+    assert head.bias.eq(0).all()
+    strands = [pooled[:, :3], pooled.flip(1, 2)[:, :3]] if rc else [pooled]
+    expected = sum(torch.einsum("ncl,oc,ol->no", s, head.channel_weight, head.position_weight) for s in strands)
+    torch.testing.assert_close(model(x), expected)
+    save_model(model, tmp_path)
+    assert torch.equal(load_model(tmp_path)(x), model(x))
+
+
+def test_an_unknown_read_out():
+    with pytest.raises(InputError, match="got read_out='max', expected one of weighted_sum, dense, separable"):
+        compact_model(1, 3, 61, widths=(7,), pool=11, stride=4, read_out="max")
 
 
 def test_a_traditional_model_may_have_a_weighted_sum():

@@ -28,6 +28,7 @@ def golden(shared: Path):
     """Give ``golden(kind)``: every golden case of that kind."""
     cases = json.loads((shared / "golden/cases.json").read_text())
     files = {"conv": "conv", "bn": "bn", "wsum": "wsum", "dense_ws": "dense", "dense_conv": "dense"}
+    files["sepfc"] = "sepfc"
     loaded = {name: np.load(shared / f"golden/layers_{name}.npz") for name in set(files.values())}
 
     def load(kind):

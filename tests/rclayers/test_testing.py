@@ -105,13 +105,87 @@ def test_inside_a_strandwise_nothing_is_judged():
     assert check_rc(Strandwise(nn.Sequential(nn.Flatten(), nn.Linear(2 * 38, 3))), 38).first_break.startswith("after")
 
 
-def test_more_than_one_output_is_refused():
-    class Two(nn.Module):
-        def forward(self, x):
-            return x, x
+class Several(nn.Module):
+    """A logit, and a profile of two strands, in a dict."""
 
-    with pytest.raises(TypeError, match="returned tuple, expected one tensor"):
-        check_rc(Two(), 10)
+    def __init__(self, profile_head):
+        super().__init__()
+        self.body, self.profile_head, self.head = RCConv1d(4, 3, 7), profile_head, RCLinear(3, 2)
+
+    def forward(self, x):
+        y = torch.relu(self.body(x))
+        return {"logits": self.head(y.amax(-1)), "profile": self.profile_head(y)}
+
+
+def test_one_of_several_outputs_is_judged():
+    model = Several(nn.Conv1d(6, 2, 5))
+    with pytest.raises(
+        TypeError, match=r"check_rc: got dict, expected one tensor. Name .*, e.g. func=lambda y: y\[0\]"
+    ):
+        check_rc(model, 38)
+    assert check_rc(model, 38, func=lambda y: y["logits"]).is_invariant
+    report = check_rc(model, 38, func=lambda y: y["profile"])
+    assert not report
+    assert report.first_break == "profile_head"
+    assert str(report).startswith("not equivariant: outputs differ by up to")
+    assert check_rc(Several(RCConv1d(6, 1, 5)), 38, func=lambda y: y["profile"]).is_equivariant
+
+
+def test_a_profile_should_turn_with_the_sequence():
+    body = nn.Sequential(RCConv1d(4, 3, 7), nn.ReLU(), RCConv1d(6, 1, 5))
+    report = check_rc(body, 38)
+    assert report.is_equivariant
+    assert not report.is_invariant
+    assert str(report).startswith("equivariant: the output turns with the sequence, up to")
+    assert check_rc(body, 38, turn=lambda y: y).first_break == "after 2"  # it is not invariant
+    wrong = nn.Sequential(RCConv1d(4, 3, 7), rclayers.Conjoined(nn.Sequential(nn.Flatten(), nn.Linear(192, 1))))
+    assert check_rc(nn.Sequential(*wrong, nn.Unflatten(1, (1, 1)), nn.Upsample(2)), 38).is_equivariant
+
+
+def test_a_profile_without_strands_or_with_positions_first():
+    class Tracks(nn.Module):
+        def __init__(self, last):
+            super().__init__()
+            self.conv, self.head, self.last = RCConv1d(4, 5, 7), nn.Linear(5, 3), last
+
+        def forward(self, x):
+            y = self.conv(x)
+            y = self.head((y + y.flip(1))[:, :5].transpose(1, 2))  # (N, L, 3), the same for both strands of a filter
+            return y if self.last else y.transpose(1, 2)
+
+    assert not check_rc(Tracks(False), 38)
+    assert check_rc(Tracks(False), 38, turn=lambda y: y.flip(-1)).is_equivariant
+    assert check_rc(Tracks(True), 38, turn=lambda y: y.flip(1)).is_equivariant
+
+
+def test_a_recurrent_layer_is_named():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.gru, self.head = RCConv1d(4, 3, 7), nn.GRU(6, 5, batch_first=True), nn.Linear(5, 2)
+
+        def forward(self, x):
+            return self.head(self.gru(self.conv(x).transpose(1, 2))[0][:, -1])
+
+    report = check_rc(Recurrent(), 38)
+    assert report.first_break == "gru"
+    assert "rclayers.Strandwise" in report.advice
+    assert check_rc(rclayers.Conjoined(Recurrent()), 38)
+
+
+def test_a_model_that_runs_in_its_own_precision_only():
+    class Single(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x.float())
+
+    report = check_rc(Single(_network()), 38)
+    assert report.is_invariant
+    broken = check_rc(Single(_network(norm=nn.BatchNorm1d(6))), 38)
+    assert broken.first_break == "inner.norm"
 
 
 def test_assertions_fail_on_a_module_that_must_fail(one_hot):
@@ -142,10 +216,17 @@ CASES = {
     "RCMaxPool1d": lambda: (RCMaxPool1d(5, 2), (2, 6, 11)),
     "RCAvgPool1d": lambda: (rclayers.RCAvgPool1d(5, 2), (2, 6, 11)),
     "RCWeightedSum1d": lambda: (RCWeightedSum1d(3, 11), (2, 6, 11)),
+    "RCDropout": lambda: (rclayers.RCDropout(0.5).eval(), (2, 6, 11)),
+    "RCDropout1d": lambda: (rclayers.RCDropout1d(0.5).eval(), (2, 6, 11)),
+    "RCResidual": lambda: (rclayers.RCResidual(RCConv1d(6, 3, 5)), (2, 6, 11)),
+    "RCDilatedBlock": lambda: (rclayers.RCDilatedBlock(3, dilation=2), (2, 6, 11)),
+    "RandomReverseComplement": lambda: (rclayers.RandomReverseComplement().eval(), (2, 4, 11)),
     "RCLinear": lambda: (RCLinear(3, 5), (2, 6)),
+    "SeparableLinear": lambda: (rclayers.SeparableLinear(3, 11, 5, rc=True), (2, 6, 11)),
     "Strandwise": lambda: (Strandwise(nn.Conv1d(3, 5, 4)), (2, 6, 11)),
     "Conjoined": lambda: (rclayers.Conjoined(nn.Sequential(nn.Flatten(), nn.Linear(66, 5))), (2, 6, 11)),
 }
+INVARIANT = {"RCLinear", "SeparableLinear", "Conjoined"}
 NOT_EQUIVARIANT = {"WeightedSum1d"}  # the traditional twin
 
 
@@ -160,10 +241,7 @@ def test_contract(name, dtype):
     layer, shape = CASES[name]()
     x = torch.randn(*shape, dtype=dtype)
     layer = layer.to(dtype)
-    assert (
-        rc_error(layer, x, invariant=name in ("RCLinear", "Conjoined"))
-        < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
-    )
+    assert rc_error(layer, x, invariant=name in INVARIANT) < {torch.float64: 1e-12, torch.float32: 1e-5}[dtype]
     assert repr(layer).startswith(name)
     x.requires_grad_()
     layer(x).sum().backward()

@@ -24,6 +24,7 @@ SMALL = {
     "fig6": (1, {"results", "summary"}, 6),
     "fig7": (2, {"results", "summary"}, 6),
     "strategies": (0, {"results", "summary"}, 14),
+    "heads": (0, {"results", "summary"}, 4),
     "recovery": (0, {"results", "summary", "filters"}, 8),
     "triage": (0, {"results", "verdicts", "filters"}, 4),
     "scores": (0, {"results", "rankings", "naming", "names"}, 4),
@@ -79,7 +80,7 @@ def test_studies_of_one_data_set_take_no_two(start, name):
     assert start(name, 2).startswith(f"study {name}: got 2 folders of data, expected one: --data DIR")
 
 
-@pytest.mark.parametrize("name", ["fig2", "fig3", "strategies", "recovery"])
+@pytest.mark.parametrize("name", ["fig2", "fig3", "strategies", "heads", "recovery"])
 def test_studies_that_simulate_take_no_data(start, tfs, name):
     assert start(name, 1) == f"study {name}: got data, {tfs[0]}, but it simulates its own; leave --data out."
 
@@ -105,7 +106,7 @@ def test_lengths_of_real_data(start):
     assert "its lengths are given" in start("fig5", 1, lengths=(300,))
 
 
-@pytest.mark.parametrize("name", ["strategies", "ablation"])
+@pytest.mark.parametrize("name", ["strategies", "heads", "ablation"])
 def test_the_same_length_twice_would_count_every_seed_twice(start, name):
     assert start(name, lengths=(200, 300, 200)) == f"study {name}: got lengths (200, 300, 200), expected each once."
 
