@@ -139,6 +139,8 @@ def _turn(step: Step, state: _State) -> nn.Module:
             twin = _TURNS[kind](step, step.module, state)
         except SymmetryError as error:
             raise SymmetryError(f"to_rc: cannot turn {step.path}: {error}") from None
+    elif kind.__module__.startswith("rclayers"):
+        raise step.refuse("it treats both strands alike already; to_rc is for plain models.")
     else:
         raise step.refuse(
             "expected Conv1d, BatchNorm1d, an activation, pooling, dropout, Flatten or Linear. Wrap a layer that works "

@@ -7,7 +7,7 @@ from torch import nn
 
 from rcinterp.errors import InputError
 from rcinterp.models import compact_model, count_parameters, load_model, save_model
-from rclayers import SymmetryError
+from rclayers import SymmetryError, to_rc
 from rclayers.testing import check_rc
 
 
@@ -64,6 +64,21 @@ def test_a_separable_read_out_has_a_profile_and_a_weight_a_filter(rc, tmp_path):
     torch.testing.assert_close(model(x), expected)
     save_model(model, tmp_path)
     assert torch.equal(load_model(tmp_path)(x), model(x))
+
+
+@pytest.mark.parametrize("read_out", ["weighted_sum", "dense", "separable"])
+def test_the_twin_of_a_traditional_model_has_the_layers_of_the_rc_model(read_out):
+    plain, rc = (
+        compact_model(2, 3, 61, rc=rc, n_tasks=2, widths=(7, 5), pool=11, stride=4, read_out=read_out)
+        for rc in (False, True)
+    )
+    twin = to_rc(plain, 61)
+    assert {name: repr(layer) for name, layer in twin.named_children()} == {
+        name: repr(layer) for name, layer in rc.named_children()
+    }
+    twin.load_state_dict(rc.state_dict())
+    x = torch.rand(5, 4, 61)
+    assert torch.equal(twin.eval()(x), rc.eval()(x))
 
 
 def test_an_unknown_read_out():

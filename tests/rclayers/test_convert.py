@@ -284,6 +284,7 @@ SHARED = nn.Conv1d(6, 6, 1)
         (_after_conv(nn.Flatten(), nn.BatchNorm1d(168)), r"body.2 \(BatchNorm1d\): it stands between Flatten and the"),
         (_after_conv(SHARED, SHARED), r"body.1 \(Conv1d\): it is called twice, .*; give each its own layer"),
         (_after_conv(SeparableLinear(3, 28, 5, rc=True)), r"body.1 \(SeparableLinear\): it reads both strands already"),
+        (nn.Sequential(RCConv1d(4, 3, 5)), r"cannot turn 0 \(RCConv1d\): it treats both strands alike already"),
         (_after_conv(Residual()), r"between body.1.conv and its output the model computes .* rclayers.RCResidual"),
         (
             Functional(),
