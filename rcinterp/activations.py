@@ -14,17 +14,20 @@ from rcinterp.filters import FilterLayer
 At = Literal["activation", "convolution"]
 
 #: Functions that end a filter's linear part: what they return is the activation.
-_NONLINEAR = """
+_NONLINEAR_NAMES = """
     relu relu6 leaky_relu elu selu celu gelu silu mish sigmoid hardsigmoid tanh hardtanh softplus softsign hardswish
     prelu rrelu threshold clamp clamp_min clip exp square
 """
 #: Functions between a convolution and its activation that keep channels apart.
-_LINEAR = """
+_LINEAR_NAMES = """
     batch_norm layer_norm group_norm instance_norm rms_norm dropout dropout1d dropout2d alpha_dropout
     feature_dropout feature_alpha_dropout add sub mul div true_divide iadd isub imul itruediv radd rsub rmul
     contiguous clone to float half bfloat16 double type transpose permute swapaxes movedim squeeze unsqueeze view
     reshape identity max_pool1d avg_pool1d max_pool2d avg_pool2d adaptive_max_pool1d adaptive_avg_pool1d detach
 """
+
+
+_NONLINEAR, _LINEAR = frozenset(_NONLINEAR_NAMES.split()), frozenset(_LINEAR_NAMES.split())
 
 
 @dataclass
@@ -67,25 +70,29 @@ class _Follow(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        if self.chains and isinstance(output, Tensor):
+        if self.chains and _tensors((output,)):
             given = {id(value) for value in _tensors((*args, *(kwargs or {}).values()))}
             for chain in self.chains:
                 output = self._extend(chain, _name(func), given, output)
         return output
 
-    def _extend(self, chain: _Chain, name: str, given: set[int], output: Tensor) -> Tensor:
+    def _extend(self, chain: _Chain, name: str, given: set[int], output: Any) -> Any:
         """Let a chain go on by one function, if it is one of its own."""
         own = given & chain.members.keys()
         if not own:
+            return output
+        if not isinstance(output, Tensor):  # pieces of it
+            chain.branches |= bool(own & chain.used)
+            chain.used |= own
             return output
         in_place = id(output) in own
         chain.branches |= bool(own & chain.used)
         if not in_place:
             chain.used |= own
-        if chain.found is None and name in _NONLINEAR.split() and _has_channels(output, self.filters.n_channels):
+        if chain.found is None and name in _NONLINEAR and _has_channels(output, self.filters.n_channels):
             chain.found = name
             return self.at_activation(output, in_place)
-        if chain.found is None and name in _LINEAR.split():
+        if chain.found is None and name in _LINEAR:
             chain.members[id(output)] = output
         return output
 

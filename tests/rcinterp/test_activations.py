@@ -55,6 +55,7 @@ ACTIVATED = {
 AT_THE_CONVOLUTION = {
     "residual stem": (lambda model, y: y + functional.relu(model.norm(y)), "second way"),
     "residual stem, in place": (lambda model, y: y.clone().add_(model.relu(model.norm(y))), "second way"),
+    "pieces beside it": (lambda model, y: functional.relu(model.norm(y)) + torch.cat(y.chunk(2, 0)), "second way"),
     "swish by hand": (lambda model, y: y * torch.sigmoid(y), "second way"),
     "no nonlinearity": (lambda model, y: model.norm(y), "no nonlinearity follows it"),
     "another convolution first": (lambda model, y: functional.relu(model.next(y)), "no nonlinearity follows it"),
