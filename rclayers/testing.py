@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rclayers._strands import Strandwise
-from rclayers._symmetry import act, reverse_complement
+from rclayers._symmetry import act
 
 #: Largest error, relative to the largest value, that rounding explains.
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 1e-1}
@@ -134,6 +134,7 @@ def check_rc(
     in_channels: int = 4,
     n_sequences: int = 8,
     seed: int = 0,
+    args: Sequence[Tensor] = (),
     func: Callable[[Any], Tensor] | None = None,
     turn: Callable[[Tensor], Tensor] | None = None,
 ) -> RCReport:
@@ -150,6 +151,9 @@ def check_rc(
         4 for one-hot ACGT.
     n_sequences, seed : int
         How many sequences, drawn how.
+    args : sequence of Tensor
+        Further inputs, n_sequences rows each. A map (n, C, L), such as a control track, is turned with its sequence;
+        others are given as they are.
     func : callable, optional
         What to judge of a model that returns more than one tensor, e.g. ``lambda y: y[0]``.
     turn : callable, optional
@@ -179,18 +183,17 @@ def check_rc(
     """
     generator = torch.Generator().manual_seed(seed)
     letters = torch.randint(in_channels, (n_sequences, length), generator=generator)
-    x = nn.functional.one_hot(letters, in_channels).transpose(1, 2)
-    judge = _Judge(func, turn)
+    x = nn.functional.one_hot(letters, in_channels).transpose(1, 2).contiguous()
+    inputs, judge = (x, *args), _Judge(func, turn)
     copied = _move_weights(copy.deepcopy(model).cpu().eval(), generator)
     try:
-        steps, kind = _trace(copy.deepcopy(copied).double(), x.double(), judge)
+        steps, kind = _trace(copy.deepcopy(copied).double(), inputs, judge)
     except _RaisedIn as failure:
-        like = _first_parameter(copied)
         try:
-            steps, kind = _trace(copied, x.to(like.dtype), judge)
+            steps, kind = _trace(copied, inputs, judge)
         except _RaisedIn:
             return RCReport(False, float("nan"), failure.layer, str(failure.__cause__))
-    error = _present_error(model, x, judge)
+    error = _present_error(model, inputs, judge)
     if steps[-1].keeps:  # whatever happens within: a model may average over both strands itself
         return RCReport(True, error, kind=kind)
     first_break = next(step for step in steps if not step.keeps)
@@ -242,10 +245,11 @@ class _RaisedIn(Exception):
         self.layer = layer
 
 
-def _trace(model: nn.Module, x: Tensor, judge: _Judge) -> tuple[list[_Step], str]:
+def _trace(model: nn.Module, inputs: Sequence[Tensor], judge: _Judge) -> tuple[list[_Step], str]:
     """Every layer's step and at the end the model's own; and what its output should do, stay or turn."""
-    forward, y = _outputs_by_call(model, x)
-    reverse, y_of_rc = _outputs_by_call(model, reverse_complement(x))
+    here, there = _both_strands(inputs, _first_parameter(model))
+    forward, y = _outputs_by_call(model, here)
+    reverse, y_of_rc = _outputs_by_call(model, there)
     steps = [
         _Step(name, _advice(module), _corresponds(y, y_of_rc))
         for (name, module, y), (_, _, y_of_rc) in zip(forward, reverse, strict=False)
@@ -262,7 +266,16 @@ def _trace(model: nn.Module, x: Tensor, judge: _Judge) -> tuple[list[_Step], str
     return [*steps, _Step(last, advice[kind], keeps)], kind
 
 
-def _outputs_by_call(model: nn.Module, x: Tensor) -> tuple[list[tuple[str, nn.Module, Tensor]], Any]:
+def _both_strands(inputs: Sequence[Tensor], like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs on the model's device, sequences and floating-point ones in its type: as they are, and turned."""
+    here = [
+        value.to(like) if i == 0 or value.is_floating_point() else value.to(like.device)
+        for i, value in enumerate(inputs)
+    ]
+    return here, [act(value) if value.dim() == 3 else value for value in here]
+
+
+def _outputs_by_call(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[list[tuple[str, nn.Module, Tensor]], Any]:
     """Outputs of every layer in the order of the calls, the first of several; and what the whole model returned."""
     outputs: list[tuple[str, nn.Module, Tensor]] = []
     running = ["the model"]
@@ -278,7 +291,7 @@ def _outputs_by_call(model: nn.Module, x: Tensor) -> tuple[list[tuple[str, nn.Mo
         handles.append(module.register_forward_hook(lambda module, _, y, name=name: note(name, module, y)))
     try:
         with torch.no_grad():
-            y = model(x)
+            y = model(*inputs)
     except Exception as error:
         raise _RaisedIn(running[0]) from error
     finally:
@@ -326,14 +339,13 @@ def _first_parameter(model: nn.Module) -> Tensor:
     return next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
 
 
-def _present_error(model: nn.Module, x: Tensor, judge: _Judge) -> float:
+def _present_error(model: nn.Module, inputs: Sequence[Tensor], judge: _Judge) -> float:
     was_training = {module: module.training for module in model.modules()}
-    like = _first_parameter(model)
-    x = x.to(dtype=like.dtype, device=like.device)
+    here, there = _both_strands(inputs, _first_parameter(model))
     try:
         with torch.no_grad():
             model.eval()
-            y, y_of_rc = judge.select(model(x)), judge.select(model(reverse_complement(x)))
+            y, y_of_rc = judge.select(model(*here)), judge.select(model(*there))
             return float((y_of_rc - judge.expected(y)).abs().max())
     finally:
         for module, training in was_training.items():

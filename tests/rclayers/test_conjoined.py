@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rclayers import Conjoined
-from rclayers.testing import assert_rc_invariant
+from rclayers.testing import assert_rc_equivariant, assert_rc_invariant, check_rc
 
 
 @pytest.fixture
@@ -53,6 +53,53 @@ def test_the_model_itself_is_trained(model, one_hot):
     assert model[0].weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("merge", ["mean", "max"])
+@pytest.mark.parametrize("tracks", [2, 3])
+def test_a_profile_is_turned_back_with_its_strands(one_hot, merge, tracks):
+    torch.manual_seed(1)
+    inner, x = nn.Conv1d(4, tracks, 4).double(), one_hot(3, 11)
+    found = Conjoined(inner, merge, profile=True)(x)
+    for t in range(tracks):
+        for position in range(8):
+            forward = inner(x)[:, t, position]
+            reverse = inner(x.flip(1, 2))[:, tracks - 1 - t, 7 - position]
+            expected = (forward + reverse) / 2 if merge == "mean" else torch.maximum(forward, reverse)
+            torch.testing.assert_close(found[:, t, position], expected, rtol=0, atol=1e-14)
+    assert_rc_equivariant(Conjoined(inner, merge, profile=True), x)
+    report = check_rc(Conjoined(inner, merge, profile=True), 11)
+    assert report.is_equivariant
+    assert report
+
+
+def test_a_profile_without_strands(one_hot):
+    inner = nn.Sequential(nn.Conv1d(4, 1, 4), nn.Flatten()).double()
+    assert_rc_equivariant(Conjoined(inner, profile=True), one_hot(3, 11))
+
+
+def test_further_inputs_are_given_to_both_strands(one_hot):
+    class WithControl(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv1d(6, 5, 3), nn.Linear(45, 2)
+
+        def forward(self, x, control, depth):
+            return self.head(self.conv(torch.cat([x, control], 1)).flatten(1)) * depth
+
+    torch.manual_seed(2)
+    inner, x, control, depth = WithControl().double(), one_hot(3, 11), torch.rand(3, 2, 11).double(), torch.rand(3, 1)
+    expected = (inner(x, control, depth) + inner(x.flip(1, 2), control.flip(1, 2), depth)) / 2
+    torch.testing.assert_close(Conjoined(inner)(x, control, depth), expected, rtol=0, atol=1e-14)
+    assert check_rc(Conjoined(inner), 11, n_sequences=3, args=(control, depth))
+
+
+@pytest.mark.parametrize("wrong", [nn.Flatten(0), nn.Sequential(nn.Flatten(), nn.Flatten(0))])
+def test_refuses_what_is_no_profile(wrong):
+    with pytest.raises(
+        ValueError, match=r"expected a profile, \(N, T, L\) or \(N, L\). For one value a task use profile=F"
+    ):
+        Conjoined(wrong, profile=True)(torch.rand(2, 4, 11))
+
+
 @pytest.mark.parametrize(
     "wrong", [nn.Conv1d(4, 2, 3), nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (1, -1)))], ids=["profile", "no batch"]
 )
@@ -70,3 +117,5 @@ def test_refuses_another_merge(model):
 
 def test_shows_how_it_merges(model):
     assert "merge='max'" in repr(Conjoined(model, "max"))
+    assert "profile" not in repr(Conjoined(model))
+    assert "merge='mean', profile=True" in repr(Conjoined(model, profile=True))
