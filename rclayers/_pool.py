@@ -15,8 +15,8 @@ def _windows(layer: str, x: Tensor, kernel_size: int, stride: int) -> Tensor:
     return x[:, :, trim : x.shape[2] - trim]
 
 
-class _Windows(nn.Module):
-    """The positions that a pooling tiles; a module, so that `check_rc` names it where the map cannot be tiled."""
+class _Windows(nn.Identity):
+    """The identity but for the positions at both ends that no window holds; `check_rc` names it where it raises."""
 
     def __init__(self, layer: str, kernel_size: int, stride: int) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class RCMaxPool1d(nn.Module):
     If r = (L - kernel_size) mod stride is even, r/2 positions are left out at both ends; the original dropped all r at
     one end, and lost the guarantee (docs/deviations.md). ``floor((L - kernel_size) / stride) + 1`` windows either way.
 
-    The pooling itself is a plain nn.MaxPool1d inside: DeepLIFT as captum and tangermeme write it looks its rules up by a
-    module's exact type, and would take a subclass for a linear layer.
+    The pooling itself is a plain nn.MaxPool1d inside: DeepLIFT, as captum and tangermeme write it, looks its rules up
+    by a module's exact type, and would take a subclass for a linear layer.
 
     References
     ----------

@@ -91,7 +91,7 @@ def write_bed(tmp_path):
 
 @pytest.fixture(scope="session")
 def others():
-    """Give the models of examples/shapes.py, as other projects write theirs, and what models_of_others.py does to them."""
+    """Give the models of examples/shapes.py, written as other projects do, and the functions of models_of_others.py."""
     found = {}
     for path in (Path(__file__).parents[2] / "examples/shapes.py", Path(__file__).with_name("models_of_others.py")):
         found |= {name: value for name, value in runpy.run_path(str(path)).items() if not name.startswith("_")}
