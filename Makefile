@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow test-peers lint format clean
 
 demo: .venv/.installed
 	$(BIN)/rcinterp demo --out demo
@@ -13,6 +13,11 @@ test: .venv/.installed lint
 
 test-slow: .venv/.installed
 	$(BIN)/python -m pytest -q -m slow
+
+# Models of tangermeme and bpnet-lite: the first time it takes minutes, as bpnet-lite compiles packages.
+test-peers: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[peers]"
+	$(BIN)/python -m pytest -q -rs tests/rcinterp/test_peers.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

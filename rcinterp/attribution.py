@@ -1,7 +1,8 @@
 """What a layer's activations add to a score, four ways: gradient x activation, ablation, and captum's two."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ def deeplift(caller: Caller, place: Place, inputs: Sequence[Tensor], baseline: T
     above = _Above(caller, place)
     activations = above.activations(inputs)
     references = above.at_baseline(activations, baseline)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _max_pools_apart(caller.model):
         warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
         activations = tuple(value.requires_grad_() for value in activations)
         found = DeepLift(above).attribute(activations, baselines=references, additional_forward_args=tuple(inputs))
@@ -107,6 +108,22 @@ def deeplift(caller: Caller, place: Place, inputs: Sequence[Tensor], baseline: T
             "method='integrated_gradients'."
         )
     return above.by_channel(found)
+
+
+@contextmanager
+def _max_pools_apart(model: nn.Module) -> Iterator[None]:
+    """Give max poolings copies to read: captum's rule fails where one reads the very tensor that a ReLU returned.
+
+    Both would hook that tensor's gradient, and the ReLU's hook, which is the older, sees it before the pooling's rule
+    (https://github.com/meta-pytorch/captum/issues/1104).
+    """
+    pools = [module for module in model.modules() if isinstance(module, nn.MaxPool1d | nn.MaxPool2d)]
+    handles = [pool.register_forward_pre_hook(lambda _, inputs: (inputs[0].clone(),)) for pool in pools]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def mean_activation(caller: Caller, place: Place, x: Tensor, args: Args = None) -> Tensor:

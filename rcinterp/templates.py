@@ -14,7 +14,7 @@ Matrix = NDArray[np.float64]
 #: A motif may hang over the filter's end if this share of its squared norm, or of the most that the filter can hold of
 #: it, still lies within.
 KEPT = 0.75
-#: Two copies closer than this (cosine) are one, and their shares cannot be told.
+#: Two copies closer than this (cosine), or so nearly opposite, are one, and their shares cannot be told.
 _SAME = 0.95
 #: Cosines that differ by less are a tie: a palindrome lies on both strands alike, and is reported on the forward one.
 _TIE = 1e-9
@@ -116,7 +116,7 @@ class Hybrids:
         forward, reverse, cosine = (np.concatenate(part) for part in zip(*pairs, strict=True))
         shift = templates.starts[0, forward] - templates.starts[0, reverse]
         order = np.argsort(shift, kind="stable")
-        order = order[cosine[order] < _SAME]
+        order = order[np.abs(cosine[order]) < _SAME]
         self._templates, self._shift = templates, shift[order]
         self._forward, self._reverse, self._cosine = forward[order], reverse[order], cosine[order]
 

@@ -6,13 +6,29 @@ from rclayers._checks import require_map, require_positive, symmetric_trim
 
 
 def _windows(layer: str, x: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """Return the positions that the windows tile: the same number left out at both ends."""
+    """Return the positions that the windows tile: the same number left out at both ends.
+
+    A new tensor even if all are: captum hooks a module's input and output, and must not find the ReLU's output there.
+    """
     require_map(layer, x)
     trim = symmetric_trim(layer, x.shape[2], kernel_size, stride)
-    return x[:, :, trim : x.shape[2] - trim] if trim else x
+    return x[:, :, trim : x.shape[2] - trim]
 
 
-class RCMaxPool1d(nn.MaxPool1d):
+class _Windows(nn.Identity):
+    """The identity but for the positions at both ends that no window holds; `check_rc` names it where it raises."""
+
+    def __init__(self, layer: str, kernel_size: int, stride: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.tiles = kernel_size, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Leave out the same number at both ends: (N, C, L) -> (N, C, L')."""
+        return _windows(self.layer, input, *self.tiles)
+
+
+class RCMaxPool1d(nn.Module):
     """Largest value in each window of each channel.
 
     Parameters
@@ -32,6 +48,9 @@ class RCMaxPool1d(nn.MaxPool1d):
     If r = (L - kernel_size) mod stride is even, r/2 positions are left out at both ends; the original dropped all r at
     one end, and lost the guarantee (docs/deviations.md). ``floor((L - kernel_size) / stride) + 1`` windows either way.
 
+    The pooling itself is a plain nn.MaxPool1d inside: DeepLIFT, as captum and tangermeme write it, looks its rules up
+    by a module's exact type, and would take a subclass for a linear layer.
+
     References
     ----------
     Shrikumar, Greenside & Kundaje 2017, sections 3.4 and 3.6.3.
@@ -46,12 +65,13 @@ class RCMaxPool1d(nn.MaxPool1d):
     def __init__(self, kernel_size: int, stride: int | None = None) -> None:
         stride = kernel_size if stride is None else stride
         require_positive("RCMaxPool1d", kernel_size=kernel_size, stride=stride)
-        super().__init__(kernel_size, stride)
-        self.tiles = kernel_size, stride
+        super().__init__()
+        self.windows = _Windows("RCMaxPool1d", kernel_size, stride)
+        self.pool = nn.MaxPool1d(kernel_size, stride)
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool: (N, 2F, L) -> (N, 2F, L')."""
-        pooled: Tensor = super().forward(_windows("RCMaxPool1d", input, *self.tiles))
+        pooled: Tensor = self.pool(self.windows(input))
         return pooled
 
 

@@ -1,7 +1,8 @@
 """The authors' trained model of section 3.4.1, and small data sets."""
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,11 +91,11 @@ def write_bed(tmp_path):
 
 @pytest.fixture(scope="session")
 def others():
-    """Give the models of models_of_others.py, written as other projects write theirs."""
-    spec = importlib.util.spec_from_file_location("models_of_others", Path(__file__).with_name("models_of_others.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Give the models of examples/shapes.py, written as other projects do, and the functions of models_of_others.py."""
+    found = {}
+    for path in (Path(__file__).parents[2] / "examples/shapes.py", Path(__file__).with_name("models_of_others.py")):
+        found |= {name: value for name, value in runpy.run_path(str(path)).items() if not name.startswith("_")}
+    return SimpleNamespace(**found)
 
 
 @pytest.fixture(scope="session")

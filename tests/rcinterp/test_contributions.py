@@ -254,6 +254,11 @@ def test_ablation_to_the_mean_over_negatives(planted):
         np.testing.assert_allclose(found.loc[f, ["mean_positive", "mean_negative"]].tolist(), expected, atol=1e-12)
 
 
+class _Copy(nn.Module):
+    def forward(self, x):
+        return x.clone()
+
+
 def _above(model, x):
     """Activations after the first ReLU, and the rest of the model by itself."""
     names = [name for name, _ in model.named_children()]
@@ -287,15 +292,33 @@ def test_deeplift_equals_captum_on_the_rest_of_the_model(rc, n_layers, others, p
     others.with_moved_statistics(model)
     x = planted(5, 0).x.double()
     activation, rest = _above(model.eval(), x)
+    apart = nn.Sequential()  # a copy between ReLU and pooling, without which captum takes the pooling's plain gradient
+    for name, module in rest.named_children():
+        if name == "pool":
+            apart.append(_Copy())
+        apart.append(module)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # captum's, on its hooks
-        found = DeepLift(rest).attribute(activation, torch.zeros_like(activation), target=1).sum(-1).detach()
+        found = DeepLift(apart).attribute(activation, torch.zeros_like(activation), target=1).sum(-1).detach()
     expected = _by_filter(found, rc)
     found = sequence_contributions(model, x, target=1, method="deeplift", batch_size=2)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     with torch.no_grad():
         difference = rest(activation)[:, 1] - rest(torch.zeros_like(activation))[:, 1]
     torch.testing.assert_close(found.sum(1), difference, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("layer", ["0", "4", "8"])
+def test_deeplift_adds_up_where_a_pooling_follows_a_relu(layer, others, dna):
+    torch.manual_seed(0)
+    model, x = others.with_moved_statistics(others.basset()).double(), dna(6, 100, 0)
+    found = sequence_contributions(model, x, layer, method="deeplift")
+    activation = {"0": 2, "4": 6, "8": 10}[layer] + 1
+    with torch.no_grad():
+        rest, above = model[activation:], model[:activation](x.double())
+        difference = (rest(above) - rest(torch.zeros_like(above)))[:, 0]
+    torch.testing.assert_close(found.sum(1), difference, rtol=0, atol=1e-9)
+    assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 def test_deeplift_refuses_functional_nonlinearities(others, dna):

@@ -119,6 +119,16 @@ def test_an_empty_catalogue_and_a_motif_without_preferences(filters):
         assert hybrids.best(cosines, 0, 0.0, everything) is None
 
 
+def test_strands_that_are_each_others_opposite_make_no_hybrid():
+    """On one position, the reverse complement of (a, b, -b, -a) is its opposite: two unknowns, one equation."""
+    rng = np.random.default_rng(0)
+    for a, b in rng.normal(size=(60, 2)):
+        templates = Templates([np.array([[a], [b], [-b], [-a]])], 1)
+        filter_ = rng.normal(size=(4, 1))
+        cosines = templates.cosines(filter_ - filter_.mean())
+        assert Hybrids(templates, np.arange(1)).best(cosines, 0, 0.0, np.ones(1, dtype=bool)) is None
+
+
 def test_log_odds_are_centred_and_finite():
     odds = log_odds(np.eye(4)[:, [0, 2, 1]])
     np.testing.assert_allclose(odds.sum(0), 0, atol=1e-12)

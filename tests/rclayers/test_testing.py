@@ -78,7 +78,7 @@ def test_functional_code_that_breaks_it_is_told_apart():
 def test_a_layer_that_raises_is_named():
     report = check_rc(_network(), 39)
     assert not report
-    assert report.first_break == "pool"
+    assert report.first_break == "pool.windows"
     assert "Lengths that work" in str(report)
 
 
