@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rcinterp.errors import InputError
@@ -22,11 +22,12 @@ _NONLINEAR_NAMES = """
 _LINEAR_NAMES = """
     batch_norm layer_norm group_norm instance_norm rms_norm dropout dropout1d dropout2d alpha_dropout
     feature_dropout feature_alpha_dropout add sub mul div true_divide iadd isub imul itruediv radd rsub rmul
-    contiguous clone to float half bfloat16 double type transpose permute swapaxes movedim squeeze unsqueeze view
+    contiguous clone pad to float half bfloat16 double type transpose permute swapaxes movedim squeeze unsqueeze view
     reshape identity max_pool1d avg_pool1d max_pool2d avg_pool2d adaptive_max_pool1d adaptive_avg_pool1d detach
 """
 
 
+_SUMS = frozenset(("add", "sub", "iadd", "isub", "radd", "rsub"))
 _NONLINEAR, _LINEAR = frozenset(_NONLINEAR_NAMES.split()), frozenset(_LINEAR_NAMES.split())
 
 
@@ -42,14 +43,18 @@ class _Chain:
         Ids of those that some function was called on.
     found : str or None
         Name of the nonlinearity that ends it.
-    branches : bool
-        Whether one before the activation is used twice, as in a residual stem.
+    leaves : str
+        Why the activation would not be all that the filter gives, or be more: one before it is used twice, as in a
+        residual stem, or something else is added to it. Empty if neither.
+    last : str
+        Name of the function that the newest of the chain was given to and that is none of its own.
     """
 
     members: dict[int, Tensor]
     used: set[int] = field(default_factory=set)
     found: str | None = None
-    branches: bool = False
+    leaves: str = ""
+    last: str = ""
 
 
 class _Follow(TorchFunctionMode):
@@ -71,29 +76,35 @@ class _Follow(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         if self.chains and _tensors((output,)):
-            given = {id(value) for value in _tensors((*args, *(kwargs or {}).values()))}
+            given = {id(value): value for value in _tensors((*args, *(kwargs or {}).values()))}
             for chain in self.chains:
                 output = self._extend(chain, _name(func), given, output)
         return output
 
-    def _extend(self, chain: _Chain, name: str, given: set[int], output: Any) -> Any:
+    def _extend(self, chain: _Chain, name: str, given: dict[int, Tensor], output: Any) -> Any:
         """Let a chain go on by one function, if it is one of its own."""
-        own = given & chain.members.keys()
+        own = given.keys() & chain.members.keys()
         if not own:
             return output
-        if not isinstance(output, Tensor):  # pieces of it
-            chain.branches |= bool(own & chain.used)
-            chain.used |= own
-            return output
+        if own & chain.used:
+            chain.leaves = chain.leaves or "its output is used on a second way before a nonlinearity"
         in_place = id(output) in own
-        chain.branches |= bool(own & chain.used)
         if not in_place:
             chain.used |= own
-        if chain.found is None and name in _NONLINEAR and _has_channels(output, self.filters.n_channels):
+        if chain.found is not None or not isinstance(output, Tensor):
+            return output
+        if name in _NONLINEAR and _has_channels(output, self.filters.n_channels):
             chain.found = name
+            if in_place:  # what is done with it from here on is done with the activation
+                del chain.members[id(output)]
             return self.at_activation(output, in_place)
-        if chain.found is None and name in _LINEAR:
+        source = chain.members[next(iter(own))]
+        if name in _LINEAR or (name == "getitem" and output.shape[:2] == source.shape[:2]):
             chain.members[id(output)] = output
+            if name in _SUMS and _adds_a_map(given, own, output):
+                chain.leaves = chain.leaves or "something else is added to its output before a nonlinearity"
+        else:
+            chain.last = name
         return output
 
     def start(self, output: Tensor) -> Tensor:
@@ -142,9 +153,9 @@ class Cut(_Follow):
             return output.copy_(cut)  # a model that changes a tensor in place goes on with that very tensor
 
     def _cut(self, output: Tensor) -> Tensor:
-        if self.replace is not None:
-            self.taken.append(output)
-            return self.replace(len(self.taken) - 1, output)
+        if self.replace is not None:  # copies, as the model may go on in place
+            self.taken.append(output.clone())
+            return self.replace(len(self.taken) - 1, output).clone()
         leaf = output.detach().requires_grad_()
         self.taken.append(leaf)
         return leaf.clone()  # a leaf must not be changed in place
@@ -225,25 +236,100 @@ def find_place(filters: FilterLayer, at: At, call: Callable[[], Tensor]) -> Plac
             f"the model did not use {filters.name!r} on these sequences; name another layer, layer=..., from "
             "model.named_modules()."
         )
-    reason = ""
-    if at == "activation" and any(chain.branches for chain in follow.chains):
-        reason = "its output is used on a second way before a nonlinearity"
-    elif at == "activation" and any(chain.found is None for chain in follow.chains):
-        reason = "no nonlinearity follows it"
+    reason = next((_why_not(chain) for chain in follow.chains if _why_not(chain)), "") if at == "activation" else ""
     place = Place(filters, "convolution" if reason else at, reason)
     with torch.enable_grad(), Cut(place) as cut:
         score = call()
-    axis = _channel_axis(cut.taken[0], filters)
+    axis = _channel_axis(place, cut.taken[0], call)
+    if axis is None:
+        reason = "its channels cannot be told from its positions after a nonlinearity"
+        place, axis = Place(filters, "convolution", reason), 1
+        with torch.enable_grad(), Cut(place) as cut:
+            score = call()
     return replace(place, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, score, filters))
+
+
+def require_gradients(place: Place, call: Callable[[], Tensor]) -> None:
+    """Refuse a model that hides from gradients what its scores owe to the layer.
+
+    Raises
+    ------
+    InputError
+        If no gradient reaches the activations though the scores depend on them, or none can be taken.
+    """
+    try:
+        with torch.enable_grad(), Cut(place) as cut:
+            score = call()
+        gradients = torch.autograd.grad(score.sum(), cut.taken, allow_unused=True) if score.requires_grad else ()
+    except RuntimeError as error:
+        raise InputError(
+            f"the model's gradients cannot be taken ({str(error).splitlines()[0]}), expected a model that is "
+            "differentiable above the layer. Use method='ablation', which needs none."
+        ) from error
+    if any(gradient is not None and bool((gradient != 0).any()) for gradient in gradients):
+        return
+    with torch.no_grad(), Cut(place, lambda i, activation: torch.zeros_like(activation)):
+        silent = call()
+    if not torch.allclose(silent.detach(), score.detach(), rtol=1e-4, atol=1e-6):
+        raise InputError(
+            f"no gradient reaches layer {place.filters.name!r}, though the scores depend on it: the model or func= "
+            "cuts it off (torch.no_grad, detach). Use method='ablation', which needs none."
+        )
+
+
+def _why_not(chain: _Chain) -> str:
+    """Why a convolution's activation is not where it is taken; empty if it is."""
+    if chain.leaves or chain.found is not None:
+        return chain.leaves
+    after = f" before it goes into {chain.last}" if chain.last else ""
+    return f"no nonlinearity follows it{after}"
+
+
+def _adds_a_map(given: dict[int, Tensor], own: set[int], output: Tensor) -> bool:
+    """Whether a sum has another part that differs between sequences and positions: no bias, no weights."""
+    others = [value for key, value in given.items() if key not in own and not isinstance(value, nn.Parameter)]
+    return any(value.shape == output.shape for value in others)
 
 
 def _has_channels(activation: Tensor, n_channels: int) -> bool:
     return activation.dim() >= 3 and n_channels in activation.shape[1:]
 
 
-def _channel_axis(activation: Tensor, filters: FilterLayer) -> int:
-    """Axis 1, unless a model moved its channels before the nonlinearity."""
-    return next(axis for axis in range(1, activation.dim()) if activation.shape[axis] == filters.n_channels)
+def _channel_axis(place: Place, activation: Tensor, call: Callable[[], Tensor]) -> int | None:
+    """Axis of the channels: 1, unless a model moved them before the nonlinearity; None if it cannot be told."""
+    filters = place.filters
+    axes = [axis for axis in range(1, activation.dim()) if activation.shape[axis] == filters.n_channels]
+    if len(axes) == 1 or place.at == "convolution":
+        return axes[0]
+    moved = activation - _with_a_position_moved(place, call)
+    n_changed = [int(_indices(moved, axis).sum()) for axis in axes]  # of the positions few, of the channels many
+    most = max(n_changed)
+    return axes[n_changed.index(most)] if n_changed.count(most) == 1 else None
+
+
+def _with_a_position_moved(place: Place, call: Callable[[], Tensor]) -> Tensor:
+    """Activation after the convolution's output was raised at its first position, in all channels."""
+
+    def move(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        moved = output.clone()
+        steps = 1 + torch.arange(output.shape[1], device=output.device)
+        moved[..., 0] += steps.view(-1, *[1] * (output.dim() - 3))
+        return moved
+
+    handle = place.filters.convolution.register_forward_hook(move)
+    try:
+        with torch.no_grad(), Cut(place, lambda i, activation: activation) as cut:
+            call()
+    finally:
+        handle.remove()
+    activation: Tensor = cut.taken[0]
+    return activation
+
+
+def _indices(moved: Tensor, axis: int) -> Tensor:
+    """Whether anything changed at each index of an axis."""
+    changed: Tensor = (moved.detach() != 0).movedim(axis, 0)
+    return changed.flatten(1).any(1)
 
 
 def _rows_in_blocks(taken: Sequence[Tensor], score: Tensor, filters: FilterLayer) -> bool:
@@ -256,12 +342,14 @@ def _rows_in_blocks(taken: Sequence[Tensor], score: Tensor, filters: FilterLayer
             f"layer {filters.name!r} reads {rows} rows for {n} sequences, expected a multiple of {n}: what belongs to "
             "which sequence cannot be told. Name another layer."
         )
-    gradients = torch.autograd.grad(score[0], list(taken), allow_unused=True)
-    touched = sum(g.abs().flatten(1).sum(1) for g in gradients if g is not None)
-    assert isinstance(touched, Tensor)
-    own = torch.zeros(rows, dtype=torch.bool, device=touched.device)
-    own[::n] = True
-    return not bool(touched[~own].any())
+    for i in range(n):
+        gradients = torch.autograd.grad(score[i], list(taken), allow_unused=True, retain_graph=True)
+        touched = torch.zeros(rows, dtype=torch.bool)
+        for gradient in gradients:
+            touched |= (gradient != 0).flatten(1).any(1).cpu() if gradient is not None else False
+        if touched.any():
+            return not bool(touched[torch.arange(rows) % n != i].any())
+    return True
 
 
 def _tensors(values: Any) -> list[Tensor]:

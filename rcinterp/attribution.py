@@ -92,7 +92,7 @@ def deeplift(caller: Caller, place: Place, inputs: Sequence[Tensor], baseline: T
     above = _Above(caller, place)
     activations = above.activations(inputs)
     references = above.at_baseline(activations, baseline)
-    with warnings.catch_warnings(), _max_pools_apart(caller.model):
+    with warnings.catch_warnings(), _max_pools_apart(caller.model), _without_remains(caller.model):
         warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
         activations = tuple(value.requires_grad_() for value in activations)
         found = DeepLift(above).attribute(activations, baselines=references, additional_forward_args=tuple(inputs))
@@ -108,6 +108,18 @@ def deeplift(caller: Caller, place: Place, inputs: Sequence[Tensor], baseline: T
             "method='integrated_gradients'."
         )
     return above.by_channel(found)
+
+
+@contextmanager
+def _without_remains(model: nn.Module) -> Iterator[None]:
+    """Take away what captum leaves on modules: the batch's inputs and outputs."""
+    before = {module: set(vars(module)) for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, names in before.items():
+            for name in set(vars(module)) - names:
+                delattr(module, name)
 
 
 @contextmanager

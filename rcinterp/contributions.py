@@ -10,13 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rcinterp.activations import At, Place, find_place
+from rcinterp.activations import At, Place, find_place, require_gradients
 from rcinterp.attribution import ablate, deeplift, gradient_x_activation, integrate_gradients, mean_activation
 from rcinterp.errors import InputError
-from rcinterp.filters import find_filters, runs_on
-from rcinterp.inference import Args, Caller, Func, rows_of_args, split_args
+from rcinterp.filters import find_filters
+from rcinterp.inference import Args, Caller, Func, first_rows, require_whole, runs_on, split_args
 from rcinterp.sequences import SequenceInput, as_one_hot
-from rcinterp.statistics import N_RESAMPLES, benjamini_hochberg, bootstrap_difference, permutation_p_values
+from rcinterp.statistics import (
+    N_RESAMPLES,
+    PERMUTATIONS_A_COLUMN,
+    benjamini_hochberg,
+    bootstrap_difference,
+    permutation_p_values,
+)
 from rclayers import by_strand
 
 Method = Literal["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
@@ -129,9 +135,12 @@ def filter_contributions(
     x_positive = as_one_hot(positives, "filter_contributions: positives")
     x_negative = as_one_hot(negatives, "filter_contributions: negatives")
     caller = Caller(model, target, func, batch_size, device, verbose)
+    require_whole("n_resamples", n_resamples, 1)
+    require_whole("seed", seed, 0)
     args_positive, args_negative = split_args(args, len(x_positive), len(x_negative))
     with caller.borrowed():
         scorer = find_scorer(caller, x_positive, args_positive, layer, method, at)
+        runs_on(caller, x_negative[:1], first_rows(args_negative, len(x_negative), 1))
         scorer = scorer.against(baseline, x_negative, args_negative)
         positive = scorer.score(x_positive, args_positive, "positives")
         negative = scorer.score(x_negative, args_negative, "negatives")
@@ -201,7 +210,7 @@ def input_contributions(
     caller = Caller(model, target, func, batch_size, device, verbose)
     found = []
     with caller.borrowed(), torch.inference_mode(False), torch.enable_grad():
-        runs_on(model, x[:1], _first(args, len(x), 1))
+        runs_on(caller, x[:1], first_rows(args, len(x), 1))
         for own, *further in caller.batches(x, args, "input contributions"):
             letters = own.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(caller.scores((letters, *further)).sum(), letters)
@@ -217,12 +226,16 @@ def find_scorer(caller: Caller, x: Tensor, args: Args, layer: str | None, method
     """
     if method not in _METHODS:
         raise InputError(f"method: got {method!r}, expected one of {', '.join(map(repr, _METHODS))}.")
-    tried, tried_args = x[:_N_TRIED], _first(args, len(x), _N_TRIED)
-    runs_on(caller.model, tried, tried_args)
+    tried, tried_args = x[:_N_TRIED], first_rows(args, len(x), _N_TRIED)
+    if len(tried) == 1:  # of a single one it cannot be told which rows of an activation are its own
+        tried, tried_args = torch.cat([tried, tried]), tuple(torch.cat([value, value]) for value in tried_args or ())
+    runs_on(caller, tried, tried_args)
     filters = find_filters(caller.model, layer, tried, tried_args)
     (inputs,) = replace(caller, batch_size=_N_TRIED, verbose=False).batches(tried, tried_args)
     with torch.inference_mode(False):
         place = find_place(filters, at, lambda: caller.scores([value.clone() for value in inputs]))
+        if method != "ablation":
+            require_gradients(place, lambda: caller.scores([value.clone() for value in inputs]))
     return Scorer(caller, place, method, torch.zeros(filters.n_channels, dtype=torch.float64))
 
 
@@ -273,8 +286,14 @@ def _tabulate(
     here, there = (
         (forward if reverse is None else forward + reverse).numpy() for forward, reverse in (positive, negative)
     )
+    for name, finite in zip(place.filters.filter_names, np.isfinite(np.concatenate([here, there])).all(0), strict=True):
+        if not finite:
+            raise InputError(
+                f"the contribution of {name} is not finite on some sequences, expected numbers: the model has "
+                "diverged, or takes the logarithm of 0."
+            )
     interval = bootstrap_difference(here, there, seed=seed, n_resamples=n_resamples)
-    n_permutations = None if n_resamples >= N_RESAMPLES else n_resamples
+    n_permutations = max(n_resamples, PERMUTATIONS_A_COLUMN * here.shape[1])
     p = permutation_p_values(here, there, seed=seed, n_permutations=n_permutations)
     size = np.abs(np.concatenate([here, there]))
     largest = size.max(0)
@@ -302,10 +321,6 @@ def _strand_balance(*both: tuple[Tensor, Tensor | None]) -> NDArray[np.float64] 
     forward = torch.cat([here, there]).abs().sum(0)
     whole = forward + torch.cat([here_reverse, there_reverse]).abs().sum(0)
     return (forward / whole).numpy()  # 0 / 0 is NaN
-
-
-def _first(args: Args, n: int, m: int) -> Args:
-    return tuple(value[:m] for value in rows_of_args(args, n))
 
 
 def _where(place: Place) -> str:

@@ -1,6 +1,6 @@
 """How well a filter score predicts what silencing the filter does: a number to stand next to every report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rcinterp.activations import At
 from rcinterp.contributions import Baseline, Method, find_scorer
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Caller, Func, split_args
+from rcinterp.inference import Args, Caller, Func, first_rows, runs_on, split_args
 from rcinterp.sequences import SequenceInput, as_one_hot
 
 #: Forward passes (filters x sequences) that are spent when no number of sequences is given.
@@ -114,16 +114,16 @@ def faithfulness(
     args_positive, args_negative = split_args(args, len(x_positive), len(x_negative))
     with caller.borrowed():
         from_score = find_scorer(caller, x_positive, args_positive, layer, method, at)
-        by_ablation = find_scorer(caller, x_positive, args_positive, layer, "ablation", at)
-        from_score, by_ablation = (
-            scorer.against(baseline, x_negative, args_negative) for scorer in (from_score, by_ablation)
-        )
+        runs_on(caller, x_negative[:1], first_rows(args_negative, len(x_negative), 1))
+        by_ablation = replace(from_score, method="ablation").against(baseline, x_negative, args_negative)
+        from_score = replace(by_ablation, method=method)
         n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * by_ablation.place.filters.n_filters))
         values = []
         for x, further in ((x_positive, args_positive), (x_negative, args_negative)):
             rows = _draw(len(x), n, seed)
             own = tuple(value[rows] for value in further or ())
-            values.append([scorer.total(x[rows], own, "faithfulness") for scorer in (from_score, by_ablation)])
+            lost = by_ablation.total(x[rows], own, "ablation")
+            values.append([lost if method == "ablation" else from_score.total(x[rows], own, "faithfulness"), lost])
     names = by_ablation.place.filters.filter_names
     return _compare(names, values[0], values[1], method, baseline)
 

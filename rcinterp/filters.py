@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Caller
+from rcinterp.inference import Args, Caller, runs_on
 from rclayers import RCConv1d
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, RCConv1d)
@@ -54,6 +53,15 @@ class FilterLayer:
         spread = weight.new_zeros(*weight.shape[:2], step * (weight.shape[2] - 1) + 1)
         spread[:, :, ::step] = weight
         return spread
+
+    @property
+    def step_and_padding(self) -> tuple[int, int]:
+        """Stride, and positions of zeros before the first one."""
+        convolution = self.convolution
+        stride = convolution.stride if isinstance(convolution.stride, int) else max(convolution.stride)
+        if isinstance(convolution.padding, str):
+            return stride, (self.weight.shape[2] - 1) // 2 if convolution.padding == "same" else 0
+        return stride, convolution.padding if isinstance(convolution.padding, int) else max(convolution.padding)
 
     @property
     def filter_names(self) -> list[str]:
@@ -112,31 +120,6 @@ def find_filters(model: nn.Module, layer: str | None = None, x: Tensor | None = 
     return filters
 
 
-def runs_on(model: nn.Module, x: Tensor, args: Args = None) -> None:
-    """Run a model on a few sequences, and turn what it raises into one line.
-
-    Raises
-    ------
-    InputError
-        If the model raises.
-    """
-    caller = Caller(model, batch_size=max(1, len(x)))
-    with caller.borrowed(), torch.no_grad():
-        for inputs in caller.batches(x, args):
-            try:
-                model(*inputs)
-            except InputError:
-                raise
-            except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
-                raise InputError(
-                    f"the model ({type(model).__name__}) cannot be run on inputs of shape {shapes} "
-                    f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
-                    "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
-                    "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
-                ) from error
-
-
 def _called_on_letters(model: nn.Module, convolutions: dict[str, Any], x: Tensor, args: Args) -> list[str]:
     """Names in the order of their calls, those that read letters before the others."""
     calls: dict[str, bool] = {}
@@ -150,7 +133,9 @@ def _called_on_letters(model: nn.Module, convolutions: dict[str, Any], x: Tensor
         for name, module in convolutions.items()
     ]
     try:
-        runs_on(model, x, args)
+        caller = Caller(model, batch_size=max(1, len(x)))
+        with caller.borrowed():
+            runs_on(caller, x, args)
     finally:
         for handle in handles:
             handle.remove()

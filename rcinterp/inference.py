@@ -1,9 +1,10 @@
 """Any model, asked as its owner asks it: further inputs, the output that is meant, and the loan of it."""
 
+import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -53,8 +54,8 @@ class Caller:
             raise InputError(
                 f"got a model of type {type(given).__name__}, expected an nn.Module, e.g. load_model(folder)."
             )
-        if self.batch_size < 1:
-            raise InputError(f"batch_size: got {self.batch_size}, expected at least 1.")
+        require_whole("batch_size", self.batch_size, 1)
+        require_whole("target", self.target, 0)
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
@@ -78,7 +79,7 @@ class Caller:
     def select(self, output: Any, n: int) -> Tensor:
         """Score that is meant, (n,), of what the model returned for n sequences."""
         scores = _as_scores(output, self.func, n)
-        if not 0 <= self.target < scores.shape[1]:
+        if self.target >= scores.shape[1]:
             raise InputError(
                 f"target: got {self.target}, expected 0 to {scores.shape[1] - 1}: the model has {scores.shape[1]} "
                 "outputs."
@@ -189,7 +190,7 @@ def split_args(args: Args, n_first: int, n_second: int) -> tuple[Args, Args]:
 
 def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
     """(n, n_tasks) of whatever the model returned; profiles are added up over their positions."""
-    scores = output if func is None else func(output)
+    scores = output if func is None else _apply(func, output)
     if not isinstance(scores, Tensor):
         keys = f" with {', '.join(map(repr, scores))}" if isinstance(scores, dict) else ""
         raise InputError(
@@ -197,6 +198,8 @@ def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
             'scores. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
             "tuple."
         )
+    if n == 1 and (scores.dim() == 0 or (scores.dim() == 1 and len(scores) > 1)):  # a squeezed batch axis
+        scores = scores[None]
     if scores.dim() == 0 or scores.shape[0] != n:
         raise InputError(
             f"the model returned scores of shape {tuple(scores.shape)} for {n} sequences, expected (n, n_tasks), "
@@ -204,7 +207,30 @@ def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
         )
     if scores.dim() == 1:
         return scores[:, None]
-    return scores if scores.dim() == 2 else scores.flatten(2).sum(-1)
+    if scores.dim() == 2:
+        return scores
+    wide = torch.promote_types(scores.dtype, torch.float32)  # thousands of positions are too many for half precision
+    return scores.flatten(2).sum(-1, dtype=wide)
+
+
+def _apply(func: Func, output: Any) -> Any:
+    """Call the user's function, and turn what it raises into one line."""
+    try:
+        return func(output)
+    except InputError:
+        raise
+    except Exception as error:  # whatever it is, it is the user's own
+        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(
+            f"func: raised {type(error).__name__} ({error}) on what the model returned ({given}), expected a function "
+            "from that to a tensor of scores."
+        ) from error
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Refuse what is no whole number of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
+        raise InputError(f"{name}: got {value!r}, expected a whole number of at least {least}.")
 
 
 def profile_score(logits: Tensor) -> Tensor:
@@ -264,7 +290,37 @@ def predict(
     x = as_one_hot(x, "predict")
     caller = Caller(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
     with caller.borrowed(), torch.no_grad():
+        runs_on(caller, x[:1], first_rows(args, len(x), 1))
         found = [
             _as_scores(model(*inputs), func, len(inputs[0])).cpu() for inputs in caller.batches(x, args, "predicting")
         ]
     return torch.cat(found)
+
+
+def first_rows(args: Args, n: int, m: int) -> Args:
+    """Further inputs of the first m of n sequences."""
+    return tuple(value[:m] for value in rows_of_args(args, n))
+
+
+def runs_on(caller: Caller, x: Tensor, args: Args = None) -> None:
+    """Run a lent model on a few sequences, and turn what it raises into one line.
+
+    Raises
+    ------
+    InputError
+        If the model raises.
+    """
+    with torch.no_grad():
+        for inputs in replace(caller, verbose=False).batches(x, args):
+            try:
+                caller.model(*inputs)
+            except InputError:
+                raise
+            except Exception as error:  # whatever it is, it is the user's own
+                shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
+                raise InputError(
+                    f"the model ({type(caller.model).__name__}) cannot be run on inputs of shape {shapes} "
+                    f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
+                    "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
+                    "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
+                ) from error

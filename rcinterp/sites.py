@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from rcinterp.centring import mean_center
 from rcinterp.contributions import find_scorer
 from rcinterp.errors import InputError
 from rcinterp.filters import FilterLayer, are_letters
-from rcinterp.inference import Args, Caller, rows_of_args
+from rcinterp.inference import Args, Caller, first_rows
 from rcinterp.sequences import SequenceInput, as_one_hot, names_of
 from rclayers import by_strand, reverse_complement, tie
 
@@ -126,7 +127,8 @@ def find_sites(
 
     Notes
     -----
-    A first layer's filters are scanned over the letters, mean-centred, both strands if it is an RC layer. A deeper
+    A first layer's filters are laid, mean-centred, wherever the model lays them (its crop, stride and padding are kept
+    to, as far as sites lie whole within the sequence), on both strands if it is an RC layer. A deeper
     layer's site is what lies under its largest activation: its receptive field, found by putting NaN in place of each
     base in turn and looking where it arrives.
     """
@@ -134,34 +136,93 @@ def find_sites(
     check_threshold(threshold, "find_sites")
     caller = Caller(model, func=_any_score, batch_size=batch_size, device=device, verbose=verbose)
     with caller.borrowed():
-        place = find_scorer(caller, x, args, layer, "gradient_x_activation", "activation").place
-        best = best_sites_of(caller, place, x, args)
+        place = find_scorer(caller, x, args, layer, "ablation", "activation").place
+        best = find_view(caller, place, x, args).best_sites(x, args)
     return best.tabulate(place.filters.filter_names, x.shape[2], threshold, names_of(sequences))
 
 
 def check_threshold(threshold: float, caller: str) -> None:
     """Refuse what is no share."""
-    if not 0 <= threshold <= 1:
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise InputError(f"{caller}: got threshold={threshold}, expected a share of the best score, 0 to 1.")
 
 
-def best_sites_of(caller: Caller, place: Place, x: Tensor, args: Args = None) -> BestSites:
-    """Best sites of a layer of a model, which is lent."""
-    if reads_letters(caller, place.filters, x, args):
-        weight = mean_center(place.filters.weight.float()).weight
-        return best_sites(weight, x.float().cpu(), place.filters.is_rc, caller.batch_size)
-    return _best_activations(caller, place, x, args)
+@dataclass(frozen=True)
+class View:
+    """What a layer of a model, which is lent, sees of a sequence.
+
+    Attributes
+    ----------
+    caller : Caller
+    place : Place
+    width : int
+        Of what a filter sees at once, in bp.
+    starts : Tensor
+        Where: of a first layer, every position of the sequence at which the filter is laid; of a deeper one, one a
+        position of the activation, before 0 or beyond the sequence where it is cut short.
+    of_letters : bool
+        Whether it is a first layer.
+    """
+
+    caller: Caller
+    place: Place
+    width: int
+    starts: Tensor
+    of_letters: bool
+
+    def best_sites(self, x: Tensor, args: Args = None) -> BestSites:
+        """Best sites of the layer's filters in these sequences."""
+        if self.of_letters:
+            weight = mean_center(self.place.filters.weight.float()).weight
+            return best_sites(weight, x.float().cpu(), self.place.filters.is_rc, self.caller.batch_size, self.starts)
+        scores, positions = [], []
+        with torch.no_grad():
+            for inputs in self.caller.batches(x, args, "sites"):
+                best = _own_activation(self.caller, self.place, inputs).max(2)
+                scores.append(best.values.float().cpu())
+                positions.append(best.indices.cpu())
+        starts = self.starts[torch.cat(positions)]
+        return _better_strand(torch.cat(scores), starts, self.place.filters.is_rc, self.width)
 
 
-def best_sites(weight: Tensor, x: Tensor, both_strands: bool, batch_size: int) -> BestSites:
+def find_view(caller: Caller, place: Place, x: Tensor, args: Args = None) -> View:
+    """See what a layer of a model, which is lent, sees of sequences such as these.
+
+    Raises
+    ------
+    InputError
+        As `find_sites`.
+    """
+    filters = place.filters
+    width = filters.weight.shape[2]
+    read = _letters_read(caller, filters, x, args)
+    if read is None:
+        return View(caller, place, *receptive_field(caller, place, x, args), of_letters=False)
+    offset, length = read
+    step, padding = filters.step_and_padding
+    starts = torch.arange(offset - padding, offset + length + padding - width + 1, step)
+    starts = starts[(starts >= max(0, offset)) & (starts + width <= min(x.shape[2], offset + length))]
+    if not len(starts):
+        raise InputError(
+            f"layer {filters.name!r} reads {length} bp with filters of {width} bp: no site fits. Give longer sequences."
+        )
+    return View(caller, place, width, starts, of_letters=True)
+
+
+def best_sites(
+    weight: Tensor, x: Tensor, both_strands: bool, batch_size: int, starts: Tensor | None = None
+) -> BestSites:
     """Best site of each filter of a first layer in each sequence.
 
-    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU.
+    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU; `starts` are the positions looked at, all when not
+    given.
     """
     bank = tie(weight) if both_strands else weight
-    found = [functional.conv1d(batch, bank).max(dim=2) for batch in torch.split(x, batch_size)]
-    scores, starts = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
-    return _better_strand(scores, starts, both_strands, weight.shape[2])
+    if starts is None:
+        starts = torch.arange(x.shape[2] - weight.shape[2] + 1)
+    found = [functional.conv1d(batch, bank)[:, :, starts].max(dim=2) for batch in torch.split(x, batch_size)]
+    scores, indices = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
+    return _better_strand(scores, starts[indices], both_strands, weight.shape[2])
 
 
 def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: int) -> BestSites:
@@ -176,57 +237,49 @@ def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: in
     )
 
 
-def reads_letters(caller: Caller, filters: FilterLayer, x: Tensor, args: Args = None) -> bool:
-    """Whether a layer of a lent model reads the letters themselves, in the order and orientation given.
-
-    Raises
-    ------
-    InputError
-        If it reads letters, but others than those given: the model turns or re-orders its input.
-    """
+def _letters_read(caller: Caller, filters: FilterLayer, x: Tensor, args: Args) -> tuple[int, int] | None:
+    """Where in a sequence the letters begin that a layer reads, and how many; None if it reads no letters."""
     read: list[Tensor] = []
     handle = filters.convolution.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
     try:
         with torch.no_grad():
-            for inputs in caller.batches(x[:1], tuple(value[:1] for value in rows_of_args(args, len(x)))):
+            for inputs in caller.batches(x[:1], first_rows(args, len(x), 1)):
                 caller.model(*inputs)
     finally:
         handle.remove()
     if not read or filters.weight.shape[1] != 4 or not are_letters(read[0]):
-        return False
-    letters = read[0][:1].cpu().float()
-    letters = letters.reshape(1, 4, -1)
-    if not _lies_within(letters, x[:1].cpu().float()):
+        return None
+    letters = read[0][:1].cpu().float().reshape(1, 4, -1)
+    offset = _offset(letters, x[:1].cpu().float())
+    if offset is None:
         raise InputError(
             f"layer {filters.name!r} reads letters in another order or orientation than those given, expected one-hot "
             "rows A, C, G, T as they stand. The logos would be wrong: turn the input before the model, not inside it."
         )
-    return True
+    return offset, letters.shape[2]
 
 
-def _lies_within(read: Tensor, given: Tensor) -> bool:
-    """Whether what a layer reads is what was given, but for a crop or a padding at the ends."""
+def _offset(read: Tensor, given: Tensor) -> int | None:
+    """Where what a layer reads begins in what was given: negative if it was padded, None if nowhere."""
     short, long = sorted((read, given), key=lambda value: value.shape[2])
-    spare = long.shape[2] - short.shape[2]
-    return any(bool((long[:, :, i : i + short.shape[2]] == short).all()) for i in range(spare + 1))
+    for i in range(long.shape[2] - short.shape[2] + 1):
+        if bool((long[:, :, i : i + short.shape[2]] == short).all()):
+            return i if read.shape[2] <= given.shape[2] else -i
+    return None
 
 
-def _best_activations(caller: Caller, place: Place, x: Tensor, args: Args) -> BestSites:
-    width, starts = receptive_field(caller, place, x, args)
-    scores, positions = [], []
-    with torch.no_grad():
-        for inputs in caller.batches(x, args, "sites"):
-            activation = _own_activation(caller, place, inputs)
-            best = activation.max(2)
-            scores.append(best.values.float().cpu())
-            positions.append(best.indices.cpu())
-    return _better_strand(torch.cat(scores), starts[torch.cat(positions)], place.filters.is_rc, width)
+class _Enough(Exception):
+    """Ends a run of a model as soon as its activation is there."""
 
 
 def _own_activation(caller: Caller, place: Place, inputs: Sequence[Tensor]) -> Tensor:
-    """(n, channels, positions) of the first call of the convolution, for the sequences as given."""
-    with Cut(place, lambda i, activation: activation) as cut:
-        caller.scores(inputs)
+    """(n, channels, positions) of the first call of the convolution; the model is run no further."""
+
+    def stop(i: int, activation: Tensor) -> Tensor:
+        raise _Enough
+
+    with Cut(place, stop) as cut, suppress(_Enough):
+        caller.model(*inputs)
     rows = place.to_sequences(cut.taken[0], len(inputs[0]))[:, 0]
     return rows.movedim(place.channel_axis, 1).flatten(2)
 
@@ -240,16 +293,23 @@ def receptive_field(caller: Caller, place: Place, x: Tensor, args: Args = None) 
     Raises
     ------
     InputError
-        If the fields are of no one width, or as wide as the sequence.
+        If the fields are of no one width, or as wide as the sequence, or the model refuses NaN.
     """
     length = x.shape[2]
-    rows = tuple(value[:1] for value in rows_of_args(args, len(x)))
-    marked = x[:1].repeat(length, 1, 1).float()
-    marked[torch.arange(length), :, torch.arange(length)] = float("nan")
+    rows, seen_by = first_rows(args, len(x), 1), []
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):  # its transforms would spread the NaN
-        seen = torch.cat(
-            [_own_activation(caller, place, i).isnan().any(1).cpu() for i in caller.batches(marked, rows)]
-        )  # (base, position)
+        for bases in torch.split(torch.arange(length), caller.batch_size):
+            marked = x[:1].repeat(len(bases), 1, 1).float()
+            marked[torch.arange(len(bases)), :, bases] = float("nan")
+            try:
+                for inputs in caller.batches(marked, rows):
+                    seen_by.append(_own_activation(caller, place, inputs).isnan().any(1).cpu())
+            except (AssertionError, ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"layer {place.filters.name!r}: the model refuses sequences with NaN, by which it is found what a "
+                    f"filter sees ({type(error).__name__}: {error}). Take the check out of its forward."
+                ) from error
+    seen = torch.cat(seen_by)  # (base, position)
     first = seen.int().argmax(0)
     last = length - 1 - seen.flip(0).int().argmax(0)
     widths = last - first + 1
@@ -268,12 +328,12 @@ def receptive_field(caller: Caller, place: Place, x: Tensor, args: Args = None) 
 
 
 def _any_score(output: object) -> Tensor:
-    """Some scores, (n,), of whatever a model returns, where only its activations are asked for."""
+    """Some scores of whatever a model returns, where only its activations are asked for."""
     while isinstance(output, dict | list | tuple):
         output = next(iter(output.values() if isinstance(output, dict) else output))
     if not isinstance(output, Tensor):
         raise InputError(f"the model returned {type(output).__name__}, expected tensors.")
-    return output.flatten(1).sum(1) if output.dim() > 1 else output
+    return output
 
 
 def _with_names(table: pd.DataFrame, names: list[str], length: int) -> pd.DataFrame:

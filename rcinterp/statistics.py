@@ -72,7 +72,8 @@ def permutation_p_values(
     Returns
     -------
     ndarray, shape (F,)
-        ``(1 + number of |permuted| >= |observed|) / (1 + n)``, in (0, 1]; 1 for a column of equal values.
+        ``(1 + number of |permuted| >= |observed|) / (1 + n)``, in (0, 1]; 1 for a column of equal values, NaN for one
+        that is not finite.
 
     References
     ----------
@@ -94,7 +95,7 @@ def permutation_p_values(
         drawn = np.tile(labels, (min(_CHUNK, n_permutations - done), 1))
         sums = rng.permuted(drawn, axis=1, out=drawn) @ both  # of the first class; those of the other are minus these
         exceeding += (np.abs(sums * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
-    return np.asarray((1 + exceeding) / (1 + n_permutations))
+    return np.where(np.isfinite(observed), (1 + exceeding) / (1 + n_permutations), np.nan)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:

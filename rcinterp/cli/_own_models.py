@@ -59,11 +59,12 @@ def choose_output(output: str | None) -> Callable[[Any], Any] | None:
 def _from_file(path: Path, name: str) -> "nn.Module":
     from torch import nn
 
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    alias = f"rcinterp_own_{path.stem}"  # a file may be called as a module of the standard library is
+    spec = importlib.util.spec_from_file_location(alias, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise InputError(f"{path}: no such file, expected a Python file with a model, FILE.py:NAME.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses and pickles look there
+    sys.modules[alias] = module  # dataclasses and pickles look there
     sys.path.insert(0, str(path.parent))  # what it imports from beside itself
     try:
         spec.loader.exec_module(module)

@@ -30,7 +30,7 @@ from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes import find_palindromes
 from rcinterp.sequences import SequenceInput, as_one_hot, names_of
-from rcinterp.sites import THRESHOLD, BestSites, best_sites_of, check_threshold, reads_letters
+from rcinterp.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import refusal, verdict
 
@@ -86,7 +86,7 @@ def interpret(
     threshold : float
         Share of a filter's best score that a site must reach.
     measure_faithfulness : bool
-        Whether to compare the contributions with exact ablation (`faithfulness`).
+        Whether to compare the contributions with exact ablation (`faithfulness`), unless they are that themselves.
     args, func, seed, batch_size, device, verbose
         As in `filter_contributions`.
 
@@ -131,18 +131,18 @@ def interpret(
     with caller.borrowed():  # once for all steps
         place = find_scorer(caller, x_positive, args_positive, layer, method, "activation").place
         name = place.filters.name
-        of_letters = reads_letters(caller, place.filters, x_positive, args_positive)
+        view = find_view(caller, place, x_positive, args_positive)
+        of_letters = view.of_letters
         if not of_letters and motifs_from != "sites":
             raise InputError(
                 f"interpret: layer {name!r} does not read the sequence itself, expected motifs_from='sites': its "
                 "weights are no patterns of letters."
             )
-        best = _Classes(
-            best_sites_of(caller, place, x_positive, args_positive),
-            best_sites_of(caller, place, x_negative, args_negative),
-        )
+        best = _Classes(view.best_sites(x_positive, args_positive), view.best_sites(x_negative, args_negative))
         contributions = filter_contributions(model, x_positive, x_negative, name, target, **how)
-        measured = faithfulness(model, x_positive, x_negative, name, target, **how) if measure_faithfulness else None
+        measured = None
+        if measure_faithfulness and method != "ablation":  # which is what it would be compared with
+            measured = faithfulness(model, x_positive, x_negative, name, target, **how)
         scores = _scores(caller, (x_positive, args_positive), (x_negative, args_negative))
     motifs_found = _motifs_of(place.filters, best, x_positive, x_negative, motifs_from, threshold, trim=not of_letters)
     ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
@@ -195,6 +195,8 @@ class _Classes:
             own = found.loc[found["sites_in"].fillna("positives") == where, "filter"]
             tables.append(table[table["filter"].isin(own)].assign(sites_in=where))
         both = pd.concat(tables, ignore_index=True)
+        positions = [column for column in ("chrom_start", "chrom_end") if column in both]
+        both = both.astype(dict.fromkeys(positions, "Int64"))  # where one class alone has coordinates
         order = both["filter"].map({name: i for i, name in enumerate(names)})
         return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
 

@@ -110,7 +110,8 @@ class Interpretation:
         self.triage.to_csv(folder / "triage.tsv", sep="\t", index=False)
         self.sites.to_csv(folder / "sites.tsv", sep="\t", index=False, float_format="%.6g")
         if "chrom" in self.sites:
-            bed = self.sites[["chrom", "chrom_start", "chrom_end", "filter", "score", "chrom_strand"]]
+            bed = self.sites.dropna(subset=["chrom"])
+            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "score", "chrom_strand"]]
             bed.to_csv(folder / "sites.bed", sep="\t", index=False, header=False, float_format="%.6g")
         if self.faithfulness is not None:
             self.faithfulness.table.to_csv(folder / "faithfulness.tsv", sep="\t", index=False)

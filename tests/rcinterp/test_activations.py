@@ -3,11 +3,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rcinterp.activations import Cut, find_place
+from rcinterp.activations import Cut, find_place, require_gradients
 from rcinterp.errors import InputError
 from rcinterp.filters import find_filters
 from rcinterp.inference import Caller
-from rclayers import Conjoined, RCConv1d
+from rclayers import RCConv1d
 
 
 class _Tail(nn.Module):
@@ -50,15 +50,31 @@ ACTIVATED = {
     "dropout": lambda model, y: functional.relu(functional.dropout(model.norm(y), 0.5, model.training)),
     "channels last": lambda model, y: functional.relu(model.norm_last(y.transpose(1, 2))).transpose(1, 2),
     "one module twice": lambda model, y: model.relu(model.next(model.relu(y))),
+    "skip after it, in place": lambda model, y: (lambda a: a + functional.gelu(model.next(a)))(
+        model.relu(model.norm(y))
+    ),
+    "padded": lambda model, y: functional.relu(functional.pad(model.norm(y), (2, 3))),
+    "cropped": lambda model, y: functional.relu(model.norm(y)[:, :, 2:-1]),
+    "gated": lambda model, y: functional.relu(y * torch.sigmoid(model.next(torch.ones(y.shape)))),
+    "weights are added": lambda model, y: functional.relu(y + model.norm.bias[:, None]),
     "skip after it": lambda model, y: (lambda a: a + functional.relu(model.next(a)))(functional.relu(y)),
 }
 AT_THE_CONVOLUTION = {
+    "something is added": (
+        lambda model, y: functional.relu(y + model.next(torch.ones(y.shape))),
+        "is added to its output",
+    ),
+    "concatenated": (lambda model, y: functional.relu(torch.cat([y, y.flip(2)], 1)[:, :5]), "second way"),
+    "half of it": (lambda model, y: functional.relu(torch.cat([y[:, :3], y[:, :2] * 0], 1)), "second way"),
     "residual stem": (lambda model, y: y + functional.relu(model.norm(y)), "second way"),
     "residual stem, in place": (lambda model, y: y.clone().add_(model.relu(model.norm(y))), "second way"),
     "pieces beside it": (lambda model, y: functional.relu(model.norm(y)) + torch.cat(y.chunk(2, 0)), "second way"),
     "swish by hand": (lambda model, y: y * torch.sigmoid(y), "second way"),
-    "no nonlinearity": (lambda model, y: model.norm(y), "no nonlinearity follows it"),
-    "another convolution first": (lambda model, y: functional.relu(model.next(y)), "no nonlinearity follows it"),
+    "no nonlinearity": (lambda model, y: model.norm(y), "no nonlinearity follows it before it goes into mean"),
+    "another convolution first": (
+        lambda model, y: functional.relu(model.next(y)),
+        "no nonlinearity follows it before it goes into",
+    ),
 }
 
 
@@ -91,6 +107,77 @@ def test_cuts_at_the_convolution_where_the_activation_is_not_all(name, dna):
     torch.testing.assert_close(cut.taken[0].detach(), model.conv(x).detach())
 
 
+@pytest.mark.parametrize("length", [26, 20])
+def test_channels_last_with_as_many_positions_as_channels(length, dna):
+    """26 bp give 20 positions, as many as channels: which axis is which is found by moving one position."""
+    torch.manual_seed(0)
+    model = _Tail(ACTIVATED["channels last"], n_channels=20)
+    place, _ = _place(model, dna(3, length, 0))
+    assert (place.at, place.channel_axis) == ("activation", 2)
+    plain = _Tail(ACTIVATED["functional"], n_channels=20)
+    place, _ = _place(plain, dna(3, length, 0))
+    assert (place.at, place.channel_axis) == ("activation", 1)
+
+
+def test_what_is_done_in_place_above_changes_nothing_that_was_taken(dna):
+    def middle(model, y):
+        a = functional.gelu(y)
+        kept.append(a.clone())
+        a *= 2
+        a += 1
+        return a
+
+    kept = []
+    torch.manual_seed(0)
+    model = _Tail(middle)
+    place, caller = _place(model, x := dna(3, 20, 0))
+    kept.clear()
+    with torch.no_grad(), Cut(place, lambda i, activation: activation) as cut:
+        caller.scores([x])
+    torch.testing.assert_close(cut.taken[0], kept[0])
+
+
+def test_gradients_that_are_cut_off_are_refused(dna):
+    def frozen(model, y):
+        return functional.relu(y).detach()
+
+    torch.manual_seed(0)
+    for model in (_Tail(frozen), _NoGrad(_Tail(ACTIVATED["functional"]))):
+        place, caller = _place(model, x := dna(3, 20, 0))
+        with pytest.raises(InputError, match=r"no gradient reaches layer '.*conv', though .*method='ablation'"):
+            require_gradients(place, lambda caller=caller, x=x: caller.scores([x]))
+    dead = _Tail(ACTIVATED["functional"])
+    torch.nn.init.zeros_(dead.head.weight)
+    place, caller = _place(dead, x)
+    require_gradients(place, lambda: caller.scores([x]))  # nothing depends on it: that is no fault
+
+
+class _NoGrad(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        with torch.no_grad():
+            return self.model(x)
+
+
+def test_gradients_that_cannot_be_taken_are_refused(dna):
+    place, caller = _place(_Tail(lambda model, y: _Bad.apply(functional.relu(y))), x := dna(3, 20, 0))
+    with pytest.raises(InputError, match=r"gradients cannot be taken \(no backward\).*method='ablation'"):
+        require_gradients(place, lambda: caller.scores([x]))
+
+
+class _Bad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("no backward")
+
+
 def test_asked_for_the_convolution(dna):
     place, _ = _place(_Tail(ACTIVATED["functional"]), dna(2, 20, 0), "convolution")
     assert (place.at, place.reason) == ("convolution", "")
@@ -110,8 +197,11 @@ def test_replacing_an_activation_by_itself_changes_nothing_and_by_zeros_everythi
     torch.testing.assert_close(silent, silent[:1].expand(3))  # nothing of the sequences is left
 
 
+@pytest.mark.parametrize("dead_first", [False, True])
 @pytest.mark.parametrize("interleaved", [False, True])
-def test_rows_of_models_that_read_both_strands(interleaved, dna):
+def test_rows_of_models_that_read_both_strands(interleaved, dead_first, dna):
+    """... also where the first sequence has no gradient to tell them by."""
+
     class Interleaved(nn.Module):
         def __init__(self, model):
             super().__init__()
@@ -122,15 +212,27 @@ def test_rows_of_models_that_read_both_strands(interleaved, dna):
             return self.model(both).view(len(x), 2, -1).mean(1)
 
     torch.manual_seed(0)
-    inner = _Tail(ACTIVATED["functional"])
-    model = Interleaved(inner) if interleaved else Conjoined(inner)
-    place, _ = _place(model, x := dna(3, 20, 0))
+    inner, x = _Tail(ACTIVATED["functional"]), dna(3, 20, 0)
+    if dead_first:
+        x[0] = 0
+        torch.nn.init.constant_(inner.conv.bias, -0.3)
+    model = Interleaved(inner) if interleaved else _Blocks(inner)
+    place, _ = _place(model, x)
     assert place.by_block is not interleaved
     rows = torch.arange(6.0)[:, None, None].expand(6, 5, 2)
     expected = torch.tensor([0 + 1, 2 + 3, 4 + 5] if interleaved else [0 + 3, 1 + 4, 2 + 5]) * 2.0
     torch.testing.assert_close(place.by_channel([rows], 3), expected.double()[:, None].expand(3, 5))
     torch.testing.assert_close(place.to_rows(place.to_sequences(rows, 3)), rows)
     assert len(x) == 3
+
+
+class _Blocks(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model(torch.cat([x, x.flip(1, 2)])).view(2, len(x), -1).mean(0)
 
 
 def test_rows_that_belong_to_no_sequence_are_refused(dna):

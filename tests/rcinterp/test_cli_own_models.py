@@ -1,6 +1,7 @@
 """`rcinterp interpret FILE.py:NAME`: a model of the user's own."""
 
 import re
+import sys
 
 import pandas as pd
 import pytest
@@ -65,6 +66,13 @@ def test_an_instance_and_a_function(files):
     options = ["--output", "counts", "--target", 1, "--layer", "body.0", "--method", "ablation"]
     assert interpret(files, f"{files}/mine.py:make", *options).exit_code == 0
     assert "contribution by ablation" in (files / "out/report.html").read_text()
+
+
+def test_a_file_may_be_called_as_a_module_of_the_standard_library_is(files):
+    (files / "copy.py").write_text(CODE)
+    result = interpret(files, f"{files}/copy.py:instance", "--no-faithfulness")
+    assert result.exit_code == 0, result.stderr
+    assert hasattr(sys.modules["copy"], "deepcopy")
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])

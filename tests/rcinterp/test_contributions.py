@@ -147,7 +147,7 @@ def test_one_module_for_two_places_and_none_at_all(planted):
     torch.testing.assert_close(sequence_contributions(shared, x), sequence_contributions(apart, x))
     without = nn.Sequential(first, second, nn.ReLU(), *tail)
     table = filter_contributions(without, x[:2], x[2:], n_resamples=10)
-    assert table.attrs["at"] == "convolution (no nonlinearity follows it)"
+    assert table.attrs["at"] == "convolution (no nonlinearity follows it before it goes into conv1d)"
     torch.testing.assert_close(sequence_contributions(without, x), sequence_contributions(without, x, at="convolution"))
 
 
@@ -196,11 +196,12 @@ def test_memory_does_not_grow_with_the_number_of_sequences(planted):
         ({"method": "shap"}, "method: got 'shap', expected one of 'gradient_x_activation', 'ablation'"),
         ({"baseline": "max"}, "baseline: got 'max', expected 'zero' or 'mean'"),
         ({"device": "nowhere"}, "device: got 'nowhere', which cannot be used here .* expected 'cpu'"),
-        ({"n_resamples": 0}, "got 0 resamples, expected at least 1"),
+        ({"n_resamples": 0}, "n_resamples: got 0, expected a whole number"),
         ({"args": torch.zeros(8, 2)}, r"args: got Tensor, expected a tuple of tensors.*args=\(controls,\)"),
         ({"args": (torch.zeros(7, 2),)}, r"args: input 0 is \(7, 2\), expected a tensor of 8 rows"),
         ({"args": (torch.zeros(8, 2),)}, r"cannot be run on inputs of shape \(3, 4, 41\), \(3, 2\)"),
-        ({"batch_size": 0}, "got 0, expected at least 1"),
+        ({"batch_size": 0}, "batch_size: got 0, expected a whole number of at least 1"),
+        ({"seed": -1}, "seed: got -1, expected a whole number of at least 0"),
         ({"layer": "conv9"}, "got 'conv9', expected the name of a convolution: 'conv1'"),
     ],
 )
@@ -445,3 +446,95 @@ def test_input_contributions_equal_captums(others, dna):
     (gradient,) = torch.autograd.grad(model(z := x.clone().requires_grad_())[:, 2].sum(), z)
     torch.testing.assert_close(hypothetical, gradient - gradient.mean(1, keepdim=True))
     assert hypothetical.sum(1).abs().max() < 1e-6
+
+
+def test_a_filter_is_not_credited_with_what_is_added_to_it(dna):
+    """A filter of zeros beside another, summed before the ReLU, contributes nothing."""
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.head = nn.Conv1d(4, 5, 7), nn.Conv1d(4, 5, 7), nn.Linear(5, 1)
+            nn.init.zeros_(self.a.weight)
+            nn.init.zeros_(self.a.bias)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.a(x) + self.b(x)).amax(2))
+
+    torch.manual_seed(0)
+    model, x = Two(), dna(6, 30, 0)
+    for method in ("gradient_x_activation", "ablation", "integrated_gradients"):
+        assert (sequence_contributions(model, x, "a", method=method) == 0).all()
+        assert (sequence_contributions(model, x, "b", method=method) != 0).any()
+
+
+def test_channels_last_with_as_many_positions_as_filters(dna):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv1d(4, 20, 7), nn.LayerNorm(20), nn.Linear(20, 1)
+            with torch.no_grad():
+                self.head.weight[0, 1:] = 0
+
+        def forward(self, x):
+            return self.head(torch.nn.functional.gelu(self.norm(self.conv(x).transpose(1, 2))).mean(1))
+
+    torch.manual_seed(0)
+    found = sequence_contributions(Last(), dna(5, 26, 0))
+    assert (found[:, 0] != 0).all()
+    assert (found[:, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["gradient_x_activation", "ablation", "integrated_gradients"])
+@pytest.mark.parametrize("at", ["activation", "convolution"])
+def test_in_place_or_not_is_the_same(method, at, dna):
+    class Stem(nn.Module):
+        def __init__(self, inplace):
+            super().__init__()
+            torch.manual_seed(0)
+            self.stem, self.norm, self.act = nn.Conv1d(4, 5, 7), nn.BatchNorm1d(5), nn.ReLU(inplace=inplace)
+            self.next, self.head = nn.Conv1d(5, 5, 3, padding=1), nn.Linear(5, 1)
+
+        def forward(self, x):
+            x = self.act(self.norm(self.stem(x)))
+            return self.head((x + torch.nn.functional.gelu(self.next(x))).mean(2)).sigmoid()
+
+    positives, negatives = dna(6, 30, 0), dna(5, 30, 1)
+    tables = [
+        filter_contributions(Stem(inplace), positives, negatives, method=method, baseline="mean", at=at, n_resamples=10)
+        for inplace in (False, True)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[1].attrs["at"] == at
+
+
+def test_contributions_that_are_not_finite_are_refused(planted):
+    model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
+    with torch.no_grad():
+        model.weighted_sum.weight[1] = torch.nan
+    with pytest.raises(InputError, match="contribution of filter_1 is not finite on some sequences"):
+        filter_contributions(model, planted(4, 0).x, planted(4, 1).x)
+
+
+def test_negatives_of_another_length_are_told_in_one_line(planted):
+    model = nn.Sequential(nn.Conv1d(4, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 37, 1))
+    with pytest.raises(InputError, match=r"cannot be run on inputs of shape \(1, 4, 39\)"):
+        filter_contributions(model, planted(4, 0).x, planted(4, 1).x[:, :, 1:-1])
+
+
+def test_as_many_permutations_as_the_docstring_says(planted):
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
+    positives, negatives = planted(9, 0).x, planted(9, 1).x
+    here, there = (sequence_contributions(model, x).numpy() for x in (positives, negatives))
+    for n_resamples, n in ((10, 120), (2000, 2000)):
+        table = filter_contributions(model, positives, negatives, n_resamples=n_resamples)
+        np.testing.assert_allclose(table["p_value"], permutation_p_values(here, there, seed=0, n_permutations=n))
+
+
+def test_deeplift_leaves_nothing_on_the_model(others, dna):
+    torch.manual_seed(0)
+    model = others.with_moved_statistics(others.basset())
+    before = {name: set(vars(module)) for name, module in model.named_modules()}
+    sequence_contributions(model, dna(4, 100, 0), method="deeplift")
+    assert {name: set(vars(module)) for name, module in model.named_modules()} == before

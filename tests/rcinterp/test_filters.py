@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.filters import are_letters, find_filters, runs_on
+from rcinterp.filters import are_letters, find_filters
 from rcinterp.models import compact_model
 
 
@@ -118,11 +118,3 @@ def test_errors_name_the_way_out(dna):
         find_filters(nn.Sequential(nn.Conv2d(4, 3, (2, 5))))
     with pytest.raises(InputError, match=r"got a model of type str, expected an nn\.Module"):
         find_filters("model")
-
-
-def test_a_model_that_cannot_be_run_is_told_in_one_line(dna):
-    model = nn.Sequential(nn.Conv1d(4, 3, 5), nn.Flatten(), nn.Linear(3 * 99, 1))
-    with pytest.raises(InputError, match=r"\(Sequential\) cannot be run on inputs of shape \(2, 4, 20\) .*args=") as e:
-        runs_on(model, dna(2, 20, 0))
-    assert "\n" not in str(e.value)
-    runs_on(model, dna(2, 103, 0))

@@ -103,6 +103,62 @@ def test_outputs_of_every_kind(dna):
         predict(Model(outputs), x, func=lambda y: y["tuple"])
 
 
+@pytest.mark.parametrize("broken", [RuntimeError, AssertionError, KeyError, AttributeError])
+def test_a_model_that_cannot_be_run_is_told_in_one_line(broken, dna):
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise broken("first line\nsecond line")
+
+    with pytest.raises(InputError, match=r"\(Broken\) cannot be run on inputs of shape \(1, 4, 20\) .*args=") as error:
+        predict(Broken(), dna(3, 20, 0))
+    assert "\n" not in str(error.value)
+
+
+def test_a_function_that_fails_is_told_in_one_line(dna):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(80, 2))
+    with pytest.raises(InputError, match=r"func: raised \w+Error .*on what the model returned \(\(\d, 2\)\)"):
+        predict(model, dna(3, 20, 0), func=lambda y: y["counts"])
+
+
+def test_models_that_squeeze_read_single_sequences(dna):
+    """Thirty-one sequences in batches of thirty: the last batch of (1, 1) becomes (), that of (1, 2) becomes (2,)."""
+    x = dna(31, 20, 0)
+    for n_tasks in (1, 2):
+        inner = nn.Sequential(nn.Flatten(), nn.Linear(80, n_tasks))
+
+        class Squeezed(nn.Module):
+            def forward(self, x, inner=inner):
+                return inner(x).squeeze()
+
+        model = Squeezed()
+        torch.testing.assert_close(predict(model, x, batch_size=30), inner(x).detach())
+
+
+def test_profiles_in_half_precision_are_added_up_in_single(dna):
+    class Profile(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.anchor = nn.Parameter(torch.zeros(1, dtype=torch.bfloat16))
+
+        def forward(self, x):
+            return torch.ones(len(x), 1, 1001, dtype=torch.bfloat16)
+
+    assert predict(Profile(), dna(2, 20, 0)).flatten().tolist() == [1001.0, 1001.0]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"batch_size": 2.5}, "batch_size: got 2.5, expected a whole number of at least 1"),
+        ({"target": None}, "target: got None, expected a whole number of at least 0"),
+        ({"target": -1}, "target: got -1, expected a whole number of at least 0"),
+    ],
+)
+def test_numbers_that_are_none(how, message):
+    with pytest.raises(InputError, match=message):
+        Caller(nn.Flatten(), **how)
+
+
 def test_profile_score_by_hand():
     logits = torch.tensor([[[0.0, 1.0], [2.0, 1.0]]])
     weights = logits.flatten().softmax(0)
@@ -123,7 +179,7 @@ def test_progress_stands_on_standard_error_if_asked_for(dna, capsys):
 
 
 def test_bad_calls():
-    with pytest.raises(InputError, match="batch_size: got 0, expected at least 1"):
+    with pytest.raises(InputError, match="batch_size: got 0, expected a whole number of at least 1"):
         predict(nn.Flatten(), torch.zeros(2, 4, 5), batch_size=0)
     with pytest.raises(InputError, match=r"got a model of type dict, expected an nn\.Module"):
         Caller({})

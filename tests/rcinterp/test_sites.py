@@ -161,6 +161,61 @@ def test_a_model_that_crops_or_pads_its_input_is_read(gattaca, planted):
     np.testing.assert_array_equal(outer["start"], inner["start"] + 4)
 
 
+def test_sites_lie_where_the_model_looks(dna):
+    """A crop from 15 to 29, a stride of two, padding of three: no site elsewhere, nor half on the padding."""
+
+    class Cropped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv = nn.Conv1d(4, 3, 5, stride=2, padding=3)
+
+        def forward(self, x):
+            return torch.relu(self.conv(x[:, :, 15:29])).amax(2)
+
+    x = dna(40, 41, 0)
+    sites = find_sites(Cropped(), x, threshold=0.0)
+    assert set(sites["start"]) == {16, 18, 20, 22, 24}
+    model = Cropped()
+    starts = np.arange(16, 25, 2)
+    weight = model.conv.weight.detach() - model.conv.weight.detach().mean(1, keepdim=True)
+    for row in sites.head(20).to_dict("records"):
+        f = int(row["filter"][-1])
+        scores = [float((weight[f] * x[row["sequence"], :, s : s + 5]).sum()) for s in starts]
+        assert row["start"] == starts[int(np.argmax(scores))]
+    short = nn.Sequential(nn.Conv1d(4, 3, 9, padding=4), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten())
+    with pytest.raises(InputError, match=r"reads 5 bp with filters of 9 bp: no site fits"):
+        find_sites(short, dna(3, 5, 0))
+
+
+def test_a_model_that_refuses_nan_is_told_so(dna):
+    class Strict(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = _deep()
+
+        def forward(self, x):
+            assert bool((x.sum(1) == 1).all())
+            return self.model(x)
+
+    with pytest.raises(InputError, match=r"the model refuses sequences with NaN.*AssertionError"):
+        find_sites(Strict(), dna(3, 40, 0), "model.3")
+    assert len(find_sites(Strict(), dna(3, 40, 0)))
+
+
+def test_one_sequence_and_a_model_that_squeezes(dna):
+    class Squeezed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = _deep()
+
+        def forward(self, x):
+            return self.model(x).squeeze()
+
+    x = dna(1, 40, 0)
+    pd.testing.assert_frame_equal(find_sites(Squeezed(), x), find_sites(_deep(), x))
+
+
 def test_what_has_no_sites_is_refused(gattaca, planted, dna):
     attention = nn.Sequential(nn.Conv1d(4, 5, 7), nn.InstanceNorm1d(5), nn.ReLU(), nn.Conv1d(5, 3, 3), nn.ReLU())
     with pytest.raises(InputError, match=r"'3' sees 30 of 30 bp at once.*name an earlier layer"):

@@ -52,6 +52,12 @@ def test_columns_of_equal_values_have_p_value_1():
     assert permutation_p_values(np.full((5, 1), 0.1), np.full((4, 1), 0.1), seed=0).tolist() == [1.0]
 
 
+def test_columns_that_are_not_finite_have_no_p_value():
+    positive = np.array([[1.0, np.nan], [2.0, 1.0]])
+    p = permutation_p_values(positive, np.zeros((3, 2)), seed=0)
+    assert np.isnan(p).tolist() == [False, True]
+
+
 def test_bootstrap_interval_equals_scipys(samples):
     positive, negative = samples
     expected = stats.bootstrap(

@@ -392,6 +392,26 @@ def test_coordinates_of_sites_from_headers(make_model, positives, negatives, tmp
     assert set(bed[5]) == {"+", "-"}
 
 
+def test_coordinates_of_one_class_alone(make_model, positives, negatives, tmp_path):
+    """Shuffled negatives have no place in the genome; the positives' stay whole numbers."""
+    names = [f"chr7:{123456780 + 1000 * i}-{123456780 + 1000 * i + LENGTH}" for i in range(40)]
+    write_fasta(tmp_path / "pos.fa", decode(positives), names)
+    write_fasta(tmp_path / "neg.fa", decode(negatives), [f"shuffled{i}" for i in range(44)])
+    found = interpret(make_model(), tmp_path / "pos.fa", tmp_path / "neg.fa", measure_faithfulness=False)
+    found.save(tmp_path / "out")
+    own = found.sites[found.sites["sites_in"] == "positives"]
+    bed = pd.read_csv(tmp_path / "out/sites.bed", sep="\t", header=None)
+    assert bed[1].tolist() == own["chrom_start"].tolist()
+    assert (own["chrom_start"] == 123456780 + 1000 * own["sequence"] + own["start"]).all()
+    assert len(bed) == len(own) < len(found.sites)
+    read = pd.read_csv(tmp_path / "out/sites.tsv", sep="\t", dtype={"chrom_start": "Int64"})
+    assert read["chrom_start"].dropna().tolist() == own["chrom_start"].tolist()
+
+
+def test_exact_ablation_is_not_compared_with_itself(make_model, positives, negatives):
+    assert interpret(make_model(), positives, negatives, method="ablation").faithfulness is None
+
+
 def test_any_model_of_others(others, positives, negatives):
     """Profile and counts, control tracks, dicts, two-dimensional convolutions, both strands: one call each."""
     torch.manual_seed(0)
