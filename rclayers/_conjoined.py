@@ -50,13 +50,20 @@ class Conjoined(nn.Module):
 
     def forward(self, x: Tensor, *args: Tensor) -> Tensor:
         """Read both strands: (N, C, L) -> (N, T) or (N,); a profile: (N, T, L') or (N, L')."""
-        others = (torch.cat([value, act(value) if value.dim() == 3 else value]) for value in args)
-        output = self.model(torch.cat([x, reverse_complement(x)]), *others)
+        others = (self._pair(value, act(value) if value.dim() == 3 else value) for value in args)
+        output = self.model(self._pair(x, reverse_complement(x)), *others)
         self._check(output, 2 * len(x))
-        forward, reverse = output.chunk(2)
+        forward, reverse = output.chunk(2) if self.training else output.unflatten(0, (len(x), 2)).unbind(1)
         if self.profile:
             reverse = act(reverse)
         return torch.add(forward, reverse) / 2 if self.merge == "mean" else torch.maximum(forward, reverse)
+
+    def _pair(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """One batch of both strands: one after the other, or, in eval mode, those of each sequence side by side.
+
+        DeepLIFT, as captum and tangermeme write it, compares the halves of a batch: sequences and references.
+        """
+        return torch.cat([forward, reverse]) if self.training else torch.stack([forward, reverse], 1).flatten(0, 1)
 
     def _check(self, output: object, n_sequences: int) -> None:
         n_axes = (2, 3) if self.profile else (1, 2)

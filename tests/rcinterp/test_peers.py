@@ -64,7 +64,6 @@ def test_tangermemes_deep_lift_shap_of_both_strands(others, dna):
 
 
 @needs_tangermeme
-@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="Conjoined puts both strands into one batch's halves")
 @pytest.mark.filterwarnings("error")
 def test_tangermemes_deep_lift_shap_of_a_conjoined_model(others, dna):
     from tangermeme.deep_lift_shap import deep_lift_shap
