@@ -1,6 +1,6 @@
 """Do q-values of filter scores keep their promise? The table of docs/scores.md, on trained models whose truth is known.
 
-    python benchmarks/false_discoveries.py > false_discoveries.tsv    # 20 seeds: 10 minutes on two cores
+    python benchmarks/false_discoveries.py > false_discoveries.tsv    # 20 seeds: 3 minutes
 
 Sequences of 200 bp: positives have one of two motifs in their left half, negatives have not; the right half is alike
 in both classes, a third of it with a decoy motif. Half of the filters of a traditional one-layer model are read in the
