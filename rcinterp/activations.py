@@ -70,7 +70,7 @@ class _Follow(TorchFunctionMode):
         return super().__enter__()  # type: ignore[no-untyped-call]  # so it is in torch
 
     def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        super().__exit__(*error)  # type: ignore[no-untyped-call]  # so it is in torch
         self.handle.remove()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

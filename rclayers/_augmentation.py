@@ -62,7 +62,8 @@ class RandomReverseComplement(nn.Module):
                 )
         if self.training:
             turned = torch.rand(x.shape[:-2], generator=self.generator) < self.p
-            x, *profiles = (_turn(one, turned) for one in (x, *profiles))  # type: ignore[assignment]
+            x, *others = (_turn(one, turned) for one in (x, *profiles))
+            profiles = tuple(others)
         return (x, *profiles) if profiles else x
 
     def extra_repr(self) -> str:

@@ -178,7 +178,7 @@ def _norm(step: Step, module: nn.BatchNorm1d, state: _State) -> RCBatchNorm1d:
     if not module.affine or not module.track_running_stats:
         raise step.refuse("affine=False or track_running_stats=False, expected both True.")
     n_filters = state.x.shape[1] // 2
-    twin = RCBatchNorm1d(n_filters, module.eps, module.momentum)  # type: ignore[arg-type]
+    twin = RCBatchNorm1d(n_filters, module.eps, module.momentum)  # type: ignore[arg-type]  # torch's momentum may be None: a cumulative mean
     if state.copy_weights:
         if n_filters != module.num_features:  # of the one-hot sequence itself, whose letters have partners
             raise step.refuse(
