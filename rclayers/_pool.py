@@ -66,6 +66,8 @@ class RCMaxPool1d(nn.Module):
         stride = kernel_size if stride is None else stride
         require_positive("RCMaxPool1d", kernel_size=kernel_size, stride=stride)
         super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
         self.windows = _Windows("RCMaxPool1d", kernel_size, stride)
         self.pool = nn.MaxPool1d(kernel_size, stride)
 

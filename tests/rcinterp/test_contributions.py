@@ -272,7 +272,7 @@ def test_integrated_gradients_equal_a_fine_sum(model, planted):
     x = planted(5, 0).x.double()
     activation, rest = _above(model.eval(), x)
     total = torch.zeros_like(activation)
-    n_steps = 2000
+    n_steps = 400
     for step in range(n_steps):
         point = (activation * (step + 0.5) / n_steps).requires_grad_()
         total += torch.autograd.grad(rest(point)[:, 1].sum(), point)[0] / n_steps
