@@ -102,17 +102,18 @@ def find_filters(model: nn.Module, layer: str | None = None, x: Tensor | None = 
     if layer is not None:
         if layer not in convolutions:
             raise InputError(
-                f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}. In "
-                "model.named_modules() they stand all."
+                f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}. "
+                "model.named_modules() lists them all."
             )
         found = layer
     else:
         candidates = list(convolutions) if x is None else _called_on_letters(model, convolutions, x, args)
         reading = [name for name in candidates if _reads_four(convolutions[name])]
         if not reading:
+            named = f"Name the convolution to read: layer=one of {_listed(convolutions)}." if convolutions else ""
             raise InputError(
                 f"the model ({type(model).__name__}) has no nn.Conv1d or RCConv1d with 4 input channels, expected one "
-                f"over one-hot sequence. Name the convolution to read: layer=one of {_listed(convolutions)}."
+                f"over one-hot sequence. {named or 'It has no convolution at all.'}"
             )
         found = reading[0]
     filters = FilterLayer(found, convolutions[found])

@@ -82,7 +82,7 @@ class Caller:
         if self.target >= scores.shape[1]:
             raise InputError(
                 f"target: got {self.target}, expected 0 to {scores.shape[1] - 1}: the model has {scores.shape[1]} "
-                "outputs."
+                f"output{'s' * (scores.shape[1] > 1)}."
             )
         return scores[:, self.target]
 
@@ -196,7 +196,7 @@ def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
         raise InputError(
             f"the {'model' if func is None else 'func'} returned {type(scores).__name__}{keys}, expected one tensor of "
             'scores. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
-            "tuple."
+            "tuple; on the command line --output counts, or --output 1."
         )
     if n == 1 and (scores.dim() == 0 or (scores.dim() == 1 and len(scores) > 1)):  # a squeezed batch axis
         scores = scores[None]

@@ -66,7 +66,8 @@ def to_rc(model: nn.Module, length: int, *, keep: str = "filters", copy_weights:
     With `copy_weights` forward channels read forward channels as before, reverse ones reverse ones; weights between
     the two start at 0, to be trained, and those of the first dense layer are halved. That layer's outputs are then the
     mean of what the model has for the sequence and for its reverse complement; with a single dense layer, the twin
-    starts out as ``Conjoined(model)``.
+    starts out as ``Conjoined(model)``, provided that no pooling leaves positions over: RC pooling shares them between
+    both ends.
 
     References
     ----------

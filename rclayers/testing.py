@@ -122,7 +122,10 @@ class RCReport:
         if self.is_equivariant:
             return f"equivariant: the output turns with the sequence, up to {self.error:.3g}"
         if math.isnan(self.error):
-            return f"not {self.kind}: layer {self.first_break} raised: {self.advice}"
+            return (
+                f"cannot be judged: {self.first_break} raised: {self.advice}. Give the length that the model is "
+                "for, and further inputs by args=."
+            )
         outputs = f"outputs differ by up to {self.error:.3g}" if self.error > 1e-5 else "its present weights hide it"
         return f"not {self.kind}: {outputs}; the first layer to break it is {self.first_break}: {self.advice}"
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +70,20 @@ def _from_file(path: Path, name: str) -> "nn.Module":
     try:
         spec.loader.exec_module(module)
         if not hasattr(module, name):
-            names = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
+            own = (key for key, value in vars(module).items() if isinstance(value, nn.Module) or callable(value))
+            names = ", ".join(key for key in own if not key.startswith("_")) or "nothing"
             raise InputError(f"{path}: has no {name!r}, expected one of {names}.")
         model = getattr(module, name)
+        if not isinstance(model, nn.Module) and not callable(model):
+            raise InputError(
+                f"{path}: {name} is {type(model).__name__}, expected an nn.Module or a function that makes one."
+            )
         model = model if isinstance(model, nn.Module) else model()
     except InputError:
         raise
     except Exception as error:  # whatever the user's own code raises
         raise InputError(
-            f"{path}: its code raised {type(error).__name__}: {error}. Mend it, then try again."
+            f"{path}{_line_of(error, path)}: its code raised {type(error).__name__}: {error}. Mend it, then try again."
         ) from error
     finally:
         sys.path.remove(str(path.parent))
@@ -86,6 +92,12 @@ def _from_file(path: Path, name: str) -> "nn.Module":
             f"{path}: {name} is {type(model).__name__}, expected an nn.Module or a function that makes one."
         )
     return model
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """`` line N`` of the file in which the error arose; empty if none did."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return f" line {lines[-1]}" if lines else ""
 
 
 def _load_weights(model: "nn.Module", path: Path) -> None:
@@ -103,8 +115,8 @@ def _load_weights(model: "nn.Module", path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"--weights: {path}: no such file.") from None
     except (OSError, SafetensorError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"--weights: {path}: does not hold this model's state_dict ({first}).") from None
+        told = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"--weights: {path}: does not hold this model's state_dict ({told}).") from None
     except Exception as error:  # torch.load raises pickle's own errors
         raise InputError(
             f"--weights: {path}: cannot be read as weights alone ({type(error).__name__}); save model.state_dict()."

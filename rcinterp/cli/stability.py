@@ -12,7 +12,7 @@ from rcinterp.errors import InputError
 @click.argument("models", type=FOLDER, nargs=-1, required=True)
 @click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
 @click.option("--negatives", type=FILE, required=True)
-@click.option("--motifs", default="encode", help='Known motifs: "encode", or a MEME file.')
+@click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file of any format.')
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def compare_models(models: tuple[Path, ...], positives: Path, negatives: Path, motifs: str, out: Path) -> None:
     """Compare trained models of several seeds: in how many of them each pattern returns, and what it contributes."""

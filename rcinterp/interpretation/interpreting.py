@@ -143,7 +143,9 @@ def interpret(
         measured = None
         if measure_faithfulness and method != "ablation":  # which is what it would be compared with
             measured = faithfulness(model, x_positive, x_negative, name, target, **how)
-        scores = _scores(caller, (x_positive, args_positive), (x_negative, args_negative))
+        logits = _logits(caller, (x_positive, args_positive), (x_negative, args_negative))
+    contributions.attrs["all_within_0_and_1"] = bool(((logits >= 0) & (logits <= 1)).all())
+    scores = _scores(logits, len(x_positive))
     motifs_found = _motifs_of(place.filters, best, x_positive, x_negative, motifs_from, threshold, trim=not of_letters)
     ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
     filters = _centred(place.filters) if of_letters else {k: ppm * information_content(ppm) for k, ppm in ppms.items()}
@@ -257,13 +259,18 @@ def _compare(found: pd.DataFrame, known: dict[str, Motif], distance: str) -> pd.
     return matches
 
 
-def _scores(caller: Caller, *classes: tuple[Tensor, Args]) -> dict[str, float]:
+def _logits(caller: Caller, *classes: tuple[Tensor, Args]) -> Tensor:
+    """What the model says of the sequences, (N, 1)."""
     with torch.no_grad():
-        logits = [
+        found = [
             caller.scores(inputs).double().cpu() for x, args in classes for inputs in caller.batches(x, args, "scores")
         ]
-    y = torch.cat([torch.full((len(x), 1), float(i == 0)) for i, (x, _) in enumerate(classes)])
-    return {str(name): float(value) for name, value in score_logits(y, torch.cat(logits)[:, None]).iloc[0].items()}
+    return torch.cat(found)[:, None]
+
+
+def _scores(logits: Tensor, n_positives: int) -> dict[str, float]:
+    y = (torch.arange(len(logits)) < n_positives).float()[:, None]
+    return {str(name): float(value) for name, value in score_logits(y, logits).iloc[0].items()}
 
 
 def _tabulate(

@@ -19,7 +19,7 @@ from rcinterp.report import Section, filter_section, write_report
 from rcinterp.verdicts import SCORE_Q_VALUE
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Interpretation:
     """What `interpret` found.
 
@@ -141,9 +141,17 @@ class Interpretation:
             f"the {attrs['at']}; {int((self.table['score_q'] <= SCORE_Q_VALUE).sum())} of them are significant (q <= "
             f"{SCORE_Q_VALUE:g}).",
         ]
+        if attrs.get("all_within_0_and_1"):
+            said.append(
+                "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "
+                "logits, func=lambda y: torch.logit(y, eps=1e-6)."
+            )
         if self.faithfulness is not None:
             said.append(f"Faithfulness: {self.faithfulness}.")
         return said
+
+    def __repr__(self) -> str:
+        return f"Interpretation of {len(self.table)} filters. " + " ".join(self.notes())
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, float_format="{:.3g}".format))

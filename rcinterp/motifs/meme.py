@@ -117,6 +117,11 @@ def write_meme(
         If there is no motif, a name is empty, longer than 100 characters or has white space (MEME ends an id
         there), a matrix is not a PPM, a number of sites is not positive, or the file cannot be written.
     """
+    if not isinstance(motifs, Mapping):
+        raise InputError(
+            f"write_meme: got motifs of type {type(motifs).__name__}, expected a mapping of name to PPM. The path "
+            "comes first: write_meme(path, motifs)."
+        )
     if not motifs:
         raise InputError("write_meme: got no motif, expected at least one; there is nothing to write.")
     frequencies = " ".join(f"{letter} {p:.6f}" for letter, p in zip("ACGT", as_background(background), strict=True))

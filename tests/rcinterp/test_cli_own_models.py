@@ -94,12 +94,16 @@ def test_weights_are_loaded(files, kind):
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("mine.py:nothing", [], r"mine\.py: has no 'nothing', expected one of nn, WIDTH, Both, make"),
+        (
+            "mine.py:nothing",
+            [],
+            r"mine\.py: has no 'nothing', expected one of Both, make, broken, instance, not_a_model",
+        ),
         ("mine.py", [], r"mine\.py: say which model in it, expected FILE\.py:NAME"),
         ("none.py:make", [], r"none\.py: no such file, expected a Python file with a model"),
-        ("mine.py:broken", [], r"its code raised KeyError: 'no such thing'"),
+        ("mine.py:broken", [], r"mine\.py line \d+: its code raised KeyError: 'no such thing'"),
         ("mine.py:not_a_model", [], r"not_a_model is int, expected an nn\.Module"),
-        ("mine.py:number", [], r"its code raised TypeError: 'int' object is not callable"),
+        ("mine.py:number", [], r"number is int, expected an nn\.Module or a function"),
         ("mine.py:make", [], r"returned dict with 'counts', 'hidden'"),
         ("mine.py:make", ["--output", "profile"], r"--output: got 'profile', .*\(counts, hidden\)"),
         ("mine.py:instance", ["--output", "one"], r"--output: got 'one', .*\(Tensor\)"),

@@ -110,7 +110,7 @@ def test_are_letters(dna):
 def test_errors_name_the_way_out(dna):
     with pytest.raises(InputError, match=r"no nn\.Conv1d or RCConv1d with 4 input channels.*layer=one of '0'"):
         find_filters(nn.Sequential(nn.Conv1d(8, 3, 5), nn.ReLU()))
-    with pytest.raises(InputError, match="none here"):
+    with pytest.raises(InputError, match="It has no convolution at all"):
         find_filters(nn.Linear(4, 3))
     with pytest.raises(InputError, match=r"layer: got 'conv', expected the name of a convolution: '0'"):
         find_filters(nn.Sequential(nn.Conv1d(4, 3, 5)), "conv")

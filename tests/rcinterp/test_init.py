@@ -1,8 +1,11 @@
+import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import rcinterp
+import rclayers
 
 
 def test_every_public_name_is_there():
@@ -21,3 +24,11 @@ def test_no_public_name_is_a_module_s():
     """An imported module of that name would take the function's place."""
     modules = {module.name for module in pkgutil.iter_modules(rcinterp.__path__)}
     assert not modules & set(rcinterp.__all__)
+
+
+def test_the_index_tells_every_public_name_as_its_docstring_does():
+    page = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    for package in (rcinterp, rclayers):
+        for name in package.__all__:
+            told = inspect.getdoc(getattr(package, name)).split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+            assert f"| `{name}` | {told} |" in page, name

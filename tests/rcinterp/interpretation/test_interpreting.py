@@ -586,3 +586,16 @@ def _compared(found):
     rows = found.table.set_index("filter").loc[found.contributions["filter"]]
     rows = rows[~rows.index.isin(found.matches.attrs["refused"])]
     return [(name, found.ppms[name], int(n)) for name, n in rows["n_sites"].items()]
+
+
+def test_probabilities_are_pointed_out(make_model, positives, negatives):
+    model = nn.Sequential(make_model(), nn.Sigmoid())
+    found = interpret(model, positives, negatives, measure_faithfulness=False)
+    assert any("torch.logit(y, eps=1e-6)" in note for note in found.notes())
+    found = interpret(model, positives, negatives, measure_faithfulness=False, func=lambda y: torch.logit(y, eps=1e-6))
+    assert not any("torch.logit" in note for note in found.notes())
+
+
+def test_shown_in_a_line(found):
+    assert repr(found).startswith("Interpretation of 6 filters. On these sequences the model reaches auROC")
+    assert len(repr(found)) < 600
