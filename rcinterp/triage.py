@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,18 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     [['CTCF', 'none', 'CTCF_known1'], ['hybrid', 'artefact hybrid', 'CTCF_known1']]
     """
     matrices = filters_by_name(filters, caller="triage_palindromes")
-    catalogue = motifs if isinstance(motifs, Catalogue) else Catalogue(motifs)
+    if isinstance(motifs, Catalogue):
+        catalogue = motifs
+    else:
+        catalogue = _encode() if isinstance(motifs, str) and motifs == "encode" else Catalogue(motifs)
     own = find_palindromes({str(i): matrix for i, matrix in enumerate(matrices.values())}, n_permutations=1)
-    rows = []
-    for (name, matrix), similarity, axis, shift in zip(
-        matrices.items(), own["similarity"], own["axis"], own["shift"], strict=True
-    ):
+    given = list(zip(matrices.items(), own["similarity"], own["axis"], own["shift"], strict=True))
+    rows = {}
+    for (name, matrix), similarity, axis, shift in sorted(given, key=lambda one: one[0][1].shape[1]):
         evidence = {} if is_dead(matrix) else catalogue.evidence(matrix, int(shift))
-        rows.append({"filter": name, **judge(similarity, evidence, catalogue.names), "axis": axis})
-    return pd.DataFrame(rows)[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
+        rows[name] = {"filter": name, **judge(similarity, evidence, catalogue.names), "axis": axis}
+    table = pd.DataFrame([rows[name] for name in matrices])
+    return table[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
 
 
 _COLUMNS = [
@@ -217,10 +221,17 @@ class Catalogue:
 
     def _laid_out(self, width: int) -> tuple[Templates, Hybrids, Templates]:
         if width not in self._of_width:
+            self._of_width.clear()  # a width takes some 100 MB
             templates = Templates(self._weights, width)
             hybrids = Hybrids(templates, np.flatnonzero(~self.palindromic))
             self._of_width[width] = templates, hybrids, Templates(self._halves, width)
         return self._of_width[width]
+
+
+@lru_cache(maxsize=1)
+def _encode() -> Catalogue:
+    """The ENCODE catalogue, laid out once a process."""
+    return Catalogue("encode")
 
 
 def _halves(motif: NDArray[np.float64], axis: float) -> list[NDArray[np.float64]]:

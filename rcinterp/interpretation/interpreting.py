@@ -150,7 +150,7 @@ def interpret(
     ppms = dict(zip(motifs_found["filter"], motifs_found["ppm"], strict=True))
     filters = _centred(place.filters) if of_letters else {k: ppm * information_content(ppm) for k, ppm in ppms.items()}
     symmetric = filters if of_letters else ppms
-    palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, known)
+    palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, motifs)
     matches = _compare(motifs_found, known, distance)
     sites = best.tabulate(motifs_found, x_positive.shape[2], threshold, positives, negatives)
     table = _tabulate(contributions, palindromes, triage, matches, motifs_found, known)

@@ -215,3 +215,13 @@ def test_held_out_families(catalogue):
     assert (found["verdict"][found["kind"] == q.PALINDROMIC] == TRUE_PALINDROME).mean() >= 0.90
     assert (found["verdict"][found["kind"] == q.HALF] == HALF_SITE).mean() >= 0.70
     assert (found["verdict"][found["kind"] == q.NOISE] == NONE).all()
+
+
+def test_filters_of_many_widths_stand_in_the_order_given():
+    """One width is laid out at a time, whatever the order; each filter is judged as by itself."""
+    rng = np.random.default_rng(2)
+    filters = {f"f{i}": rng.normal(size=(4, width)) for i, width in enumerate((15, 9, 15, 12, 9))}
+    together = triage_palindromes(filters)
+    assert together["filter"].tolist() == list(filters)
+    apart = pd.concat([triage_palindromes({name: matrix}) for name, matrix in filters.items()], ignore_index=True)
+    pd.testing.assert_frame_equal(together, apart)
