@@ -255,7 +255,7 @@ def require_gradients(place: Place, call: Callable[[], Tensor]) -> None:
     Raises
     ------
     InputError
-        If no gradient reaches the activations though the scores depend on them, or none can be taken.
+        If the activations are not in the scores' graph though the scores depend on them, or no gradient can be taken.
     """
     try:
         with torch.enable_grad(), Cut(place) as cut:
@@ -266,7 +266,7 @@ def require_gradients(place: Place, call: Callable[[], Tensor]) -> None:
             f"the model's gradients cannot be taken ({str(error).splitlines()[0]}), expected a model that is "
             "differentiable above the layer. Use method='ablation', which needs none."
         ) from error
-    if any(gradient is not None and bool((gradient != 0).any()) for gradient in gradients):
+    if any(gradient is not None for gradient in gradients):  # perhaps 0, as where a sigmoid is saturated
         return
     with torch.no_grad(), Cut(place, lambda i, activation: torch.zeros_like(activation)):
         silent = call()

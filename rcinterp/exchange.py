@@ -83,6 +83,12 @@ def save_modisco(
     >>> load_modisco(folder).contributions.sum(dim=(1, 2)).tolist()
     [2.5, 2.0]
     """
+    given: object = folder
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(
+            f"save_modisco: got a folder of type {type(given).__name__}, expected a path, which comes first: "
+            "save_modisco(folder, sequences, contributions)."
+        )
     x = as_one_hot(sequences, "save_modisco: sequences").detach().cpu()
     values = as_one_hot(contributions, "save_modisco: contributions").detach().cpu()
     if x.shape != values.shape:

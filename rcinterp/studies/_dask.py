@@ -40,7 +40,7 @@ def _connect(scheduler: str) -> "Client":
     try:
         _greet(scheduler)
         # Untyped, as as_completed above.
-        return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+        return Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]  # so it is in Dask
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(

@@ -152,6 +152,21 @@ def test_gradients_that_are_cut_off_are_refused(dna):
     require_gradients(place, lambda: caller.scores([x]))  # nothing depends on it: that is no fault
 
 
+def test_saturated_scores_have_gradients_of_zero_and_are_no_fault(dna):
+    """A sigmoid of a large logit is 1 in single precision, its gradient 0; without the layer it would be less."""
+
+    class Saturated(_Tail):
+        def forward(self, x):
+            return torch.sigmoid(1e4 * super().forward(x).abs())
+
+    torch.manual_seed(0)
+    model = Saturated(ACTIVATED["functional"])
+    torch.nn.init.zeros_(model.head.bias)
+    place, caller = _place(model, x := dna(3, 20, 0))
+    assert (caller.scores([x]) == 1).all()
+    require_gradients(place, lambda: caller.scores([x]))
+
+
 class _NoGrad(nn.Module):
     def __init__(self, model):
         super().__init__()

@@ -110,3 +110,9 @@ def test_logomaker_draws_the_table(kind):
 def test_what_is_no_matrix(matrix, message):
     with pytest.raises(InputError, match=message):
         to_logomaker(matrix)
+
+
+def test_the_folder_comes_first(tmp_path):
+    x = one_hot(["ACGT", "CCGT"])
+    with pytest.raises(InputError, match=r"folder of type Tensor, expected a path, which comes first: save_modisco\("):
+        save_modisco(x, x, tmp_path)
