@@ -16,10 +16,10 @@ import pandas as pd
 import torch
 
 from rcinterp import compact_model, filter_contributions, fit, load_dataset, load_motifs
+from rcinterp.data.sequences import decode
+from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.inference import one_thread
 from rcinterp.recipes import find_recipe
-from rcinterp.sequences import decode
-from rcinterp.simulate import simulate_background, simulate_motifs
 
 MOTIFS, DECOY = ("GATA_disc1", "ELF1_known2"), "RXRA_known1"
 HALF, N_FILTERS, POOL = 100, 40, 20

@@ -21,7 +21,7 @@ from common import on_labels, train, with_both_strands
 from shapes import BPNet, DeepSEA, ResidualStem, basset
 
 import rcinterp
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
 from rcinterp.inference import one_thread
 
 SEED, EPOCHS, RATE = 0, 10, 3e-3

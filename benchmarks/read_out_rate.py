@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
 from rcinterp.models import compact_model
 from rcinterp.recipes import QUIET, compose
 from rcinterp.training import fit

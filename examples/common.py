@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rcinterp import Dataset, load_dataset, load_motifs, simulate_background, simulate_motifs
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
 from rclayers import reverse_complement
 
 #: The motif that is simulated.

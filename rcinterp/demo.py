@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rcinterp.datasets import Dataset, load_dataset
+from rcinterp.data.datasets import Dataset, load_dataset
+from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.inference import one_thread
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.motifs import load_motifs
 from rcinterp.report import write_report
-from rcinterp.simulate import simulate_background, simulate_motifs
 from rcinterp.training import fit
 
 #: The motif that the demo embeds.

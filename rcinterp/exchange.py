@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import as_matrix
-from rcinterp.sequences import SequenceInput, as_one_hot
 
 #: Names of the two files in a folder, and of the array in each.
 SEQUENCES_FILE, CONTRIBUTIONS_FILE, ARRAY = "ohe.npz", "contributions.npz", "arr_0"

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from rcinterp.activations import At
 from rcinterp.contributions import Baseline, Method, find_scorer
+from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.inference import Args, Caller, Func, first_rows, runs_on, split_args
-from rcinterp.sequences import SequenceInput, as_one_hot
 
 #: Forward passes (filters x sequences) that are spent when no number of sequences is given.
 BUDGET = 10_000

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
-from rcinterp.sequences import SequenceInput, as_one_hot
 
 #: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
 Args: TypeAlias = tuple[Tensor, ...] | list[Tensor] | None

@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor, nn
 
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.inference import predict
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
 from rcinterp.inference import place_of, predict

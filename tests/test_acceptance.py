@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from rcinterp import compact_model, fit, interpret, predict
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
 from rcinterp.demo import run_demo
 from rcinterp.inference import one_thread
 from rclayers import reverse_complement

@@ -45,9 +45,9 @@ def simulate(
     motif: str, catalogue: str, n_per_class: int, length: int, valid_fraction: float, seed: int, out: Path
 ) -> None:
     """Simulate sequences with a motif (section 3.2 of the paper) and background without it, as FASTA files."""
+    from rcinterp.data.sequences import decode, write_fasta
+    from rcinterp.data.simulation import simulate_background, simulate_motifs
     from rcinterp.motifs import load_motifs
-    from rcinterp.sequences import decode, write_fasta
-    from rcinterp.simulate import simulate_background, simulate_motifs
 
     known = load_motifs(catalogue)
     if motif not in known:
@@ -113,7 +113,7 @@ def train(
     seed: int,
 ) -> None:
     """Train a compact model and save its best epoch."""
-    from rcinterp.datasets import load_dataset
+    from rcinterp.data.datasets import load_dataset
     from rcinterp.models import compact_model, save_model
     from rcinterp.training import fit
 

@@ -46,7 +46,7 @@ def build(
     out: Path,
 ) -> None:
     """Cut windows about summits, as {train,valid,test}.{pos,neg}.fa.gz."""
-    from rcinterp.building import DatasetFiles, DatasetSettings, build_dataset
+    from rcinterp.data.building import DatasetFiles, DatasetSettings, build_dataset
 
     files = DatasetFiles(peaks, negatives, genome, summits, relaxed_peaks)
     settings = DatasetSettings(split, width, max_n, top_relaxed, negatives_per_positive, match_gc, seed)
@@ -66,7 +66,7 @@ def fetch(
     name: str, chromosomes: str | None, split: str | None, width: int, cache: Path | None, mirror: str | None, out: Path
 ) -> None:
     """Fetch peaks and chromosomes of GM12878 (hg19) from UCSC, and build the paper's data set."""
-    from rcinterp.fetching import HOME, fetch_dataset
+    from rcinterp.data.fetching import HOME, fetch_dataset
 
     fetch_dataset(
         name,

@@ -19,7 +19,8 @@ from rcinterp.comparison import (
     empty_table,
 )
 from rcinterp.contributions import Baseline, Method, filter_contributions, find_scorer
-from rcinterp.datasets import check_disjoint
+from rcinterp.data.datasets import check_disjoint
+from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.errors import InputError
 from rcinterp.fidelity import faithfulness
 from rcinterp.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
@@ -29,7 +30,6 @@ from rcinterp.interpretation.result import Interpretation
 from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes import find_palindromes
-from rcinterp.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import refusal, verdict

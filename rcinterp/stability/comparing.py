@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table
+from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.inference import Args, Func
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
-from rcinterp.sequences import SequenceInput, as_one_hot
 from rcinterp.similarity import compare_matrices
 from rcinterp.stability.consensus import cluster_motifs, find_consensus
 from rcinterp.stability.result import ModelComparison

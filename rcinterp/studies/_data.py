@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import torch
 
-from rcinterp.datasets import Dataset, load_split, load_test
+from rcinterp.data.datasets import Dataset, load_split, load_test
+from rcinterp.data.simulation import Simulation, Split, simulate_motifs
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs
-from rcinterp.simulate import Simulation, Split, simulate_motifs
 
 #: The motifs of section 3.2, as ENCODE names them.
 PAPER_MOTIFS = ("GATA_known6", "ELF1_known2", "RXRA_known1")

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import CompactModel, compact_model, count_parameters, save_model

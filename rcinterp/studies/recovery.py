@@ -17,7 +17,7 @@ from torch import Tensor
 from rcinterp.centring import is_dead, mean_center
 from rcinterp.comparison import UninformativeMotifWarning, compare_motifs
 from rcinterp.contributions import filter_contributions
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.filter_motifs import sites_to_ppms
 from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs
 from rcinterp.contributions import filter_contributions
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.filter_motifs import sites_to_ppms
 from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 
 
 def documented_loader():

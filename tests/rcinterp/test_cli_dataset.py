@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from rcinterp.cli import main
-from rcinterp.datasets import load_split
-from rcinterp.fetching import DATASETS
-from rcinterp.sequences import read_fasta
+from rcinterp.data.datasets import load_split
+from rcinterp.data.fetching import DATASETS
+from rcinterp.data.sequences import read_fasta
 
 
 def run(*arguments):
@@ -121,7 +121,7 @@ def test_fetch_hands_on_what_it_was_given(monkeypatch, tmp_path):
         options.pop("say")("fetching")
         given.update(options, name=name, out=out)
 
-    monkeypatch.setattr("rcinterp.fetching.fetch_dataset", fetch_dataset)
+    monkeypatch.setattr("rcinterp.data.fetching.fetch_dataset", fetch_dataset)
     options = [
         "--chromosomes",
         "all",

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rcinterp.cli import main
-from rcinterp.sequences import decode, write_fasta
+from rcinterp.data.sequences import decode, write_fasta
 
 CODE = """
 from torch import nn

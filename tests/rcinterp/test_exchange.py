@@ -6,9 +6,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from rcinterp.data.sequences import one_hot, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.exchange import load_modisco, save_modisco, to_logomaker
-from rcinterp.sequences import one_hot, write_fasta
 
 SEQUENCES = ["ACGTACGTAAC", "TTTTTCCCCCN", "GGGGGAAAAAC"]
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rcinterp import training
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.metrics import evaluate
 from rcinterp.models import compact_model, save_model

@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
+from rcinterp.data.sequences import decode, write_fasta
+from rcinterp.data.simulation import simulate_background
 from rcinterp.errors import InputError
-from rcinterp.sequences import decode, write_fasta
-from rcinterp.simulate import simulate_background
 from rcinterp.studies import _data
 from rcinterp.studies._data import PAPER_MOTIFS, Folder, Simulated
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
 from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import count_parameters, load_model

@@ -17,9 +17,9 @@ import torch
 from filelock import FileLock
 
 from rcinterp import training
+from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
 from rcinterp.inference import one_thread
-from rcinterp.sequences import write_fasta
 from rcinterp.studies import _runner, _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runner import run_all

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from rcinterp.data.sequences import decode, write_fasta
+from rcinterp.data.simulation import simulate_background
 from rcinterp.errors import InputError
 from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import count_parameters, load_model
 from rcinterp.recipes import PARTS
-from rcinterp.sequences import decode, write_fasta
-from rcinterp.simulate import simulate_background
 from rcinterp.studies import _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runs import Run, train

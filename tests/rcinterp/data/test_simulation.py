@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.stats import binomtest, chisquare
 
+from rcinterp.data.sequences import decode, one_hot
+from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.errors import InputError
-from rcinterp.sequences import decode, one_hot
-from rcinterp.simulate import simulate_background, simulate_motifs
 
 #: Motifs of one possible instance each, no palindromes and of different widths: sites can be checked exactly.
 EXACT = {"GATTACA": one_hot("GATTACA")[0].numpy(), "CCGTA": one_hot("CCGTA")[0].numpy()}

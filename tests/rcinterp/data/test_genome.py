@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rcinterp.data.genome import Genome
+from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
-from rcinterp.genome import Genome
-from rcinterp.sequences import write_fasta
 
 
 def bgzip(data, block=1000):
@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_written_needs_no_index(genome, chromosomes, mon
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr("rcinterp.genome.shutil.copyfile", refuse)
+    monkeypatch.setattr("rcinterp.data.genome.shutil.copyfile", refuse)
     with Genome(genome) as opened:
         assert opened.fetch("chr2", 0, 5) == chromosomes["chr2"][:5]
     assert [path.name for path in genome.parent.iterdir()] == ["genome.fa"]

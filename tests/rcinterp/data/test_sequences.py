@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcinterp.errors import InputError
-from rcinterp.sequences import (
+from rcinterp.data.sequences import (
     as_one_hot,
     as_records,
     codes_to_one_hot,
@@ -21,6 +20,7 @@ from rcinterp.sequences import (
     read_fasta,
     write_fasta,
 )
+from rcinterp.errors import InputError
 
 LETTERS = "ACGTNRYSWKMBDHVacgtnryswkmbdhv"
 

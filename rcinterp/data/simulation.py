@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from rcinterp.datasets import Dataset
+from rcinterp.data.datasets import Dataset
+from rcinterp.data.sequences import codes_to_one_hot
 from rcinterp.errors import InputError
-from rcinterp.sequences import codes_to_one_hot
 
 #: The spawn keys that keep the random streams of one seed apart.
 _MOTIFS_STREAM, _BACKGROUND_STREAM, _SPLIT_STREAM = range(3)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcinterp.datasets import Dataset, load_dataset, load_split
+from rcinterp.data.datasets import Dataset, load_dataset, load_split
+from rcinterp.data.sequences import decode, one_hot, write_fasta
 from rcinterp.errors import InputError
-from rcinterp.sequences import decode, one_hot, write_fasta
 
 POSITIVES, NEGATIVES = ["ACGTA", "ccgtn", "GGGTA"], ["TTTTT", "NACGT"]
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pooch
 from filelock import FileLock
 
-from rcinterp.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
+from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.errors import InputError
 
 #: UCSC's public download server; a mirror has the same folders.
@@ -294,7 +294,7 @@ def fetch_dataset(
     chromosomes : str, optional
         Those to fetch, with commas between them, or "all" (1 to 22 and X); left out, those that the split needs.
     split : str, optional
-        As `rcinterp.building.parse_split` takes it; left out, the paper's: chr21/chr22 for CTCF (figure 5),
+        As `rcinterp.data.building.parse_split` takes it; left out, the paper's: chr21/chr22 for CTCF (figure 5),
         rest/chr1/chr2 for SPI1 and MAX (figure 7b).
     width : int, default 1000
         Of the windows in bp.
@@ -306,7 +306,7 @@ def fetch_dataset(
     Returns
     -------
     dict
-        As `rcinterp.building.build_dataset`.
+        As `rcinterp.data.building.build_dataset`.
 
     Raises
     ------

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from rcinterp.datasets import load_split
+from rcinterp.data.datasets import load_split
+from rcinterp.data.fetching import CHROMOSOMES, DATASETS, Connection, Store, fetch_dataset
+from rcinterp.data.sequences import read_fasta
 from rcinterp.errors import InputError
-from rcinterp.fetching import CHROMOSOMES, DATASETS, Connection, Store, fetch_dataset
-from rcinterp.sequences import read_fasta
 
 FAST = Connection(tries=4, backoff=0.001, timeout=10)
 TF, DNASE, GENOME = "encodeDCC/wgEncodeAwgTfbsUniform", "encodeDCC/wgEncodeAwgDnaseUniform", "chromosomes"
@@ -289,7 +289,7 @@ def test_a_server_that_says_nothing(tmp_path, said, monkeypatch):
 
 def test_waits_grow(server, fetch, monkeypatch):
     waits = []
-    monkeypatch.setattr("rcinterp.fetching.time.sleep", waits.append)
+    monkeypatch.setattr("rcinterp.data.fetching.time.sleep", waits.append)
     server.faults[PATH] = ["503"] * 3
     fetch()
     np.testing.assert_allclose(waits, [0.001, 0.002, 0.004])

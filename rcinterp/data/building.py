@@ -17,11 +17,11 @@ import pandas as pd
 import pooch
 from numpy.typing import NDArray
 
+from rcinterp.data.genome import Genome, GenomeInput
+from rcinterp.data.regions import overlap_any, read_regions, take_summits
+from rcinterp.data.sequences import write_fasta
+from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError
-from rcinterp.genome import Genome, GenomeInput
-from rcinterp.regions import overlap_any, read_regions, take_summits
-from rcinterp.sequences import write_fasta
-from rcinterp.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 
 #: What a split calls all chromosomes that it does not name.
 REST = "rest"

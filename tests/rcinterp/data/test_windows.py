@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcinterp.data.regions import read_regions
+from rcinterp.data.sequences import one_hot, read_fasta, write_fasta
+from rcinterp.data.windows import extract_windows, place_windows
 from rcinterp.errors import InputError
-from rcinterp.regions import read_regions
-from rcinterp.sequences import one_hot, read_fasta, write_fasta
-from rcinterp.windows import extract_windows, place_windows
 
 
 @given(st.integers(1, 60), st.integers(60, 900))

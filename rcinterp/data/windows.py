@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rcinterp.data.genome import Genome, GenomeInput
+from rcinterp.data.regions import read_regions
 from rcinterp.errors import InputError
-from rcinterp.genome import Genome, GenomeInput
-from rcinterp.regions import read_regions
 
 #: The reason why a region of a chromosome that the genome lacks is left out.
 ABSENT = "chromosome not in the genome"

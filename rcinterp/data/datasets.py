@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from rcinterp.data.sequences import SequenceInput, as_one_hot, as_records, name_record, read_fasta
 from rcinterp.errors import InputError
-from rcinterp.sequences import SequenceInput, as_one_hot, as_records, name_record, read_fasta
 
 
 @dataclass(frozen=True, eq=False, repr=False)

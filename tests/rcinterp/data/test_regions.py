@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.errors import InputError
-from rcinterp.regions import overlap_any, read_regions, take_summits
 
 
 def narrowpeak(chrom, start, end, offset, score=1.0):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.building import DatasetFiles, DatasetSettings, _whole, build_dataset, gc_bins, parse_split
-from rcinterp.datasets import load_split
+from rcinterp.data.building import DatasetFiles, DatasetSettings, _whole, build_dataset, gc_bins, parse_split
+from rcinterp.data.datasets import load_split
+from rcinterp.data.sequences import read_fasta, write_fasta
 from rcinterp.errors import InputError
-from rcinterp.sequences import read_fasta, write_fasta
 
 # Splits.
 
@@ -117,7 +117,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(genome, peaks, t
         return call
 
     out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
-    for name, function in (("rcinterp.building.write_fasta", write_fasta), ("pathlib.Path.replace", Path.replace)):
+    for name, function in (("rcinterp.data.building.write_fasta", write_fasta), ("pathlib.Path.replace", Path.replace)):
         build_dataset(peaks, out, settings)  # the index of the genome stands, and an earlier set
         with monkeypatch.context() as patch:
             patch.setattr(name, die(at, function))
@@ -151,7 +151,7 @@ def test_a_build_that_fails_after_a_killed_one_leaves_the_folder_its_own(genome,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("rcinterp.building.write_fasta", fail)
+        patch.setattr("rcinterp.data.building.write_fasta", fail)
         with pytest.raises(OSError, match="No space left"):
             build_dataset(peaks, out, settings)
     build_dataset(peaks, out, settings)

@@ -1,0 +1,1 @@
+"""What goes in: sequences, labelled sets, regions, genome, windows; built, fetched, simulated."""
