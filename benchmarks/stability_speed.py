@@ -12,7 +12,7 @@ from stability_threshold import perturb
 
 from rcinterp.interpretation import Interpretation
 from rcinterp.motifs import load_motifs
-from rcinterp.similarity import similarity_matrix
+from rcinterp.motifs.similarity import similarity_matrix
 from rcinterp.stability import compare_models
 
 N_MODELS, N_FILTERS, WIDTH = 10, 300, 21

@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from rcinterp.comparison import compare_motifs
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
-from rcinterp.similarity import similarity_matrix
+from rcinterp.motifs.similarity import similarity_matrix
 from rcinterp.stability.consensus import cluster_motifs
 
 N_MOTIFS, N_COPIES, N_PATTERNS, N_REPEATS = 150, 6, 12, 20

@@ -1,4 +1,3 @@
-from .centring import mean_center as mean_center
 from .comparison import best_matches as best_matches
 from .comparison import compare_motifs as compare_motifs
 from .contributions import filter_contributions as filter_contributions
@@ -33,14 +32,15 @@ from .models import compact_model as compact_model
 from .models import count_parameters as count_parameters
 from .models import load_model as load_model
 from .models import save_model as save_model
-from .motif_groups import best_groups as best_groups
-from .motif_groups import group_motifs as group_motifs
-from .motif_groups import name_families as name_families
 from .motifs import load_motifs as load_motifs
 from .motifs import read_motifs as read_motifs
 from .motifs import write_meme as write_meme
+from .motifs.centring import mean_center as mean_center
+from .motifs.groups import best_groups as best_groups
+from .motifs.groups import group_motifs as group_motifs
+from .motifs.groups import name_families as name_families
+from .motifs.similarity import compare_matrices as compare_matrices
 from .palindromes import find_palindromes as find_palindromes
-from .similarity import compare_matrices as compare_matrices
 from .sites import find_sites as find_sites
 from .stability import ModelComparison as ModelComparison
 from .stability import compare_models as compare_models

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from torch import Tensor
 
-from rcinterp.centring import filters_by_name, is_dead, mean_center
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, information_content
+from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
 from rcinterp.sites import THRESHOLD, BestSites, best_sites, check_threshold
 

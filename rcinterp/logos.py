@@ -19,8 +19,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rcinterp.centring import Filters, filters_by_name
 from rcinterp.errors import InputError
+from rcinterp.motifs.centring import Filters, filters_by_name
 from rcinterp.motifs.matrices import as_matrix, reverse_complement_motif
 
 #: The usual hues (A green, C blue, G orange, T red), darkened and spread so that each has a contrast of at least 3 to

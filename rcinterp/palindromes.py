@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.errors import InputError
+from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import reverse_complement_motif
 
 #: Two similarities of a filter that differ by less are a tie: the same products, summed in another order.

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rcinterp.centring import mean_center
+from rcinterp.motifs.centring import mean_center
 
 Matrix = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.motifs import MotifSource, load_motifs
+from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.palindromes import find_palindromes
 from rcinterp.templates import Hybrids, Placement, Templates, log_odds
 

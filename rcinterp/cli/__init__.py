@@ -221,7 +221,7 @@ def compare(
     Files may be in the format of MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, plain or gzipped.
     """
     from rcinterp.comparison import compare_motifs, format_matches
-    from rcinterp.motif_groups import best_groups, group_motifs, name_families
+    from rcinterp.motifs.groups import best_groups, group_motifs, name_families
 
     if distance == "euclidean":
         warm_up()

@@ -95,7 +95,7 @@ def compare_motifs(
     See Also
     --------
     best_matches : One row for each query.
-    rcinterp.motif_groups.best_groups : One row for each query and group of targets.
+    rcinterp.motifs.groups.best_groups : One row for each query and group of targets.
     is_engine_compiled : Whether the first call on this machine will wait about a minute for the compiler.
 
     Notes

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rcinterp.centring import mean_center
 from rcinterp.comparison import (
     MAX_QUERY_WIDTH,
     UninformativeMotifWarning,
@@ -29,6 +28,7 @@ from rcinterp.inference import Args, Caller, Func, split_args
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
+from rcinterp.motifs.centring import mean_center
 from rcinterp.palindromes import find_palindromes
 from rcinterp.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.triage import triage_palindromes

@@ -9,7 +9,7 @@ from scipy.spatial.distance import squareform
 
 from rcinterp.motifs import Motif, information_content, reverse_complement_motif
 from rcinterp.motifs.meme import DEFAULT_N_SITES
-from rcinterp.similarity import compare_matrices, similarity_matrix
+from rcinterp.motifs.similarity import compare_matrices, similarity_matrix
 
 #: Clusters of motifs are one pattern if the mean similarity between them is at least this (docs/stability.md).
 SAME_PATTERN = 0.6

@@ -19,7 +19,7 @@ from rcinterp.filter_motifs import sites_to_ppms
 from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel
 from rcinterp.motifs import Motif, information_content, load_motifs
-from rcinterp.similarity import compare_matrices
+from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.studies import recovery
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure

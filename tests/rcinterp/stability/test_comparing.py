@@ -14,7 +14,7 @@ from rcinterp.inference import one_thread
 from rcinterp.interpretation import interpret
 from rcinterp.models import compact_model
 from rcinterp.motifs import Motif, information_content, reverse_complement_motif
-from rcinterp.similarity import compare_matrices
+from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.stability import compare_models
 from rcinterp.training import fit
 

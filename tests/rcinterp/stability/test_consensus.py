@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rcinterp.motifs import Motif, information_content, reverse_complement_motif
-from rcinterp.similarity import compare_matrices
+from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.stability.consensus import MIN_FLANK_BITS, SAME_PATTERN, cluster_motifs, find_consensus
 
 NAMES = ("CTCF_known1", "SPI1_known3", "GATA_known6")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rcinterp.motifs import load_motifs, reverse_complement_motif
+from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.palindromes import find_palindromes
-from rcinterp.similarity import compare_matrices
 from rcinterp.studies import _queries as q
 
 ENCODE = load_motifs("encode")

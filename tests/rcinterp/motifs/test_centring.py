@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from torch import Tensor
 from torch.nn.functional import conv1d
 
-from rcinterp.centring import CentredFilters, filters_by_name, mean_center
 from rcinterp.errors import InputError
+from rcinterp.motifs.centring import CentredFilters, filters_by_name, mean_center
 
 N, F, W, L = 3, 5, 7, 23
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 1e-5}

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rcinterp.centring import filters_by_name, is_dead, mean_center
 from rcinterp.errors import InputError
 from rcinterp.motifs import reverse_complement_motif
+from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 
 _BLOCK = 512  # rows of the matrix of similarities at a time
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from rcinterp.centring import is_dead
 from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, MotifSource, load_motifs, load_motifs_with_sites
-from rcinterp.similarity import similarity_matrix
+from rcinterp.motifs.centring import is_dead
+from rcinterp.motifs.similarity import similarity_matrix
 
 #: Motifs are put in one group down to this mean similarity; see `group_motifs`.
 MIN_SIMILARITY = 0.8

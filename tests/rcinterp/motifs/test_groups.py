@@ -6,9 +6,9 @@ import pytest
 
 from rcinterp.comparison import compare_motifs
 from rcinterp.errors import InputError
-from rcinterp.motif_groups import best_groups, group_motifs, name_families
 from rcinterp.motifs import Motif, load_motifs, reverse_complement_motif, write_meme
-from rcinterp.similarity import similarity_matrix
+from rcinterp.motifs.groups import best_groups, group_motifs, name_families
+from rcinterp.motifs.similarity import similarity_matrix
 
 
 def random_motifs(widths, seed=0):

@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif
+from rcinterp.motifs.similarity import Similarity, compare_matrices, similarity_matrix
 from rcinterp.palindromes import find_palindromes
-from rcinterp.similarity import Similarity, compare_matrices, similarity_matrix
 
 
 def slow_compare(first, second, orientations="+-"):
@@ -154,7 +154,7 @@ def test_what_is_no_matrix(first, second, message):
 
 
 def test_a_matrix_of_similarities_holds_those_of_the_pairs(monkeypatch):
-    monkeypatch.setattr("rcinterp.similarity._BLOCK", 5)
+    monkeypatch.setattr("rcinterp.motifs.similarity._BLOCK", 5)
     matrices = [random_filter(width, seed) for seed, width in enumerate((1, 11, 7, 7, 2, 5, 9, 3, 11, 4, 6, 8, 1))]
     found = similarity_matrix(matrices)
     expected = [[max(0.0, compare_matrices(a, b).value) for b in matrices] for a in matrices]
