@@ -18,7 +18,7 @@ import torch
 from rcinterp import compact_model, filter_contributions, fit, load_dataset, load_motifs
 from rcinterp.data.sequences import decode
 from rcinterp.data.simulation import simulate_background, simulate_motifs
-from rcinterp.inference import one_thread
+from rcinterp.reading.model import one_thread
 from rcinterp.recipes import find_recipe
 
 MOTIFS, DECOY = ("GATA_disc1", "ELF1_known2"), "RXRA_known1"

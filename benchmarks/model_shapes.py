@@ -22,7 +22,7 @@ from shapes import BPNet, DeepSEA, ResidualStem, basset
 
 import rcinterp
 from rcinterp.data.datasets import load_split
-from rcinterp.inference import one_thread
+from rcinterp.reading.model import one_thread
 
 SEED, EPOCHS, RATE = 0, 10, 3e-3
 #: Of each class, on which filters are silenced one by one.

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from rcinterp.statistics import bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
 
 N_FILTERS, N_SEQUENCES = 256, 20_000
 

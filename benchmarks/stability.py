@@ -12,8 +12,8 @@ from pathlib import Path
 import rcinterp
 from rcinterp.data.datasets import load_dataset, load_split
 from rcinterp.data.simulation import simulate_background, simulate_motifs
-from rcinterp.inference import one_thread
 from rcinterp.motifs import load_motifs
+from rcinterp.reading.model import one_thread
 
 EMBEDDED = ("GATA_known6", "ELF1_known2", "RXRA_known1")
 N_PER_MOTIF, LENGTH = 2000, 200

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 
 from rcinterp import triage
-from rcinterp.contributions import filter_contributions
 from rcinterp.demo import simulate_one_motif
-from rcinterp.filters import find_filters
 from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs
 from rcinterp.palindromes import find_palindromes
+from rcinterp.reading.contributions import filter_contributions
+from rcinterp.reading.layer import find_filters
 from rcinterp.studies import _queries as q
 from rcinterp.training import fit
 

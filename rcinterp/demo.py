@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
-from rcinterp.inference import one_thread
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.motifs import load_motifs
+from rcinterp.reading.model import one_thread
 from rcinterp.report import write_report
 from rcinterp.training import fit
 

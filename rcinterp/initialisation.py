@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rcinterp.inference import lent, place_of
+from rcinterp.reading.model import lent, place_of
 from rclayers import RCLinear, SeparableLinear, WeightedSum1d
 
 #: What may stand between a batch norm and the pooling: the place of the largest value stays the same.

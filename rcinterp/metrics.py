@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.inference import predict
+from rcinterp.reading.model import predict
 
 
 def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 from rcinterp import compact_model, fit, interpret, predict
 from rcinterp.data.datasets import load_split
 from rcinterp.demo import run_demo
-from rcinterp.inference import one_thread
+from rcinterp.reading.model import one_thread
 from rclayers import reverse_complement
 
 pytestmark = pytest.mark.slow

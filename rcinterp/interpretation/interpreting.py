@@ -17,20 +17,20 @@ from rcinterp.comparison import (
     compare_motifs,
     empty_table,
 )
-from rcinterp.contributions import Baseline, Method, filter_contributions, find_scorer
 from rcinterp.data.datasets import check_disjoint
 from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.errors import InputError
-from rcinterp.fidelity import faithfulness
-from rcinterp.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
-from rcinterp.filters import FilterLayer
-from rcinterp.inference import Args, Caller, Func, split_args
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.motifs.centring import mean_center
 from rcinterp.palindromes import find_palindromes
-from rcinterp.sites import THRESHOLD, BestSites, check_threshold, find_view
+from rcinterp.reading.contributions import Baseline, Method, filter_contributions, find_scorer
+from rcinterp.reading.faithfulness import faithfulness
+from rcinterp.reading.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
+from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.model import Args, Caller, Func, split_args
+from rcinterp.reading.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import refusal, verdict
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
-from rcinterp.fidelity import Faithfulness
 from rcinterp.logos import plot_filters
 from rcinterp.motifs import write_meme
+from rcinterp.reading.faithfulness import Faithfulness
 from rcinterp.report import Section, filter_section, write_report
 from rcinterp.verdicts import SCORE_Q_VALUE
 

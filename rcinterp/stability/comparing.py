@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Func
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.reading.model import Args, Func
 from rcinterp.stability.consensus import cluster_motifs, find_consensus
 from rcinterp.stability.result import ModelComparison
 from rcinterp.stability.tables import list_filters, sum_scores, tabulate_models, tabulate_patterns

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
-from rcinterp.inference import one_thread
 from rcinterp.models import load_model
+from rcinterp.reading.model import one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 

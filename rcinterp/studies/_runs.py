@@ -12,9 +12,9 @@ from typing import Any
 from torch import nn
 
 from rcinterp.data.datasets import Dataset
-from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
+from rcinterp.reading.model import predict
 from rcinterp.recipes import PARTS, compose, find_recipe
 from rcinterp.studies._data import Data
 from rcinterp.training import fit

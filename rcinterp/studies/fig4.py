@@ -10,8 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from rcinterp.inference import predict
 from rcinterp.models import CompactModel
+from rcinterp.reading.model import predict
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run

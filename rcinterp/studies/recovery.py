@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rcinterp.comparison import UninformativeMotifWarning, compare_motifs
-from rcinterp.contributions import filter_contributions
 from rcinterp.data.datasets import Dataset
-from rcinterp.filter_motifs import sites_to_ppms
-from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.motifs.centring import is_dead, mean_center
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.palindromes import find_palindromes
-from rcinterp.sites import best_sites
+from rcinterp.reading.contributions import filter_contributions
+from rcinterp.reading.filter_motifs import sites_to_ppms
+from rcinterp.reading.layer import FilterLayer, find_filters
+from rcinterp.reading.sites import best_sites
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs
-from rcinterp.contributions import filter_contributions
 from rcinterp.data.datasets import Dataset
-from rcinterp.filter_motifs import sites_to_ppms
-from rcinterp.filters import FilterLayer, find_filters
 from rcinterp.models import CompactModel
 from rcinterp.motifs import Motif, information_content, load_motifs
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.reading.contributions import filter_contributions
+from rcinterp.reading.filter_motifs import sites_to_ppms
+from rcinterp.reading.layer import FilterLayer, find_filters
 from rcinterp.studies import recovery
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rcinterp.filters import find_filters
 from rcinterp.models import CompactModel
 from rcinterp.motifs import load_motifs
 from rcinterp.palindromes import find_palindromes
+from rcinterp.reading.layer import find_filters
 from rcinterp.studies import recovery
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run

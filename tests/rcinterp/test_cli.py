@@ -19,9 +19,9 @@ from rcinterp.cli.stability import name_models
 from rcinterp.comparison import COLUMNS
 from rcinterp.data.sequences import one_hot, read_fasta, write_fasta
 from rcinterp.errors import InputError
-from rcinterp.inference import one_thread
 from rcinterp.models import Architecture, load_model
 from rcinterp.motifs import load_motifs, write_meme
+from rcinterp.reading.model import one_thread
 from rcinterp.studies import STUDIES
 from rcinterp.studies._study import Findings, Options
 from rcinterp.training import fit

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rcinterp.contributions import filter_contributions, sequence_contributions
 from rcinterp.models import count_parameters
+from rcinterp.reading.contributions import filter_contributions, sequence_contributions
 from rcinterp.recipes import find_recipe
 from rclayers import reverse_complement
 

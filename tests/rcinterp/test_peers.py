@@ -8,10 +8,10 @@ import torch
 from captum.attr import DeepLift, IntegratedGradients, LayerGradientXActivation
 from torch import nn
 
-from rcinterp.contributions import filter_contributions, sequence_contributions
-from rcinterp.inference import predict, profile_score
 from rcinterp.interpretation import interpret
 from rcinterp.models import compact_model
+from rcinterp.reading.contributions import filter_contributions, sequence_contributions
+from rcinterp.reading.model import predict, profile_score
 from rclayers import Conjoined
 
 needs_tangermeme = pytest.mark.skipif(find_spec("tangermeme") is None, reason="no tangermeme: pip install .[peers]")

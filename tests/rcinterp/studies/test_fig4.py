@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rcinterp.inference import one_thread
 from rcinterp.models import compact_model
+from rcinterp.reading.model import one_thread
 from rcinterp.studies import fig4
 from rcinterp.studies._data import Folder
 from rcinterp.studies._study import Options

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from rcinterp.data.datasets import load_split
-from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import count_parameters, load_model
 from rcinterp.motifs import load_motifs
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.reading.model import predict
 from rcinterp.studies import fig5
 from rcinterp.studies._data import Folder
 from rcinterp.studies._study import Options, run_study

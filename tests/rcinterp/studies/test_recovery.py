@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from rcinterp.data.sequences import decode
-from rcinterp.filters import find_filters
 from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.reading.layer import find_filters
 from rcinterp.studies import _data, fig3, recovery, strategies
 from rcinterp.studies._data import PAPER_MOTIFS, Simulated
 from rcinterp.studies._runs import Run

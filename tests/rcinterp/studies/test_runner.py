@@ -19,7 +19,7 @@ from filelock import FileLock
 from rcinterp import training
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
-from rcinterp.inference import one_thread
+from rcinterp.reading.model import one_thread
 from rcinterp.studies import _runner, _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runner import run_all

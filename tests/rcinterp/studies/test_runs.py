@@ -10,9 +10,9 @@ import pytest
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.data.simulation import simulate_background
 from rcinterp.errors import InputError
-from rcinterp.inference import predict
 from rcinterp.metrics import evaluate
 from rcinterp.models import count_parameters, load_model
+from rcinterp.reading.model import predict
 from rcinterp.recipes import PARTS
 from rcinterp.studies import _runs
 from rcinterp.studies._data import Folder, Simulated

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from rcinterp.activations import Cut, Place
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Caller
+from rcinterp.reading.cut import Cut, Place
+from rcinterp.reading.model import Args, Caller
 
 #: Steps of the integral; captum's Gauss-Legendre rule is exact for polynomials of twice that degree.
 N_STEPS = 32

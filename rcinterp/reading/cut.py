@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rcinterp.errors import InputError
-from rcinterp.filters import FilterLayer
+from rcinterp.reading.layer import FilterLayer
 
 At = Literal["activation", "convolution"]
 

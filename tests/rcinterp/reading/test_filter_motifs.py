@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from rcinterp.data.sequences import one_hot
 from rcinterp.errors import InputError
-from rcinterp.filter_motifs import BITS_PER_POSITION, sites_to_ppms, trim_ppm, weights_to_ppm
 from rcinterp.motifs import information_content, load_motifs
+from rcinterp.reading.filter_motifs import BITS_PER_POSITION, sites_to_ppms, trim_ppm, weights_to_ppm
 
 SKEWED = np.array([0.31, 0.19, 0.17, 0.33])
 BACKGROUNDS = pytest.mark.parametrize("background", [None, SKEWED], ids=["uniform", "skewed"])

@@ -14,7 +14,7 @@ from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
-from rcinterp.sites import THRESHOLD, BestSites, best_sites, check_threshold
+from rcinterp.reading.sites import THRESHOLD, BestSites, best_sites, check_threshold
 
 #: Mean information of a position in the 2,067 ENCODE motifs, in bits against a uniform background.
 BITS_PER_POSITION = 1.09

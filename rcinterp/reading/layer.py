@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Caller, runs_on
+from rcinterp.reading.model import Args, Caller, runs_on
 from rclayers import RCConv1d
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, RCConv1d)

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rcinterp.activations import At, Place, find_place, require_gradients
-from rcinterp.attribution import ablate, deeplift, gradient_x_activation, integrate_gradients, mean_activation
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
-from rcinterp.filters import find_filters
-from rcinterp.inference import Args, Caller, Func, first_rows, require_whole, runs_on, split_args
-from rcinterp.statistics import (
+from rcinterp.reading.cut import At, Place, find_place, require_gradients
+from rcinterp.reading.layer import find_filters
+from rcinterp.reading.methods import ablate, deeplift, gradient_x_activation, integrate_gradients, mean_activation
+from rcinterp.reading.model import Args, Caller, Func, first_rows, require_whole, runs_on, split_args
+from rcinterp.reading.statistics import (
     N_RESAMPLES,
     PERMUTATIONS_A_COLUMN,
     benjamini_hochberg,

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rcinterp.activations import Cut, find_place, require_gradients
 from rcinterp.errors import InputError
-from rcinterp.filters import find_filters
-from rcinterp.inference import Caller
+from rcinterp.reading.cut import Cut, find_place, require_gradients
+from rcinterp.reading.layer import find_filters
+from rcinterp.reading.model import Caller
 from rclayers import RCConv1d
 
 

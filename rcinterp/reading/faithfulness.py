@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 from torch import Tensor, nn
 
-from rcinterp.activations import At
-from rcinterp.contributions import Baseline, Method, find_scorer
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
-from rcinterp.inference import Args, Caller, Func, first_rows, runs_on, split_args
+from rcinterp.reading.contributions import Baseline, Method, find_scorer
+from rcinterp.reading.cut import At
+from rcinterp.reading.model import Args, Caller, Func, first_rows, runs_on, split_args
 
 #: Forward passes (filters x sequences) that are spent when no number of sequences is given.
 BUDGET = 10_000

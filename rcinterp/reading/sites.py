@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rcinterp.activations import Cut, Place
-from rcinterp.contributions import find_scorer
 from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.errors import InputError
-from rcinterp.filters import FilterLayer, are_letters
-from rcinterp.inference import Args, Caller, first_rows
 from rcinterp.motifs.centring import mean_center
+from rcinterp.reading.contributions import find_scorer
+from rcinterp.reading.cut import Cut, Place
+from rcinterp.reading.layer import FilterLayer, are_letters
+from rcinterp.reading.model import Args, Caller, first_rows
 from rclayers import by_strand, reverse_complement, tie
 
 #: Share of a filter's best score that a site must reach; 0.5 as in Basset.

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from rcinterp.contributions import filter_contributions
 from rcinterp.errors import InputError
-from rcinterp.fidelity import faithfulness
 from rcinterp.models import compact_model
+from rcinterp.reading.contributions import filter_contributions
+from rcinterp.reading.faithfulness import faithfulness
 
 
 def test_a_linear_model_is_predicted_exactly(planted):

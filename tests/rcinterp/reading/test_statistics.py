@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from rcinterp.errors import InputError
-from rcinterp.statistics import benjamini_hochberg, bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import benjamini_hochberg, bootstrap_difference, permutation_p_values
 
 
 @pytest.fixture

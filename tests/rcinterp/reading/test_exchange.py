@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from rcinterp.data.sequences import one_hot, write_fasta
 from rcinterp.errors import InputError
-from rcinterp.exchange import load_modisco, save_modisco, to_logomaker
+from rcinterp.reading.exchange import load_modisco, save_modisco, to_logomaker
 
 SEQUENCES = ["ACGTACGTAAC", "TTTTTCCCCCN", "GGGGGAAAAAC"]
 

@@ -8,11 +8,11 @@ import torch
 from captum.attr import DeepLift, InputXGradient, LayerGradientXActivation
 from torch import nn
 
-from rcinterp.contributions import filter_contributions, input_contributions, sequence_contributions
 from rcinterp.errors import InputError
-from rcinterp.inference import profile_score
 from rcinterp.models import compact_model
-from rcinterp.statistics import bootstrap_difference, permutation_p_values
+from rcinterp.reading.contributions import filter_contributions, input_contributions, sequence_contributions
+from rcinterp.reading.model import profile_score
+from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
 from rclayers import Conjoined
 
 
