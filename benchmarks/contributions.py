@@ -12,8 +12,8 @@ import captum
 import torch
 from captum.attr import LayerGradientXActivation
 
-from rcinterp.models import compact_model
 from rcinterp.reading.contributions import sequence_contributions
+from rcinterp.training.models import compact_model
 
 N, LENGTH, BATCH = 2000, 1000, 25
 

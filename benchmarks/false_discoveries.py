@@ -19,7 +19,7 @@ from rcinterp import compact_model, filter_contributions, fit, load_dataset, loa
 from rcinterp.data.sequences import decode
 from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.reading.model import one_thread
-from rcinterp.recipes import find_recipe
+from rcinterp.training.recipes import find_recipe
 
 MOTIFS, DECOY = ("GATA_disc1", "ELF1_known2"), "RXRA_known1"
 HALF, N_FILTERS, POOL = 100, 40, 20

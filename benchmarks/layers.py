@@ -11,8 +11,8 @@ import time
 
 import torch
 
-from rcinterp.models import compact_model
-from rcinterp.recipes import find_recipe
+from rcinterp.training.models import compact_model
+from rcinterp.training.recipes import find_recipe
 
 BATCH, LENGTH, ROUNDS = 100, 1000, 7
 

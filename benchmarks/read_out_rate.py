@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 
 from rcinterp.data.datasets import load_split
-from rcinterp.models import compact_model
-from rcinterp.recipes import QUIET, compose
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model
+from rcinterp.training.recipes import QUIET, compose
 
 FACTORS = (0.3, 0.2, 0.1, 0.06, 0.03)
 N_BLOCKS = 3

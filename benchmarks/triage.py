@@ -20,13 +20,13 @@ import pandas as pd
 
 from rcinterp import triage
 from rcinterp.demo import simulate_one_motif
-from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs
 from rcinterp.palindromes import find_palindromes
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.layer import find_filters
 from rcinterp.studies import _queries as q
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model
 
 WIDTHS = (15, 21)
 SPLIT_SEED, CALIBRATION_SEED, HELD_OUT_SEED = 0, 1, 2

@@ -14,11 +14,6 @@ from .interpretation import Interpretation as Interpretation
 from .interpretation import interpret as interpret
 from .logos import plot_filters as plot_filters
 from .logos import plot_logo as plot_logo
-from .metrics import evaluate as evaluate
-from .models import compact_model as compact_model
-from .models import count_parameters as count_parameters
-from .models import load_model as load_model
-from .models import save_model as save_model
 from .motifs import load_motifs as load_motifs
 from .motifs import read_motifs as read_motifs
 from .motifs import write_meme as write_meme
@@ -44,5 +39,10 @@ from .reading.model import profile_score as profile_score
 from .reading.sites import find_sites as find_sites
 from .stability import ModelComparison as ModelComparison
 from .stability import compare_models as compare_models
-from .training import fit as fit
+from .training.fitting import fit as fit
+from .training.models import compact_model as compact_model
+from .training.models import count_parameters as count_parameters
+from .training.models import load_model as load_model
+from .training.models import save_model as save_model
+from .training.performance import evaluate as evaluate
 from .triage import triage_palindromes as triage_palindromes

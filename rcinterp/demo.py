@@ -8,11 +8,11 @@ from pathlib import Path
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.interpretation import Interpretation, interpret
-from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.model import one_thread
 from rcinterp.report import write_report
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
 
 #: The motif that the demo embeds.
 MOTIF = "CTCF_known1"

@@ -114,8 +114,8 @@ def train(
 ) -> None:
     """Train a compact model and save its best epoch."""
     from rcinterp.data.datasets import load_dataset
-    from rcinterp.models import compact_model, save_model
-    from rcinterp.training import fit
+    from rcinterp.training.fitting import fit
+    from rcinterp.training.models import compact_model, save_model
 
     train_data = load_dataset(positives, negatives)
     valid_data = load_dataset(valid_positives, valid_negatives)

@@ -22,7 +22,7 @@ def load_any_model(given: str, weights: Path | None) -> "nn.Module":
     weights : path, optional
         Of a model in a file: its state_dict, as safetensors or by torch.save.
     """
-    from rcinterp.models import load_model
+    from rcinterp.training.models import load_model
 
     file, colon, name = given.rpartition(":")
     if not colon or not file.endswith(".py"):

@@ -16,8 +16,8 @@ from rcinterp.errors import InputError
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def compare_models(models: tuple[Path, ...], positives: Path, negatives: Path, motifs: str, out: Path) -> None:
     """Compare trained models of several seeds: in how many of them each pattern returns, and what it contributes."""
-    from rcinterp.models import load_model
     from rcinterp.stability import compare_models
+    from rcinterp.training.models import load_model
 
     loaded = {name: load_model(path) for name, path in name_models(models).items()}
     warm_up()

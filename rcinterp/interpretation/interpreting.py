@@ -21,7 +21,6 @@ from rcinterp.data.datasets import check_disjoint
 from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.errors import InputError
 from rcinterp.interpretation.result import Interpretation
-from rcinterp.metrics import score_logits
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.motifs.centring import mean_center
 from rcinterp.palindromes import find_palindromes
@@ -31,6 +30,7 @@ from rcinterp.reading.filter_motifs import motif_of_sites, trim_ppm, weights_to_
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.model import Args, Caller, Func, split_args
 from rcinterp.reading.sites import THRESHOLD, BestSites, check_threshold, find_view
+from rcinterp.training.performance import score_logits
 from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import refusal, verdict
 

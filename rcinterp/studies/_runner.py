@@ -23,10 +23,10 @@ from tqdm import tqdm
 
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
-from rcinterp.models import load_model
 from rcinterp.reading.model import one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
+from rcinterp.training.models import load_model
 
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
 _ONE_AT_A_TIME = threading.Lock()

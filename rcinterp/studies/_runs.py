@@ -12,12 +12,12 @@ from typing import Any
 from torch import nn
 
 from rcinterp.data.datasets import Dataset
-from rcinterp.metrics import evaluate
-from rcinterp.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.reading.model import predict
-from rcinterp.recipes import PARTS, compose, find_recipe
 from rcinterp.studies._data import Data
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
+from rcinterp.training.performance import evaluate
+from rcinterp.training.recipes import PARTS, compose, find_recipe
 from rclayers import Conjoined, reverse_complement
 
 #: In the folder of a run, until its result is kept.

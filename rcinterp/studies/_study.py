@@ -12,9 +12,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
-from rcinterp.recipes import find_recipe
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
+from rcinterp.training.recipes import find_recipe
 
 #: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
 NOISES = ("shuffled", "flipped")

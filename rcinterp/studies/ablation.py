@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
-from rcinterp.recipes import PAPER, QUIET
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._data import Data, Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
@@ -15,6 +14,7 @@ from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import ARCHITECTURE, SMALL_EPOCHS, simulated, simulated_run
 from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
+from rcinterp.training.recipes import PAPER, QUIET
 
 #: A part's name, and the arguments of `recipes.compose` that belong to it.
 PARTS = {

@@ -10,13 +10,13 @@ import torch
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from rcinterp.models import CompactModel
 from rcinterp.reading.model import predict
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
+from rcinterp.training.models import CompactModel
 from rclayers import reverse_complement
 
 #: Sequences that are read from both strands: the test set, or the validation set where there is none, or so many of it

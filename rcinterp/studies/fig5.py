@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.logos import plot_filters
-from rcinterp.models import CompactModel
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._runs import Run
 from rcinterp.studies._statistics import claim, heading
 from rcinterp.studies._study import Findings, Options, Study, tabulate
+from rcinterp.training.models import CompactModel
 
 #: The motif that the paper shows on top.
 CANONICAL = "CTCF_known1"

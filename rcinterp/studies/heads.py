@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rcinterp.models import compact_model, count_parameters
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import ARCHITECTURE, simulated, simulated_run
 from rcinterp.studies._statistics import claim, heading, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
+from rcinterp.training.models import compact_model, count_parameters
 
 #: Filters of the models with a dense read-out, as in section 3.4.1.
 DENSE_FILTERS = 20

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from rcinterp.comparison import UninformativeMotifWarning, compare_motifs
 from rcinterp.data.datasets import Dataset
-from rcinterp.models import CompactModel
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.motifs.centring import is_dead, mean_center
 from rcinterp.motifs.similarity import compare_matrices
@@ -31,6 +30,7 @@ from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import DATA_SEED, simulated_run
 from rcinterp.studies._statistics import claim, spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
+from rcinterp.training.models import CompactModel
 
 #: Twelve motifs of as many families: those of Koo & Ploenzke's simulation, with IRF for ARID3, which ENCODE lacks.
 #: Two are palindromes themselves (STAT, MYC), one nearly (SRF).

@@ -19,12 +19,12 @@ from rcinterp.cli.stability import name_models
 from rcinterp.comparison import COLUMNS
 from rcinterp.data.sequences import one_hot, read_fasta, write_fasta
 from rcinterp.errors import InputError
-from rcinterp.models import Architecture, load_model
 from rcinterp.motifs import load_motifs, write_meme
 from rcinterp.reading.model import one_thread
 from rcinterp.studies import STUDIES
 from rcinterp.studies._study import Findings, Options
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import Architecture, load_model
 
 COMMANDS = [
     *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "study", "study list"),
@@ -192,7 +192,7 @@ def test_train_again_goes_on_from_the_checkpoint(trained, simulated, monkeypatch
     def fail(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("rcinterp.training._train_epoch", fail)
+    monkeypatch.setattr("rcinterp.training.fitting._train_epoch", fail)
     before = (out / "model.safetensors").read_bytes()
     sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 2]
     again = run_well("train", *training_files(simulated), *sizes, "--seed", 7, "--out", out)
@@ -302,7 +302,7 @@ def test_sequences_in_both_sets_are_a_warning(simulated, tmp_path, monkeypatch):
     def fit(*_, **__):
         raise InputError("that is all")
 
-    monkeypatch.setattr("rcinterp.training.fit", fit)
+    monkeypatch.setattr("rcinterp.training.fitting.fit", fit)
     shared = read_fasta(simulated / "train.pos.fa.gz")
     negatives = pd.concat([read_fasta(simulated / "train.neg.fa.gz"), shared[:3]])
     write_fasta(tmp_path / "neg.fa", negatives)
@@ -377,7 +377,7 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
         given.update(options, model=model, train=train, valid=valid)
         raise InputError("that is all")
 
-    monkeypatch.setattr("rcinterp.training.fit", fit)
+    monkeypatch.setattr("rcinterp.training.fitting.fit", fit)
     sizes = ["--layers", 2, "--filters", 3, "--width", 8, "--width", 5, "--pool", 11, "--stride", 6, "--traditional"]
     how = ["--augment", "--epochs", 7, "--patience", 2, "--batch-size", 13, "--seed", 17]
     assert_refused(run("train", *training_files(simulated), *sizes, *how, "--out", tmp_path), "that is all")
@@ -401,7 +401,7 @@ def test_train_leaves_epochs_and_patience_to_the_recipe(simulated, monkeypatch, 
         given.update(options)
         raise InputError("that is all")
 
-    monkeypatch.setattr("rcinterp.training.fit", fit)
+    monkeypatch.setattr("rcinterp.training.fitting.fit", fit)
     sizes = ["--width", 19, "--pool", 20, "--recipe", "paper", "--out", tmp_path]
     assert_refused(run("train", *training_files(simulated), *sizes), "that is all")
     assert (given["recipe"], given["epochs"], given["patience"]) == ("paper", None, "recipe")
@@ -628,7 +628,7 @@ def test_a_damaged_checkpoint(commands, tmp_path):
 
 def test_a_checkpoint_that_cannot_be_written(commands, tmp_path, monkeypatch):
     """... is found out when the first epoch is done: its bar stands above the error."""
-    monkeypatch.setattr("rcinterp.training._train_epoch", lambda *_: 0.5)
+    monkeypatch.setattr("rcinterp.training.fitting._train_epoch", lambda *_: 0.5)
     (tmp_path / "checkpoint.safetensors.part").mkdir()
     result = run(*commands["train"], "--out", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")

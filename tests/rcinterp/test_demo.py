@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from rcinterp.demo import MOTIF, DemoSettings, run_demo, simulate_one_motif
-from rcinterp.models import load_model
+from rcinterp.training.models import load_model
 
 TINY = DemoSettings(n_per_class=40, length=100, n_filters=2, epochs=1)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rcinterp.models import count_parameters
 from rcinterp.reading.contributions import filter_contributions, sequence_contributions
-from rcinterp.recipes import find_recipe
+from rcinterp.training.models import count_parameters
+from rcinterp.training.recipes import find_recipe
 from rclayers import reverse_complement
 
 EXACT = {"rtol": 0, "atol": 1e-10}

@@ -9,9 +9,9 @@ from captum.attr import DeepLift, IntegratedGradients, LayerGradientXActivation
 from torch import nn
 
 from rcinterp.interpretation import interpret
-from rcinterp.models import compact_model
 from rcinterp.reading.contributions import filter_contributions, sequence_contributions
 from rcinterp.reading.model import predict, profile_score
+from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
 needs_tangermeme = pytest.mark.skipif(find_spec("tangermeme") is None, reason="no tangermeme: pip install .[peers]")

@@ -9,10 +9,10 @@ from captum.attr import DeepLift, InputXGradient, LayerGradientXActivation
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
 from rcinterp.reading.contributions import filter_contributions, input_contributions, sequence_contributions
 from rcinterp.reading.model import profile_score
 from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
+from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.faithfulness import faithfulness
+from rcinterp.training.models import compact_model
 
 
 def test_a_linear_model_is_predicted_exactly(planted):

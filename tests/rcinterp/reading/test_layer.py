@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
 from rcinterp.reading.layer import are_letters, find_filters
+from rcinterp.training.models import compact_model
 
 
 @pytest.mark.parametrize("rc", [True, False])

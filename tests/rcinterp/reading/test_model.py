@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
 from rcinterp.reading.model import Caller, lent, one_thread, place_of, predict, profile_score, rows_of_args, split_args
+from rcinterp.training.models import compact_model
 
 
 def test_predict_in_batches_equals_the_whole(planted):

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.models import compact_model
 from rcinterp.reading.contributions import find_scorer
 from rcinterp.reading.model import Caller
 from rcinterp.reading.sites import find_sites, receptive_field
+from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
 GATTACA = torch.nn.functional.one_hot(torch.tensor([2, 0, 3, 3, 0, 1, 0]), 4).T.float()

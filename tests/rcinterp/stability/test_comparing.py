@@ -11,12 +11,12 @@ from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.demo import simulate_one_motif
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
-from rcinterp.models import compact_model
 from rcinterp.motifs import Motif, information_content, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import one_thread
 from rcinterp.stability import compare_models
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model
 
 LENGTH, WIDTH = 60, 19
 

@@ -11,12 +11,12 @@ from matplotlib.text import Text
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.data.simulation import simulate_motifs
 from rcinterp.demo import simulate_one_motif
-from rcinterp.models import compact_model, count_parameters
 from rcinterp.motifs import load_motifs_with_sites
 from rcinterp.studies import _data, recovery
 from rcinterp.studies._chip import chip_run
 from rcinterp.studies._data import Simulated
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model, count_parameters
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import statistics
 
 import pytest
 
-from rcinterp.recipes import PAPER, QUIET, RECIPES, compose
 from rcinterp.studies import ablation, fig3, fig4, fig5
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._study import Options
+from rcinterp.training.recipes import PAPER, QUIET, RECIPES, compose
 
 PARTS = {
     "threshold": {"threshold"},

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.models import compact_model, count_parameters
 from rcinterp.studies import fig3
 from rcinterp.studies._data import PAPER_MOTIFS, Simulated
 from rcinterp.studies._study import Options
+from rcinterp.training.models import compact_model, count_parameters
 
 RC, SMALL, LARGE = "RC, 20 filters", "traditional, 20 filters", "traditional, 40 filters"
 

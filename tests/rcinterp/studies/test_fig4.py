@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from rcinterp.models import compact_model
 from rcinterp.reading.model import one_thread
 from rcinterp.studies import fig4
 from rcinterp.studies._data import Folder
 from rcinterp.studies._study import Options
+from rcinterp.training.models import compact_model
 from rclayers import reverse_complement
 
 PLAIN, AUGMENTED, RC = "traditional, 16 filters", "traditional, 16 filters, augmented", "RC, 16 filters"

@@ -8,8 +8,6 @@ import pandas as pd
 import pytest
 
 from rcinterp.data.datasets import load_split
-from rcinterp.metrics import evaluate
-from rcinterp.models import count_parameters, load_model
 from rcinterp.motifs import load_motifs
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import predict
@@ -17,6 +15,8 @@ from rcinterp.studies import fig5
 from rcinterp.studies._data import Folder
 from rcinterp.studies._study import Options, run_study
 from rcinterp.studies.fig5 import CANONICAL, RC, TRADITIONAL
+from rcinterp.training.models import count_parameters, load_model
+from rcinterp.training.performance import evaluate
 from rclayers import reverse_complement
 
 MODELS = [(RC, 0), (TRADITIONAL, 0), (RC, 1), (TRADITIONAL, 1)]

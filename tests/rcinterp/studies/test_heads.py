@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rcinterp.models import count_parameters
 from rcinterp.studies import fig3, heads, strategies
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._study import Options
+from rcinterp.training.models import count_parameters
 
 MODELS = ["RC, separable", "RC, dense", "traditional, separable", "traditional, dense"]
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from rcinterp.data.sequences import decode
-from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.layer import find_filters
@@ -17,6 +16,7 @@ from rcinterp.studies import _data, fig3, recovery, strategies
 from rcinterp.studies._data import PAPER_MOTIFS, Simulated
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Options
+from rcinterp.training.models import compact_model
 
 KINDS = ["RC", "traditional", "traditional, twice the filters", "traditional, augmented"]
 GATA, MYC, RXRA = MOTIFS = ("GATA_known6", "MYC_known1", "RXRA_known1")

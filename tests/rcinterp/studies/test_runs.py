@@ -10,14 +10,14 @@ import pytest
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.data.simulation import simulate_background
 from rcinterp.errors import InputError
-from rcinterp.metrics import evaluate
-from rcinterp.models import count_parameters, load_model
 from rcinterp.reading.model import predict
-from rcinterp.recipes import PARTS
 from rcinterp.studies import _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runs import Run, train
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import count_parameters, load_model
+from rcinterp.training.performance import evaluate
+from rcinterp.training.recipes import PARTS
 from rclayers import Conjoined, reverse_complement
 
 DATA = Simulated(("GATA_known6", "ELF1_known2"), n_per_motif=50, length=100, seed=1)

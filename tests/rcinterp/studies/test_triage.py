@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from rcinterp.models import compact_model
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.studies import recovery, triage
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Options
+from rcinterp.training.models import compact_model
 
 ENCODE = load_motifs("encode")
 MYC, RXRA = "MYC_known1", "RXRA_known1"

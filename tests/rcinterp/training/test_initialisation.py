@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from rcinterp.initialisation import (
+from rcinterp.training.initialisation import (
     expected_maximum,
     find_read_outs,
     initialise_as_keras,
@@ -13,7 +13,7 @@ from rcinterp.initialisation import (
     raise_threshold,
     read_out_parameters,
 )
-from rcinterp.models import compact_model
+from rcinterp.training.models import compact_model
 from rclayers import Conjoined, WeightedSum1d
 
 SIZES = {"widths": (8,), "pool": 10, "stride": 4}  # 41 bp: a map of 34 positions, pooled to 7

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
-from rcinterp.initialisation import initialise_as_keras
+from rcinterp.training.initialisation import initialise_as_keras
 from rclayers import (
     RCBatchNorm1d,
     RCConv1d,

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.metrics import evaluate, score_logits
+from rcinterp.training.performance import evaluate, score_logits
 
 
 def test_equals_counting_pairs():

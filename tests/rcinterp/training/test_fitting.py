@@ -10,10 +10,10 @@ from torch import nn
 from rcinterp import training
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.metrics import evaluate
-from rcinterp.models import compact_model, save_model
-from rcinterp.recipes import PARTS, RECIPES, Recipe, compose
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.performance import evaluate
+from rcinterp.training.recipes import PARTS, RECIPES, Recipe, compose
 from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
@@ -63,7 +63,7 @@ def test_history_and_the_best_epoch_is_kept(data):
     assert history["is_best"].sum() == 1
     best = history[history["is_best"]].iloc[0]
     assert best["valid_auroc"] == history["valid_auroc"].max()
-    from rcinterp.metrics import evaluate
+    from rcinterp.training.performance import evaluate
 
     assert evaluate(model, valid)["auroc"].item() == best["valid_auroc"]
     assert model.provenance["seed"] == 1

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.initialisation import find_read_outs, initialise_as_keras, level_read_out, raise_threshold
+from rcinterp.training.initialisation import find_read_outs, initialise_as_keras, level_read_out, raise_threshold
 
 #: Samples of an epoch: the least that a schedule of 20 epochs can do with, and the paper's.
 FEWEST, MOST = 1000, 5000
@@ -67,7 +67,9 @@ def find_recipe(recipe: str | Recipe) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     if recipe not in RECIPES:
-        raise InputError(f"recipe: got {recipe!r}, expected one of {', '.join(RECIPES)}, or an rcinterp.recipes.Recipe")
+        raise InputError(
+            f"recipe: got {recipe!r}, expected one of {', '.join(RECIPES)}, or an rcinterp.training.recipes.Recipe"
+        )
     return RECIPES[recipe]
 
 

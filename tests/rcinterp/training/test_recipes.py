@@ -3,10 +3,10 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.initialisation import level_read_out
-from rcinterp.models import compact_model
-from rcinterp.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle, tie_positions
-from rcinterp.training import fit
+from rcinterp.training.fitting import fit
+from rcinterp.training.initialisation import level_read_out
+from rcinterp.training.models import compact_model
+from rcinterp.training.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle, tie_positions
 
 
 def test_keras_adam_equals_its_equation():

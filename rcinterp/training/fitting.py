@@ -21,11 +21,11 @@ from tqdm import tqdm
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
-from rcinterp.initialisation import read_out_parameters
-from rcinterp.metrics import evaluate, score_logits
-from rcinterp.models import CompactModel
 from rcinterp.reading.model import place_of, predict
-from rcinterp.recipes import Recipe, find_recipe
+from rcinterp.training.initialisation import read_out_parameters
+from rcinterp.training.models import CompactModel
+from rcinterp.training.performance import evaluate, score_logits
+from rcinterp.training.recipes import Recipe, find_recipe
 from rclayers import reverse_complement
 
 

@@ -1,0 +1,1 @@
+"""Compact models, initialisation, recipes, fitting, performance."""
