@@ -6,7 +6,7 @@
     python benchmarks/triage.py one-motif                    # trained models of one embedded motif, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
-thresholds of rcinterp/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
+thresholds of rcinterp/palindromes/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
 motif in it, and again by the catalogue without the motif's family.
 """
 
@@ -21,7 +21,7 @@ import pandas as pd
 from rcinterp import triage
 from rcinterp.demo import simulate_one_motif
 from rcinterp.motifs import load_motifs
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.layer import find_filters
 from rcinterp.studies import _queries as q
@@ -62,7 +62,7 @@ def wilson(k, n, z=1.96):
 
 
 def calibrate(n):
-    """The thresholds that the rules in rcinterp/triage.py give on the first half of the families."""
+    """The thresholds that the rules in rcinterp/palindromes/triage.py give on the first half of the families."""
     motifs = load_motifs("encode")
     found = look_at(
         q.draw_queries(q.split_families(motifs, SPLIT_SEED)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED),

@@ -22,7 +22,8 @@ from .motifs.groups import best_groups as best_groups
 from .motifs.groups import group_motifs as group_motifs
 from .motifs.groups import name_families as name_families
 from .motifs.similarity import compare_matrices as compare_matrices
-from .palindromes import find_palindromes as find_palindromes
+from .palindromes.finding import find_palindromes as find_palindromes
+from .palindromes.triage import triage_palindromes as triage_palindromes
 from .reading.contributions import filter_contributions as filter_contributions
 from .reading.contributions import input_contributions as input_contributions
 from .reading.contributions import sequence_contributions as sequence_contributions
@@ -45,4 +46,3 @@ from .training.models import count_parameters as count_parameters
 from .training.models import load_model as load_model
 from .training.models import save_model as save_model
 from .training.performance import evaluate as evaluate
-from .triage import triage_palindromes as triage_palindromes

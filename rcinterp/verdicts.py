@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rcinterp.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
+from rcinterp.palindromes.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
 
 #: A filter is called a palindrome above this similarity to its own reverse complement; 30 % of the ENCODE motifs are.
 PALINDROME_SIMILARITY = 0.8

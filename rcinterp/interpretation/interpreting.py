@@ -23,7 +23,8 @@ from rcinterp.errors import InputError
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.motifs.centring import mean_center
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.triage import triage_palindromes
 from rcinterp.reading.contributions import Baseline, Method, filter_contributions, find_scorer
 from rcinterp.reading.faithfulness import faithfulness
 from rcinterp.reading.filter_motifs import motif_of_sites, trim_ppm, weights_to_ppm
@@ -31,7 +32,6 @@ from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.model import Args, Caller, Func, split_args
 from rcinterp.reading.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.training.performance import score_logits
-from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import refusal, verdict
 
 MotifsFrom = Literal["sites", "weights", "likelihood"]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.motifs import reverse_complement_motif
-from rcinterp.palindromes import find_palindromes
-from rcinterp.triage import PALINDROMIC_MOTIF
+from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.triage import PALINDROMIC_MOTIF
 
 Matrix = NDArray[np.float64]
 

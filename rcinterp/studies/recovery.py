@@ -19,7 +19,7 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.motifs.centring import is_dead, mean_center
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.filter_motifs import sites_to_ppms
 from rcinterp.reading.layer import FilterLayer, find_filters

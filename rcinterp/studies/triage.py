@@ -8,14 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rcinterp.motifs import load_motifs
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.triage import HALF_SITE, HYBRID, NONE, SYMMETRIC, TRUE_PALINDROME, triage_palindromes
 from rcinterp.reading.layer import find_filters
 from rcinterp.studies import recovery
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rcinterp.training.models import CompactModel
-from rcinterp.triage import HALF_SITE, HYBRID, NONE, SYMMETRIC, TRUE_PALINDROME, triage_palindromes
 
 #: Architectures of the study "recovery" that are looked at: that with fewest artefacts and that with most.
 MODELS = ("RC", "traditional, augmented")

@@ -18,14 +18,14 @@ from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
 from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.triage import triage_palindromes
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.faithfulness import faithfulness
 from rcinterp.reading.filter_motifs import sites_to_ppms, weights_to_ppm
 from rcinterp.reading.sites import find_sites
 from rcinterp.training.models import compact_model
 from rcinterp.training.performance import score_logits
-from rcinterp.triage import triage_palindromes
 from rcinterp.verdicts import NEGLIGIBLE_SHARE
 
 LENGTH, WIDTH = 100, 19

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import Similarity, compare_matrices, similarity_matrix
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
 
 
 def slow_compare(first, second, orientations="+-"):

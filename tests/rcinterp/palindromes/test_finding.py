@@ -17,7 +17,7 @@ from scipy.stats import kstest
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import reverse_complement_motif
-from rcinterp.palindromes import find_palindromes
+from rcinterp.palindromes.finding import find_palindromes
 
 Matrix = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rcinterp.motifs import reverse_complement_motif
-from rcinterp.templates import KEPT, Hybrids, Templates, log_odds
+from rcinterp.palindromes.templates import KEPT, Hybrids, Templates, log_odds
 
 WIDTH = 7
 WIDTHS = (3, 5, 7, 11)

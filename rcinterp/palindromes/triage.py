@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rcinterp.motifs import MotifSource, load_motifs
 from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
-from rcinterp.palindromes import find_palindromes
-from rcinterp.templates import Hybrids, Placement, Templates, log_odds
+from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.templates import Hybrids, Placement, Templates, log_odds
 
 #: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
 PALINDROMIC_MOTIF = 0.75

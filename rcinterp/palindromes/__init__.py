@@ -1,0 +1,1 @@
+"""Likeness to the own reverse complement; true palindrome, hybrid, half-site."""
