@@ -12,8 +12,6 @@ from .data.windows import extract_windows as extract_windows
 from .errors import InputError as InputError
 from .interpretation import Interpretation as Interpretation
 from .interpretation import interpret as interpret
-from .logos import plot_filters as plot_filters
-from .logos import plot_logo as plot_logo
 from .motifs import load_motifs as load_motifs
 from .motifs import read_motifs as read_motifs
 from .motifs import write_meme as write_meme
@@ -38,6 +36,8 @@ from .reading.layer import find_filters as find_filters
 from .reading.model import predict as predict
 from .reading.model import profile_score as profile_score
 from .reading.sites import find_sites as find_sites
+from .report.logos import plot_filters as plot_filters
+from .report.logos import plot_logo as plot_logo
 from .stability import ModelComparison as ModelComparison
 from .stability import compare_models as compare_models
 from .training.fitting import fit as fit

@@ -10,7 +10,7 @@ from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.model import one_thread
-from rcinterp.report import write_report
+from rcinterp.report.page import write_report
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
-from rcinterp.logos import plot_filters
 from rcinterp.motifs import write_meme
 from rcinterp.reading.faithfulness import Faithfulness
-from rcinterp.report import Section, filter_section, write_report
+from rcinterp.report.logos import plot_filters
+from rcinterp.report.page import Section, filter_section, write_report
 from rcinterp.verdicts import SCORE_Q_VALUE
 
 
@@ -126,7 +126,7 @@ class Interpretation:
         return folder / "report.html"
 
     def section(self, heading: str) -> Section:
-        """Part of a report, for `rcinterp.report.write_report`."""
+        """Part of a report, for `rcinterp.report.page.write_report`."""
         return filter_section(
             heading, self.table, self.filters, self.ppms, self.notes(), self.sites, self.length, self.unit
         )

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rcinterp.logos import as_data_uri
+from rcinterp.report.logos import as_data_uri
 from rcinterp.stability.drawing import draw_consensus, draw_contributions, limits_of
 
 

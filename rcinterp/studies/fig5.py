@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.interpretation import Interpretation, interpret
-from rcinterp.logos import plot_filters
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.report.logos import plot_filters
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._runs import Run
 from rcinterp.studies._statistics import claim, heading

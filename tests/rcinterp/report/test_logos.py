@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.logos import ACCESSIBLE_COLORS, plot_filters, plot_logo
+from rcinterp.report.logos import ACCESSIBLE_COLORS, plot_filters, plot_logo
 
 W, F = 7, 5
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
-from rcinterp.report import filter_section, write_report
+from rcinterp.report.page import filter_section, write_report
 
 NOTES = ["On these sequences the model reaches auROC 0.9124.", "Faithfulness: r = 0.9 < 1."]
 SITES = pd.DataFrame({"filter": ["filter_1", "filter_1", "filter_2"], "start": [0, 40, 3], "end": [5, 45, 8]})

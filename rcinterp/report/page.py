@@ -1,0 +1,122 @@
+"""One HTML page, its pictures inside: a table of filters with their logos, matches and verdicts."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, StrictUndefined, Template
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rcinterp.motifs import information_content, reverse_complement_motif
+from rcinterp.report.logos import as_data_uri, plot_logo
+
+
+@dataclass(frozen=True)
+class Section:
+    """One model's part of a report.
+
+    Attributes
+    ----------
+    heading : str
+        Empty for none.
+    notes : list of str
+        Sentences beneath it.
+    rows : list of dict
+        One a filter, as the template wants it.
+    unit : "weight" or "bits"
+        What the first logos show: centred weights, or a motif where there are no weights of letters.
+    """
+
+    heading: str
+    notes: list[str]
+    rows: list[dict[str, Any]]
+    unit: str = "weight"
+
+
+def filter_section(
+    heading: str,
+    table: pd.DataFrame,
+    filters: Mapping[str, NDArray[np.float64]],
+    ppms: Mapping[str, NDArray[np.float64]],
+    notes: Sequence[str],
+    sites: pd.DataFrame | None = None,
+    length: int = 0,
+    unit: str = "weight",
+) -> Section:
+    """Rows of a report, one a filter in the order of the table.
+
+    Parameters
+    ----------
+    heading : str
+        Of the section; empty for none.
+    table : DataFrame
+        As `Interpretation.table`.
+    filters, ppms : dict of str to ndarray, shape (4, W)
+        Centred weights, and the motifs that were compared.
+    notes : sequence of str
+        What belongs to all filters, a sentence each.
+    sites : DataFrame, optional
+        As `Interpretation.sites`, for a histogram of where they lie.
+    length : int
+        Of the sequences, in bp.
+    unit : "weight" or "bits"
+        Of `filters`.
+    """
+    middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
+    rows = []
+    for row in table.to_dict("records"):
+        weight, ppm = filters[row["filter"]], ppms[row["filter"]]
+        where = middles.get(row["filter"])
+        rows.append(
+            {str(key): (None if pd.isna(value) else value) for key, value in row.items()}
+            | {
+                "forward": _draw(weight),
+                "reverse": _draw(reverse_complement_motif(weight)),
+                "compared": _draw(ppm * information_content(ppm), top=2.0),
+                "positions": None if where is None else _draw_positions(where.to_numpy(), length),
+            }
+        )
+    return Section(heading, list(notes), rows, unit)
+
+
+def write_report(path: str | os.PathLike[str], title: str, sections: Sequence[Section], summary: str = "") -> None:
+    """Write sections to one HTML file that needs no other file and no network."""
+    page = _template().render(title=title, summary=summary, sections=sections)
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
+    """Logo as a data URI (SVG): the same bytes for the same matrix."""
+    figure = Figure(figsize=(0.6 + 0.15 * matrix.shape[1], 0.85), layout="constrained")
+    ax: Axes = plot_logo(matrix, figure.subplots())
+    if top is not None:
+        ax.set_ylim(0, top)
+        ax.set_yticks([0, top / 2, top])
+    return as_data_uri(figure)
+
+
+def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
+    """Histogram of where sites lie in their sequences, as a data URI."""
+    figure = Figure(figsize=(1.5, 0.7), layout="constrained")
+    ax = figure.subplots()
+    ax.hist(middles, bins=20, range=(0, length), color="#777777")
+    ax.set_xlim(0, length)
+    ax.set_xticks([0, length])
+    ax.set_yticks([])
+    ax.tick_params(labelsize=6, length=2)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return as_data_uri(figure)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(files("rcinterp.report").joinpath("report.html").read_text(encoding="utf-8"))
