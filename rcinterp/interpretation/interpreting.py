@@ -21,6 +21,7 @@ from rcinterp.data.datasets import check_disjoint
 from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
 from rcinterp.errors import InputError
 from rcinterp.interpretation.result import Interpretation
+from rcinterp.interpretation.verdicts import refusal, verdict
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.motifs.centring import mean_center
 from rcinterp.palindromes.finding import find_palindromes
@@ -32,7 +33,6 @@ from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.model import Args, Caller, Func, split_args
 from rcinterp.reading.sites import THRESHOLD, BestSites, check_threshold, find_view
 from rcinterp.training.performance import score_logits
-from rcinterp.verdicts import refusal, verdict
 
 MotifsFrom = Literal["sites", "weights", "likelihood"]
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
+from rcinterp.interpretation.verdicts import SCORE_Q_VALUE
 from rcinterp.motifs import write_meme
 from rcinterp.reading.faithfulness import Faithfulness
 from rcinterp.report.logos import plot_filters
 from rcinterp.report.page import Section, filter_section, write_report
-from rcinterp.verdicts import SCORE_Q_VALUE
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -15,13 +15,13 @@ from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret
+from rcinterp.interpretation.verdicts import MIN_GAIN
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import Args, Func
 from rcinterp.stability.consensus import cluster_motifs, find_consensus
 from rcinterp.stability.result import ModelComparison
 from rcinterp.stability.tables import list_filters, sum_scores, tabulate_models, tabulate_patterns
-from rcinterp.verdicts import MIN_GAIN
 
 #: Models, or what `interpret` found in them.
 Models: TypeAlias = Sequence[nn.Module | Interpretation] | Mapping[str, nn.Module | Interpretation]

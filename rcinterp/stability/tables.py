@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from rcinterp.interpretation import Interpretation
+from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_GAIN, NEGLIGIBLE_SHARE
 from rcinterp.motifs import Motif, information_content
 from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
-from rcinterp.verdicts import MATCH_Q_VALUE, MIN_GAIN, NEGLIGIBLE_SHARE
 
 
 def list_filters(name: str, found: Interpretation) -> pd.DataFrame:

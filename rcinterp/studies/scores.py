@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs
 from rcinterp.data.datasets import Dataset
+from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_GAIN
 from rcinterp.motifs import Motif, information_content, load_motifs
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.contributions import filter_contributions
@@ -26,7 +27,6 @@ from rcinterp.studies._runs import Run
 from rcinterp.studies._statistics import spread, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rcinterp.training.models import CompactModel
-from rcinterp.verdicts import MATCH_Q_VALUE, MIN_GAIN
 
 #: Architectures of the study "recovery" that are looked at.
 MODELS = ("RC", "traditional, augmented")

@@ -17,6 +17,7 @@ from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compar
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
+from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE
 from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
@@ -26,7 +27,6 @@ from rcinterp.reading.filter_motifs import sites_to_ppms, weights_to_ppm
 from rcinterp.reading.sites import find_sites
 from rcinterp.training.models import compact_model
 from rcinterp.training.performance import score_logits
-from rcinterp.verdicts import NEGLIGIBLE_SHARE
 
 LENGTH, WIDTH = 100, 19
 FILES = {

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE
 from rcinterp.stability.tables import list_filters, sum_scores
-from rcinterp.verdicts import NEGLIGIBLE_SHARE
 
 
 def test_a_filter_counts_from_its_share_of_the_largest(place, interpretation):

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
+from rcinterp.interpretation.verdicts import MIN_GAIN
 from rcinterp.motifs import load_motifs
 from rcinterp.studies import recovery, scores
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Options
 from rcinterp.training.models import compact_model
-from rcinterp.verdicts import MIN_GAIN
 
 MYC, RXRA = "MYC_known1", "RXRA_known1"
 

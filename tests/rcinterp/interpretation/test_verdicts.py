@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rcinterp.verdicts import MIN_GAIN, refusal, verdict
+from rcinterp.interpretation.verdicts import MIN_GAIN, refusal, verdict
 
 ROW = {
     "score": 1.0,
