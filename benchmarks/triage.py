@@ -6,8 +6,8 @@
     python benchmarks/triage.py one-motif                    # trained models of one embedded motif, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
-thresholds of rcinterp/palindromes/triage.py; those of the other are only measured. Each is judged by the whole catalogue, its own
-motif in it, and again by the catalogue without the motif's family.
+thresholds of rcinterp/palindromes/triage.py; those of the other are only measured. Each is judged by the whole
+catalogue, its own motif in it, and again by the catalogue without the motif's family.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rcinterp import triage
 from rcinterp.demo import simulate_one_motif
 from rcinterp.motifs import load_motifs
+from rcinterp.palindromes import triage
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.layer import find_filters

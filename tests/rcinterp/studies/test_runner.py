@@ -16,7 +16,6 @@ import pytest
 import torch
 from filelock import FileLock
 
-from rcinterp import training
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
 from rcinterp.reading.model import one_thread
@@ -24,6 +23,7 @@ from rcinterp.studies import _runner, _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Run
+from rcinterp.training import fitting
 
 DATA = Simulated(("GATA_known6", "ELF1_known2"), n_per_motif=50, length=100, seed=1)
 #: What runs a study in a process of its own: it waits for the file "go", and writes a line for each run that it trains.
@@ -110,13 +110,13 @@ def trained(monkeypatch):
 def epochs(monkeypatch):
     """The epochs that this process trains, as it does."""
     done = []
-    train_epoch = training._train_epoch
+    train_epoch = fitting._train_epoch
 
     def count(*args):
         done.append(1)
         return train_epoch(*args)
 
-    monkeypatch.setattr(training, "_train_epoch", count)
+    monkeypatch.setattr(fitting, "_train_epoch", count)
     return done
 
 
@@ -224,7 +224,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(error, serial, trained, t
 
 
 def test_a_run_stopped_in_training_goes_on_from_its_last_epoch(serial, epochs, tmp_path, monkeypatch):
-    save = training._Run.save
+    save = fitting._Run.save
 
     def stop(self, path):
         save(self, path)
@@ -232,7 +232,7 @@ def test_a_run_stopped_in_training_goes_on_from_its_last_epoch(serial, epochs, t
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "save", stop)
+        patch.setattr(fitting._Run, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             run_all(RUNS[:1], tmp_path, progress=False)
     assert len(epochs) == 2

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from rcinterp import training
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
+from rcinterp.training import fitting
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model, save_model
 from rcinterp.training.performance import evaluate
@@ -100,7 +100,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, data, 
     expected = fit(whole, train, valid, seed=2, augment=True, **SETTINGS)
 
     calls = []
-    train_epoch = training._train_epoch
+    train_epoch = fitting._train_epoch
 
     def stop_in_the_third_epoch(*arguments):
         calls.append(1)
@@ -108,7 +108,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, data, 
             raise _Interrupted
         return train_epoch(*arguments)
 
-    monkeypatch.setattr(training, "_train_epoch", stop_in_the_third_epoch)
+    monkeypatch.setattr(fitting, "_train_epoch", stop_in_the_third_epoch)
     checkpoint = tmp_path / "runs/a.safetensors"
     with pytest.raises(_Interrupted):
         fit(_model(rc), train, valid, seed=2, augment=True, checkpoint=checkpoint, **SETTINGS)
@@ -137,7 +137,7 @@ def test_dropout_is_the_same_after_a_resume(tmp_path, data):
     path = tmp_path / "a.safetensors"
     # Stopped by patience after some epochs, then gone on with is another run: its checkpoint is refused (below). Here
     # the first process is cut off by an exception from the progress of validation instead.
-    original = training._score
+    original = fitting._score
     seen = []
 
     def cut(*arguments):
@@ -146,12 +146,12 @@ def test_dropout_is_the_same_after_a_resume(tmp_path, data):
             raise _Interrupted
         return original(*arguments)
 
-    training._score = cut
+    fitting._score = cut
     try:
         with pytest.raises(_Interrupted):
             fit(with_dropout(), train, valid, seed=2, recipe="paper", checkpoint=path, **SETTINGS)
     finally:
-        training._score = original
+        fitting._score = original
     history = fit(resumed, train, valid, seed=2, recipe="paper", checkpoint=path, **SETTINGS)
     pd.testing.assert_frame_equal(history, expected, check_exact=True)
     assert _equal(_weights(resumed), _weights(whole))
@@ -198,10 +198,10 @@ def test_early_stopping(data):
 def test_an_epoch_walks_through_the_order_round_and_round():
     order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
     settings = {"samples_per_epoch": 5, "batch_size": 2, "epochs": 3}
-    seen = [batch for epoch in range(3) for _, batch in training._epoch_batches(order, epoch, settings)]
+    seen = [batch for epoch in range(3) for _, batch in fitting._epoch_batches(order, epoch, settings)]
     assert [len(batch) for batch in seen] == [2, 2, 1] * 3
     assert torch.cat(seen).tolist() == [*order.tolist(), *order.tolist(), order[0].item()]
-    shares = [share for epoch in range(3) for share, _ in training._epoch_batches(order, epoch, settings)]
+    shares = [share for epoch in range(3) for share, _ in fitting._epoch_batches(order, epoch, settings)]
     assert shares == pytest.approx([(e + s / 5) / 3 for e in range(3) for s in (0, 2, 4)])
 
 
@@ -234,12 +234,12 @@ def test_augmentation_shows_each_sequence_and_its_reverse_complement(data):
 def test_loss_is_the_weighted_mean_not_divided_by_the_weights(positive_weight, expected):
     y = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
     logits = torch.tensor([[0.3], [-0.2], [0.5], [1.0]])
-    weight = training._positive_weight(positive_weight, y)
+    weight = fitting._positive_weight(positive_weight, y)
     slow = 0.0
     for value, label in zip(logits.flatten().tolist(), y.flatten().tolist(), strict=True):
         p = 1 / (1 + np.exp(-value))
         slow += (expected if label else 1.0) * -np.log(p if label else 1 - p) / 4
-    assert training._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
+    assert fitting._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
 
 
 def test_a_recipe_adds_its_penalty_to_the_loss(data):
@@ -294,7 +294,7 @@ def test_a_run_with_two_rates_goes_on_from_its_checkpoint(tmp_path, data):
     settings = {"seed": 3, "recipe": "quiet", "samples_per_epoch": 60, "batch_size": 20, "epochs": 4, "progress": False}
     whole, cut = _model(), _model()
     expected = fit(whole, *data, **settings)
-    score = training._score
+    score = fitting._score
     path = tmp_path / "run.safetensors"
 
     def fail_in_the_third_epoch(*args):
@@ -305,7 +305,7 @@ def test_a_run_with_two_rates_goes_on_from_its_checkpoint(tmp_path, data):
 
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_score", fail_in_the_third_epoch)
+        patch.setattr(fitting, "_score", fail_in_the_third_epoch)
         with pytest.raises(InterruptedError):
             fit(cut, *data, checkpoint=path, **settings)
     again = fit(cut, *data, checkpoint=path, **settings)
