@@ -71,7 +71,7 @@ def measure(shape, training, valid):
     found = rcinterp.interpret(model, positives, negatives, func=func, measure_faithfulness=False)
     row = {
         "shape": shape,
-        "auroc": found.scores["auroc"],
+        "auroc": found.performance["auroc"],
         "layer": found.layer,
         "at": found.contributions.attrs["at"],
         "filters": len(found.table),
@@ -90,7 +90,7 @@ def measure(shape, training, valid):
     named = found.table.dropna(subset="q_value").query("q_value <= 0.01").sort_values("q_value")
     top = found.table.dropna(subset="best_match").head(3)
     return row | {
-        "significant": int((found.table["score_q"] <= 0.05).sum()),
+        "significant": int((found.table["contribution_q"] <= 0.05).sum()),
         "named": len(named),
         "hybrids": int(found.table["triage"].str.contains("hybrid").sum()),
         "top matches": "; ".join(f"{m} ({q:.1g})" for m, q in zip(top["best_match"], top["q_value"], strict=True)),
@@ -105,8 +105,8 @@ def verdicts(kind, training, valid):
     model = rcinterp.compact_model(1, 8 if rc else 16, training.length, rc=rc)
     rcinterp.fit(model, training, valid, seed=SEED, augment=not rc, progress=False)
     found = rcinterp.interpret(model, valid.positives(), valid.negatives(), measure_faithfulness=False)
-    table = found.table.assign(model=VERDICTS[kind], auroc=found.scores["auroc"])
-    columns = ["model", "auroc", "filter", "score", "score_low", "score_high", "score_q", "similarity", "triage"]
+    table = found.table.assign(model=VERDICTS[kind], auroc=found.performance["auroc"])
+    columns = ["model", "auroc", "filter", "score", "contribution_low", "contribution_high", "contribution_q", "similarity", "triage"]
     return table[[*columns, "triage_motif", "best_match", "q_value", "verdict"]]
 
 
@@ -142,7 +142,7 @@ def main():
     for model, table in judged.groupby("model"):
         interval = [f"{row.score:.2f} ({row.score_low:.2f} to {row.score_high:.2f})" for row in table.itertuples()]
         print(f"\n{model}, auROC {table['auroc'].iloc[0]:.4f}\n")
-        shown = table.drop(columns=["model", "auroc", "score", "score_low", "score_high"])
+        shown = table.drop(columns=["model", "auroc", "score", "contribution_low", "contribution_high"])
         shown.insert(1, "score (95 %)", interval)
         print(to_markdown(shown))
 

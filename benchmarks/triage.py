@@ -22,8 +22,8 @@ from rcinterp.demo import simulate_one_motif
 from rcinterp.motifs import load_motifs
 from rcinterp.palindromes import triage
 from rcinterp.palindromes.finding import find_palindromes
-from rcinterp.reading.contributions import filter_contributions
-from rcinterp.reading.layer import find_filters
+from rcinterp.reading.functions import filter_contributions
+from rcinterp.reading.layer import find_layer
 from rcinterp.studies import _queries as q
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model
@@ -169,8 +169,8 @@ def look_at_models():
         train, valid = simulate_one_motif(name, 3000, 200, seed=seed)
         model = compact_model(1, 8, 200, rc=rc, widths=(21,), pool=20, stride=20)
         fit(model, train, valid, seed=seed, epochs=20, augment=not rc, progress=False)
-        score = filter_contributions(model, valid.positives(), valid.negatives()).set_index("filter")["score"].abs()
-        layer = find_filters(model)
+        score = filter_contributions(model, valid.positives(), valid.negatives()).set_index("filter")["contribution"].abs()
+        layer = find_layer(model)
         weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
         live = {f: weight for f, weight in weights.items() if score[f] >= 0.05 * score.max()}
         found = triage.triage_palindromes(live, catalogue)

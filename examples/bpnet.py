@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import rcinterp
+from rcinterp.reading.model import profile_score
 from rclayers import reverse_complement
 
 
@@ -42,7 +43,7 @@ def main() -> None:
 
     train(model, (training.x, control), loss, epochs=3 * given.epochs, rate=5e-3)
     _, valid_control = simulate_reads(valid, 1)  # the rows of the positives come first, as load_dataset has them
-    for head, func in (("counts", lambda y: y[1]), ("profile", lambda y: rcinterp.profile_score(y[0]))):
+    for head, func in (("counts", lambda y: y[1]), ("profile", lambda y: profile_score(y[0]))):
         found = rcinterp.interpret(model, valid.positives(), valid.negatives(), func=func, args=(valid_control,))
         print(f"\n{head}: layer {found.layer!r}\n" + "\n".join(found.notes()))
         print(found.table[COLUMNS].head(4).to_string(index=False, float_format="{:.3g}".format))

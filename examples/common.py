@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rcinterp import Dataset, load_dataset, load_motifs, simulate_background, simulate_motifs
+from rcinterp import Dataset, load_dataset, load_motifs, simulate_motifs
 from rcinterp.data.datasets import load_split
+from rcinterp.data.simulation import simulate_background
 from rclayers import reverse_complement
 
 #: The motif that is simulated.
 MOTIF = "CTCF_known1"
 #: Columns of an interpretation's table that the examples show.
-COLUMNS = ["filter", "score", "score_q", "triage", "best_match", "q_value"]
+COLUMNS = ["filter", "contribution", "contribution_q", "triage", "best_match", "match_q"]
 
 
 def read_arguments(description: str | None) -> argparse.Namespace:

@@ -24,7 +24,7 @@ def main() -> None:
     train(model, (both.x,), on_labels(both.y, human), epochs=given.epochs)
     for layer in (None, "tower.0"):
         found = rcinterp.interpret(model, valid.positives(), valid.negatives(), layer=layer, func=human)
-        print(f"\nlayer {found.layer!r}, cut at the {found.contributions.attrs['at']}\n" + "\n".join(found.notes()))
+        print(f"\nlayer {found.layer!r}, cut at the {found.contributions['cut_at'][0]}\n" + "\n".join(found.notes()))
         print(found.table[COLUMNS].head(4).to_string(index=False, float_format="{:.3g}".format))
 
 

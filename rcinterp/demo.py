@@ -8,6 +8,7 @@ from pathlib import Path
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.interpretation import Interpretation, interpret
+from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.model import one_thread
 from rcinterp.report.page import write_report
@@ -87,7 +88,7 @@ def run_demo(
         f"to three sites of {MOTIF} on either strand (seed {seed}). What is shown was measured on {len(valid):,} "
         "others."
     )
-    write_report(report, f"What two networks learned of {MOTIF}", sections, summary)
+    write_report(report, f"What two networks learned of {MOTIF}", sections, summary, limits=LIMITS)
     return report
 
 

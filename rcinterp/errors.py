@@ -1,8 +1,17 @@
 """The one exception for input that cannot be used."""
 
+import operator
+
 
 class InputError(ValueError):
     """What was given, what was expected, and how to fix it, in one line.
 
     Raised once, at the public boundary; the command line prints it and exits with status 2.
     """
+
+
+def require_whole(name: str, value: object, least: int) -> int:
+    """Return a whole number of at least `least`, numpy's included, or say what was expected; True is none."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
+        raise InputError(f"{name}: got {value!r}, expected a whole number of at least {least}.")
+    return operator.index(value)

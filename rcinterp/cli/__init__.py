@@ -195,7 +195,7 @@ def interpret(
         func=choose_output(output),
         measure_faithfulness=faithfulness,
     )
-    warn_below_chance(found.scores["auroc"])
+    warn_below_chance(found.performance["auroc"])
     click.echo(found.save(out, f"Filters of {Path(model).name}"))
 
 
@@ -220,7 +220,7 @@ def compare(
 
     Files may be in the format of MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, plain or gzipped.
     """
-    from rcinterp.comparison import compare_motifs, format_matches
+    from rcinterp.comparison import compare_motifs, find_uninformative, format_matches
     from rcinterp.motifs.groups import best_groups, group_motifs, name_families
 
     if distance == "euclidean":
@@ -228,7 +228,7 @@ def compare(
     table = compare_motifs(queries, motifs, distance=distance, background=background, max_q_value=max_q_value)
     if group_by is not None:
         table = best_groups(table, group_motifs(motifs) if group_by == "similarity" else name_families(motifs))
-    text = format_matches(table)
+    text = format_matches(table, find_uninformative(queries))
     if out is None:
         click.echo(text, nl=False)
     else:

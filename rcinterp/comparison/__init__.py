@@ -2,11 +2,10 @@
 
 from rcinterp.comparison.false_discovery import estimate_null_fraction, q_values
 from rcinterp.comparison.memelite_engine import is_engine_compiled
-from rcinterp.comparison.queries import MAX_QUERY_WIDTH, QuerySource
+from rcinterp.comparison.queries import MAX_QUERY_WIDTH, MIN_BITS, QuerySource, find_uninformative
 from rcinterp.comparison.tables import COLUMNS, best_matches, empty_table, format_matches
 from rcinterp.comparison.tomtom import (
     DISTANCES,
-    MIN_BITS,
     MIN_TARGETS,
     FewTargetsWarning,
     UninformativeMotifWarning,
@@ -26,6 +25,7 @@ __all__ = [
     "compare_motifs",
     "empty_table",
     "estimate_null_fraction",
+    "find_uninformative",
     "format_matches",
     "is_engine_compiled",
     "q_values",

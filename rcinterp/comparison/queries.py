@@ -13,6 +13,9 @@ from rcinterp.motifs.matrices import as_matrix, as_ppm, check_name
 #: Tomtom leaves wider queries out: its memory is cubic in the width.
 MAX_QUERY_WIDTH = 100
 
+#: Queries with less information than this (bits, all positions together) get no p-value; see `compare_motifs`.
+MIN_BITS = 2.0
+
 QuerySource = MotifSource | ArrayLike
 RawQueries = dict[str, tuple[NDArray[np.float64], float | None]]
 
@@ -57,6 +60,26 @@ def read_queries(queries: QuerySource) -> RawQueries:
         else (as_matrix(query, name), None)
         for name, query in named.items()
     }
+
+
+def find_uninformative(queries: QuerySource, min_bits: float = MIN_BITS) -> dict[str, str]:
+    """Find the queries that say too little for a p-value, which `compare_motifs` leaves out.
+
+    Parameters
+    ----------
+    queries : mapping of str to array-like (4, W) or Motif, array-like of shape (F, 4, W), path, or "encode"
+        As in `compare_motifs`; a mapping may be empty.
+    min_bits : float, default 2
+        Total information of a query, in bits, below which it says too little.
+
+    Returns
+    -------
+    dict of str to str
+        Name to reason, of those queries alone.
+    """
+    if isinstance(queries, Mapping) and not queries:
+        return {}
+    return sort_out(read_queries(queries), min_bits)[1]
 
 
 def sort_out(queries: RawQueries, min_bits: float) -> tuple[dict[str, Motif], dict[str, str]]:

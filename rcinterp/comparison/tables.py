@@ -86,21 +86,22 @@ def best_matches(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby("Query_ID", sort=False).head(1).reset_index(drop=True)
 
 
-def format_matches(table: pd.DataFrame) -> str:
+def format_matches(table: pd.DataFrame, refused: Mapping[str, str] | None = None) -> str:
     """Return a table of matches as the text of MEME's tomtom.tsv; queries without a p-value stand in comments below.
 
     Parameters
     ----------
     table : pandas.DataFrame
         What `compare_motifs` returned.
+    refused : mapping of str to str, optional
+        Queries without a p-value, name to reason, as `find_uninformative` has them.
 
     Returns
     -------
     str
         Tab-separated, one line a row, a header first; then one line ``# query: no p-value, reason`` a refused query.
     """
-    refused = table.attrs.get("refused", {})
-    comments = [f"# {query}: no p-value, {reason}\n" for query, reason in refused.items()]
+    comments = [f"# {query}: no p-value, {reason}\n" for query, reason in (refused or {}).items()]
     return table.to_csv(sep="\t", index=False) + "".join(comments)
 
 

@@ -7,14 +7,12 @@ import pandas as pd
 
 from rcinterp.comparison.alignment import Alignments, Floats, align, pearson_scores
 from rcinterp.comparison.memelite_engine import align_by_memelite
-from rcinterp.comparison.queries import QuerySource, read_queries, sort_out
+from rcinterp.comparison.queries import MIN_BITS, QuerySource, read_queries, sort_out
 from rcinterp.comparison.tables import empty_table, tabulate
 from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
 from rcinterp.motifs.meme import DEFAULT_N_SITES
 
-#: Queries with less information than this (bits, all positions together) get no p-value; see `compare_motifs`.
-MIN_BITS = 2.0
 #: With fewer targets than this, Tomtom and `compare_motifs` warn that p-values are not accurate.
 MIN_TARGETS = 50
 #: The distances of two columns that `compare_motifs` knows.
@@ -73,8 +71,7 @@ def compare_motifs(
         ``Optimal_offset`` (position of the target, in the orientation given, that the query's first position lies
         on, 0-based; negative if the query starts before it), ``p-value``, ``E-value`` (p times the number of
         targets), ``q-value``, ``Overlap`` (positions aligned), ``Query_consensus``, ``Target_consensus`` (in the
-        orientation given), ``Orientation`` (of the target, + or -). ``attrs["refused"]`` holds the queries that
-        got no p-value, name to reason.
+        orientation given), ``Orientation`` (of the target, + or -).
 
     Raises
     ------
@@ -86,7 +83,7 @@ def compare_motifs(
     -----
     UninformativeMotifWarning
         If queries were refused: all values equal (a dead filter), NaN or infinite values, or less than `min_bits`.
-        They have no rows; the warning and ``attrs["refused"]`` name them.
+        They have no rows; the warning names them, and so does `find_uninformative`.
     FewTargetsWarning
         If there are fewer than 50 targets, background included. Their columns are the background of every p-value, so
         with few of them p-values change by orders of magnitude with the choice of targets: trust the ranks, not the
@@ -95,6 +92,7 @@ def compare_motifs(
     See Also
     --------
     best_matches : One row for each query.
+    find_uninformative : The queries that get no p-value.
     rcinterp.motifs.groups.best_groups : One row for each query and group of targets.
     is_engine_compiled : Whether the first call on this machine will wait about a minute for the compiler.
 
@@ -140,13 +138,11 @@ def compare_motifs(
     known = _load(targets)
     others = [] if background is None else list(_load(background).values())
     _warn_of_few_targets(len(known) + len(others))
-    table = empty_table()
-    if informative:
-        asked = {name: _add_pseudocount(motif, n_sites) for name, motif in informative.items()}
-        found = _align(list(asked.values()), list(known.values()), others, distance)
-        table = tabulate(asked, known, found, 1.0 if max_q_value is None else max_q_value)
-    table.attrs["refused"] = refused
-    return table
+    if not informative:
+        return empty_table()
+    asked = {name: _add_pseudocount(motif, n_sites) for name, motif in informative.items()}
+    found = _align(list(asked.values()), list(known.values()), others, distance)
+    return tabulate(asked, known, found, 1.0 if max_q_value is None else max_q_value)
 
 
 def _check_options(distance: str, max_q_value: float | None, n_sites: float, min_bits: float) -> None:

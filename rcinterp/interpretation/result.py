@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
-from rcinterp.interpretation.verdicts import SCORE_Q_VALUE
+from rcinterp.interpretation.settings import Settings
+from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LIMITS, judge_match
 from rcinterp.motifs import write_meme
 from rcinterp.reading.faithfulness import Faithfulness
+from rcinterp.report.figures import save_figure
 from rcinterp.report.logos import plot_filters
 from rcinterp.report.page import Section, filter_section, write_report
 
@@ -26,13 +27,7 @@ class Interpretation:
     Attributes
     ----------
     table : DataFrame
-        One row a filter, the largest contribution first: filter; score, mean_positive, mean_negative, score_low and
-        score_high (95 % interval), in units of the logit; score_p, score_q (permutation), active_share, strand_balance,
-        as in `filter_contributions`; similarity, palindrome_p, palindrome_axis (of the filter and its reverse
-        complement), triage and triage_motif (`triage_palindromes`); sites_in (the class that the motif's sites come
-        from), n_sites, information (bits, of the motif), other_information (bits, of the same filter's sites in the
-        other class); best_match, orientation, p_value, q_value (of the motif), match_similarity (of the best match to
-        its own reverse complement); verdict.
+        One row a filter, the largest contribution first; docs/definitions.md has its columns.
     contributions, palindromes, matches, triage, sites : DataFrame
         As `filter_contributions`, `find_palindromes`, `compare_motifs`, `triage_palindromes` and `find_sites` return
         them; sites only of the class that the motif comes from, which is a column ``sites_in``.
@@ -40,16 +35,20 @@ class Interpretation:
         Mean-centred weights; of a layer that does not read letters, its motifs in bits.
     ppms : dict of str to ndarray, shape (4, W)
         The motifs that were compared: letter probabilities.
-    scores : dict of str to float
+    performance : dict of str to float
         auroc and auprc of the model on the sequences given.
     faithfulness : Faithfulness or None
         How well the contributions predict exact ablation; None if it was not asked for.
+    settings : Settings
+        What was chosen.
     layer : str
         Name of the convolution.
     unit : "weight" or "bits"
         Of `filters`.
     length : int
         Of the sequences, in bp.
+    is_probability : bool
+        Whether all outputs lie between 0 and 1, as behind a sigmoid.
     """
 
     table: pd.DataFrame
@@ -60,11 +59,13 @@ class Interpretation:
     sites: pd.DataFrame
     filters: dict[str, NDArray[np.float64]]
     ppms: dict[str, NDArray[np.float64]]
-    scores: dict[str, float]
+    performance: dict[str, float]
     faithfulness: Faithfulness | None
+    settings: Settings
     layer: str
     unit: str
     length: int
+    is_probability: bool
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
@@ -84,9 +85,15 @@ class Interpretation:
         found = {row["filter"]: None if pd.isna(row["n_sites"]) else int(row["n_sites"]) for row in rows}
         return {name: n for name, n in found.items() if n != 0}
 
+    def _refused(self) -> dict[str, str]:
+        """Filters that were not compared with known motifs, and why."""
+        in_order = self.table.set_index("filter", drop=False).loc[self.contributions["filter"]]
+        rows = in_order[in_order["refused"].notna()].to_dict("records")
+        return {row["filter"]: judge_match(row).reason or "" for row in rows}
+
     def to_html(self, path: str | os.PathLike[str], title: str = "Filters") -> None:
         """Write a report: one file, its pictures inside."""
-        write_report(path, title, [self.section("")])
+        write_report(path, title, [self.section("")], limits=LIMITS)
 
     def save(self, folder: str | os.PathLike[str], title: str = "Filters") -> Path:
         r"""Write filters.tsv (the table), its parts as .tsv, sites.bed, logos and report.html.
@@ -111,17 +118,14 @@ class Interpretation:
         self.sites.to_csv(folder / "sites.tsv", sep="\t", index=False, float_format="%.6g")
         if "chrom" in self.sites:
             bed = self.sites.dropna(subset=["chrom"])
-            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "score", "chrom_strand"]]
+            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "site_score", "chrom_strand"]]
             bed.to_csv(folder / "sites.bed", sep="\t", index=False, header=False, float_format="%.6g")
         if self.faithfulness is not None:
             self.faithfulness.table.to_csv(folder / "faithfulness.tsv", sep="\t", index=False)
-        (folder / "matches.tsv").write_text(format_matches(self.matches), encoding="utf-8")
+        (folder / "matches.tsv").write_text(format_matches(self.matches, self._refused()), encoding="utf-8")
         if self._n_sites():
             self.to_meme(folder / "filters.meme")
-        figure = self.plot()
-        figure.savefig(folder / "logos.png", dpi=150)
-        with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same filters
-            figure.savefig(folder / "logos.svg", metadata={"Date": None})
+        save_figure(self.plot(), folder / "logos")
         self.to_html(folder / "report.html", title)
         return folder / "report.html"
 
@@ -133,15 +137,16 @@ class Interpretation:
 
     def notes(self) -> list[str]:
         """Sentences that belong to every report: how good the model is, what was scored how, and how faithfully."""
-        attrs = self.contributions.attrs
+        row = self.contributions.iloc[0]
+        cut_at = f"{row['cut_at']} ({row['cut_reason']})" if row["cut_reason"] else row["cut_at"]
+        n_significant = int((self.table["contribution_q"] <= CONTRIBUTION_Q_VALUE).sum())
         said = [
-            f"On these sequences the model reaches auROC {self.scores['auroc']:.4f} and auPRC "
-            f"{self.scores['auprc']:.4f}.",
-            f"Layer {self.layer}, {len(self.table)} filters; contribution by {attrs['method'].replace('_', ' ')} at "
-            f"the {attrs['at']}; {int((self.table['score_q'] <= SCORE_Q_VALUE).sum())} of them are significant (q <= "
-            f"{SCORE_Q_VALUE:g}).",
+            f"On these sequences the model reaches auROC {self.performance['auroc']:.4f} and auPRC "
+            f"{self.performance['auprc']:.4f}.",
+            f"Layer {self.layer}, {len(self.table)} filters; contribution by {row['method'].replace('_', ' ')} at the "
+            f"{cut_at}; {n_significant} of them are significant (q <= {CONTRIBUTION_Q_VALUE:g}).",
         ]
-        if attrs.get("all_within_0_and_1"):
+        if self.is_probability:
             said.append(
                 "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "
                 "logits, func=lambda y: torch.logit(y, eps=1e-6)."

@@ -1,85 +1,175 @@
-"""What there is to say of a filter, in words, from the row of its numbers; the thresholds stand here."""
+"""What there is to say of a filter: verdicts as data, from the row of its numbers; they are put in words here alone."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from rcinterp.palindromes.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
+import pandas as pd
 
-#: A filter is called a palindrome above this similarity to its own reverse complement; 30 % of the ENCODE motifs are.
-PALINDROME_SIMILARITY = 0.8
+from rcinterp.comparison import MAX_QUERY_WIDTH
+from rcinterp.palindromes.triage import HALF_SITE, HYBRID, PALINDROME, TRUE_PALINDROME
+from rcinterp.reading.contributions import ACTIVE_SHARE
+
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
 MATCH_Q_VALUE = 0.01
 #: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
 #: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike
 #: (docs/motifs.md).
 MIN_GAIN = 2.0
-#: A filter whose score is smaller than this share of the largest is called negligible.
+#: A filter whose contribution is smaller than this share of the largest is called negligible.
 NEGLIGIBLE_SHARE = 0.05
-#: A score is called significant up to this q-value.
-SCORE_Q_VALUE = 0.05
+#: A contribution is called significant up to this q-value.
+CONTRIBUTION_Q_VALUE = 0.05
+
+#: The thresholds that pages explain.
+LIMITS = {
+    "palindrome": PALINDROME,
+    "match_q": MATCH_Q_VALUE,
+    "contribution_q": CONTRIBUTION_Q_VALUE,
+    "negligible": NEGLIGIBLE_SHARE,
+    "active": ACTIVE_SHARE,
+}
+
+#: What a verdict says. The first four are of the contribution, the next three of the motif, the rest of the symmetry.
+Kind = Literal[
+    "dead",
+    "negligible",
+    "not significant",
+    "motif of the negatives",
+    "known motif",
+    "no known motif",
+    "not compared",
+    "artefact hybrid",
+    "true palindrome",
+    "half-site",
+    "palindrome, as its match",
+    "unexplained palindrome",
+]
+
+#: Why a filter's motif was not compared with known ones.
+NO_SITE, FEW_BITS, TOO_WIDE = "no site", "few bits", "too wide"
+
+_WORDS: dict[str, str] = {
+    "dead": "dead: contributes nothing on these sequences",
+    "negligible": "negligible contribution",
+    "not significant": "contribution not significant ({reason})",
+    "motif of the negatives": "a motif of the negatives",
+    "known motif": "resembles {motif}",
+    "no known motif": "no known motif",
+    "not compared": "no p-value: {reason}",
+    "artefact hybrid": "artefact: a hybrid of both strands of {motif}",
+    "true palindrome": "palindromic, as {motif} is",
+    "half-site": "half of the palindrome {motif}",
+    "palindrome, as its match": "palindromic, as that motif is",
+    "unexplained palindrome": "palindromic: perhaps an artefact",
+}
 
 
-def refusal(n_sites: float | None, information: float, other_information: float) -> str | None:
+@dataclass(frozen=True)
+class Verdict:
+    """One thing that there is to say of a filter, or of a pattern of several models.
+
+    Attributes
+    ----------
+    kind : str
+        One of `Kind`.
+    motif : str or None
+        The known motif that it names.
+    reason : str or None
+        What it rests on, where the kind alone does not say it.
+    """
+
+    kind: Kind
+    motif: str | None = None
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        """Put it in words."""
+        return _WORDS[self.kind].format(motif=self.motif, reason=self.reason)
+
+
+def in_words(verdicts: Sequence[Verdict]) -> str:
+    """The sentence for page, table and terminal."""
+    return "; ".join(map(str, verdicts))
+
+
+def refuse(n_sites: float | None, information: float, other_information: float, width: int) -> str | None:
     """Why a filter's motif is not compared with known ones; None if it is.
 
     Parameters
     ----------
     n_sites : float or None
-        None for a motif made of weights alone, which is always compared.
+        None for a motif made of weights alone, which is compared if it is not too wide.
     information, other_information : float
         Bits of its sites in its own and in the other class.
+    width : int
+        Of the motif, in bp.
+
+    Returns
+    -------
+    "no site", "few bits", "too wide", or None
     """
-    if n_sites is None:
-        return None
     if n_sites == 0:
-        return "no site scores above 0 (a dead filter)"
-    if information - other_information < MIN_GAIN:
-        return (
-            f"its best sites hold {information:.1f} bits, hardly more than those in the other class "
-            f"({other_information:.1f})"
-        )
-    return None
+        return NO_SITE
+    if n_sites is not None and information - other_information < MIN_GAIN:
+        return FEW_BITS
+    return TOO_WIDE if width > MAX_QUERY_WIDTH else None
 
 
-def verdict(row: Mapping[Any, Any], largest: float, refused: str | None) -> str:
-    """Judge a row of `Interpretation.table`.
+def judge(row: Mapping[Any, Any], largest: float) -> tuple[Verdict, ...]:
+    """Judge a row of `Interpretation.table`: its contribution, its motif, its symmetry.
 
     Parameters
     ----------
     row : mapping
         Column to value.
     largest : float
-        Absolute score of the filter that contributes most.
-    refused : str or None
-        Why it was not compared with known motifs.
+        Absolute contribution of the filter that contributes most.
     """
     if row["mean_positive"] == 0 and row["mean_negative"] == 0:
-        return "dead: contributes nothing on these sequences"
-    said = []
-    if abs(row["score"]) < NEGLIGIBLE_SHARE * largest:
-        said.append("negligible contribution")
-    elif not row["score_q"] <= SCORE_Q_VALUE:
-        said.append(f"contribution not significant (q = {row['score_q']:.2g})")
-    elif row["sites_in"] == "negatives" and not refused:
-        said.append("a motif of the negatives")
-    is_named = not refused and row["q_value"] <= MATCH_Q_VALUE
-    if refused:
-        said.append(f"no p-value: {refused}")
-    else:
-        said.append(f"resembles {row['best_match']}" if is_named else "no known motif")
-    said += _symmetry(row, is_named)
-    return "; ".join(said)
+        return (Verdict("dead"),)
+    match = judge_match(row)
+    return (*_judge_contribution(row, largest), match, *_judge_symmetry(row, match.kind == "known motif"))
 
 
-def _symmetry(row: Mapping[Any, Any], is_named: bool) -> list[str]:
+def judge_match(row: Mapping[Any, Any]) -> Verdict:
+    """Judge which motif it is, from the columns refused, best_match and match_q, and those that a refusal rests on."""
+    if not pd.isna(row["refused"]):
+        return Verdict("not compared", reason=_explain(row))
+    if row["match_q"] <= MATCH_Q_VALUE:
+        return Verdict("known motif", row["best_match"])
+    return Verdict("no known motif")
+
+
+def _explain(row: Mapping[Any, Any]) -> str:
+    """Why a motif was refused, with the numbers."""
+    if row["refused"] == NO_SITE:
+        return "no site scores above 0 (a dead filter)"
+    if row["refused"] == FEW_BITS:
+        return (
+            f"its best sites hold {row['information']:.1f} bits, hardly more than those in the other class "
+            f"({row['other_information']:.1f})"
+        )
+    if row["refused"] == TOO_WIDE:
+        return f"its motif is more than {MAX_QUERY_WIDTH} bp wide"
+    return str(row["refused"])
+
+
+def _judge_contribution(row: Mapping[Any, Any], largest: float) -> list[Verdict]:
+    if abs(row["contribution"]) < NEGLIGIBLE_SHARE * largest:
+        return [Verdict("negligible")]
+    if not row["contribution_q"] <= CONTRIBUTION_Q_VALUE:
+        return [Verdict("not significant", reason=f"q = {row['contribution_q']:.2g}")]
+    if row["sites_in"] == "negatives" and pd.isna(row["refused"]):
+        return [Verdict("motif of the negatives")]
+    return []
+
+
+def _judge_symmetry(row: Mapping[Any, Any], is_named: bool) -> list[Verdict]:
     """Judge the symmetry of a filter, its triage first."""
-    if row["triage"] == HYBRID:
-        return [f"artefact: a hybrid of both strands of {row['triage_motif']}"]
-    if row["triage"] == TRUE_PALINDROME:
-        return [f"palindromic, as {row['triage_motif']} is"]
-    if row["triage"] == HALF_SITE:
-        return [f"half of the palindrome {row['triage_motif']}"]
-    if not row["similarity"] >= PALINDROME_SIMILARITY:
+    if row["triage"] in (HYBRID, TRUE_PALINDROME, HALF_SITE):
+        return [Verdict(row["triage"], row["triage_motif"])]
+    if not row["rc_similarity"] >= PALINDROME:
         return []
-    known_palindrome = is_named and row["match_similarity"] >= PALINDROME_SIMILARITY
-    return ["palindromic, as that motif is" if known_palindrome else "palindromic: perhaps an artefact"]
+    is_known = is_named and row["match_rc_similarity"] >= PALINDROME
+    return [Verdict("palindrome, as its match" if is_known else "unexplained palindrome")]

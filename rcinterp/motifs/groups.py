@@ -127,7 +127,7 @@ def best_groups(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The first row of each query and group, in the same order, with the table's columns and two more:
-        ``Target_group``, and ``Group_matches``, the number of rows that it stands for. ``attrs`` are the table's.
+        ``Target_group``, and ``Group_matches``, the number of rows that it stands for.
 
     Raises
     ------
@@ -151,9 +151,7 @@ def best_groups(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     grouped = table.assign(Target_group=table["Target_ID"].map(dict(groups)).astype(str))
     keys = ["Query_ID", "Target_group"]
     grouped["Group_matches"] = grouped.groupby(keys, sort=False)["Target_ID"].transform("size").astype(np.int64)
-    best = grouped.groupby(keys, sort=False).head(1).reset_index(drop=True)
-    best.attrs = dict(table.attrs)
-    return best
+    return grouped.groupby(keys, sort=False).head(1).reset_index(drop=True)
 
 
 def _family(name: str, other_name: str) -> str:

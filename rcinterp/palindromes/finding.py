@@ -38,11 +38,11 @@ def find_palindromes(
     -------
     DataFrame, one row a filter in the order given
         - ``filter``: name, ``filter_0``, ``filter_1``, ... in a bank
-        - ``similarity``: in [-1, 1], 1 for an exact palindrome and for nothing else
-        - ``p_value``: in (0, 1]
-        - ``shift``: positions that the RC moves to the right to match the filter (negative: to the left)
-        - ``overlap``: positions of the filter that then lie on its RC, W - abs(shift)
-        - ``axis``: position of the symmetry axis, 0-based: whole on a base, half between two bases
+        - ``rc_similarity``: in [-1, 1], 1 for an exact palindrome and for nothing else
+        - ``rc_p``: in (0, 1]
+        - ``rc_shift``: positions that the RC moves to the right to match the filter (negative: to the left)
+        - ``rc_overlap``: positions of the filter that then lie on its RC, W - abs(shift)
+        - ``rc_axis``: position of the symmetry axis, 0-based: whole on a base, half between two bases
 
         A dead filter (the same for all four letters at each position, or not finite) keeps its row, with NaN.
 
@@ -83,7 +83,7 @@ def find_palindromes(
     >>> gaattc = np.eye(4)[:, [2, 0, 0, 3, 3, 1]]  # EcoRI's site, with one position of no preference on its left
     >>> site = np.concatenate([np.full((4, 1), 0.25), gaattc], axis=1)
     >>> found = find_palindromes({"EcoRI": site})
-    >>> found[["similarity", "shift", "overlap", "axis"]].values.tolist()
+    >>> found[["rc_similarity", "rc_shift", "rc_overlap", "rc_axis"]].values.tolist()
     [[1.0, 1, 6, 3.5]]
     """
     _check_options(min_overlap=(min_overlap, 1), n_permutations=(n_permutations, 1), seed=(seed, 0))
@@ -91,7 +91,9 @@ def find_palindromes(
     widths = {matrix.shape[1] for matrix in matrices.values()}
     facing = {width: _face_columns(width, min_overlap, n_permutations, seed) for width in widths}
     rows = [{"filter": name, **_find_palindrome(matrix, facing[matrix.shape[1]])} for name, matrix in matrices.items()]
-    return pd.DataFrame(rows).astype({"similarity": float, "p_value": float, "shift": "Int64", "overlap": "Int64"})
+    return pd.DataFrame(rows).astype(
+        {"rc_similarity": float, "rc_p": float, "rc_shift": "Int64", "rc_overlap": "Int64"}
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _face_columns(width: int, min_overlap: int, n_permutations: int, seed: int) 
 
 def _find_palindrome(matrix: NDArray[np.float64], facing: _FacingColumns) -> dict[str, Any]:
     if is_dead(matrix):
-        return {"similarity": np.nan, "p_value": np.nan, "shift": None, "overlap": None, "axis": np.nan}
+        return {"rc_similarity": np.nan, "rc_p": np.nan, "rc_shift": None, "rc_overlap": None, "rc_axis": np.nan}
     centred = mean_center(matrix).weight
     scores = centred.T @ reverse_complement_motif(centred) / np.sum(centred**2)
     similarity = np.add.reduceat(scores.ravel()[facing.pairs] * facing.counts, facing.starts)  # (S, 1 + n)
@@ -142,11 +144,11 @@ def _find_palindrome(matrix: NDArray[np.float64], facing: _FacingColumns) -> dic
     shift = int(facing.shifts[np.argmax(similarity[:, 0] >= best[0] - _TIE)])
     width = matrix.shape[1]
     return {
-        "similarity": float(np.clip(best[0], -1, 1)),
-        "p_value": np.mean(best >= best[0] - _TIE),  # the observed order is the first: the 1 + of the equation
-        "shift": shift,
-        "overlap": width - abs(shift),
-        "axis": (width - 1 + shift) / 2,
+        "rc_similarity": float(np.clip(best[0], -1, 1)),
+        "rc_p": np.mean(best >= best[0] - _TIE),  # the observed order is the first: the 1 + of the equation
+        "rc_shift": shift,
+        "rc_overlap": width - abs(shift),
+        "rc_axis": (width - 1 + shift) / 2,
     }
 
 

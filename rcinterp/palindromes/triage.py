@@ -14,6 +14,9 @@ from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_cen
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.templates import Hybrids, Placement, Templates, log_odds
 
+#: A filter that nothing explains is called a palindrome from this similarity to its own RC; 30 % of the ENCODE motifs
+#: reach it.
+PALINDROME = 0.8
 #: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
 PALINDROMIC_MOTIF = 0.75
 # The others were set on one half of the ENCODE catalogue's families, by `python benchmarks/triage.py calibrate`, and
@@ -32,7 +35,7 @@ HALF_GAIN = 0.01
 #: Share of the weaker strand below which two strands are no hybrid: less than the hybrids' 30 %, for the noise.
 MIN_SHARE = 0.2
 
-#: The verdicts.
+#: The triage classes.
 TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid", "half-site", "none"
 
 
@@ -50,20 +53,20 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     -------
     DataFrame, one row a filter in the order given
         - ``filter``: name, ``filter_0``, ``filter_1``, ... in a bank
-        - ``verdict``: "true palindrome", "artefact hybrid", "half-site", or "none"
-        - ``motif``: that explains the filter, also one that is no palindrome (verdict "none"); missing if none does
-        - ``similarity``, ``axis``: to its own reverse complement (RC), as in `find_palindromes`
+        - ``triage``: its class, "true palindrome", "artefact hybrid", "half-site", or "none"
+        - ``triage_motif``: that explains the filter, also one that is no palindrome (class "none"), if one does
+        - ``rc_similarity``, ``rc_axis``: to its own reverse complement (RC), as in `find_palindromes`
         - ``single_similarity``: of the best motif of all, by itself
         - ``palindrome_similarity``: of the best motif that is a palindrome itself
         - ``half_similarity``: of the best half of such a motif
         - ``hybrid_similarity``: of the best hybrid of a motif that is none with its own RC
         - ``weaker_share``: of that hybrid's weaker strand, 0 to 0.5
         - ``single_motif``, ``hybrid_motif``: which they are
-        - ``forward_start``, ``reverse_start``: position of the filter, 0-based, where ``motif`` starts, and where its
-          RC does; negative where it hangs over. A hybrid has both.
+        - ``forward_start``, ``reverse_start``: position of the filter, 0-based, where ``triage_motif`` starts, and
+          where its RC does; negative where it hangs over. A hybrid has both.
 
         Similarities are cosines. What does not exist is missing (a catalogue without palindromes has no half of one).
-        A dead filter (the same for all four letters at each position, or not finite) keeps its row: verdict "none", all
+        A dead filter (the same for all four letters at each position, or not finite) keeps its row: class "none", all
         else missing.
 
     Raises
@@ -91,7 +94,7 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
       whole motif;
     - none: all else. If it is symmetric and has no motif, it is a palindrome that nothing here explains.
 
-    The verdict is relative to the catalogue: where it lacks the filter's motif, and all like it, verdicts are worse
+    The class is relative to the catalogue: where it lacks the filter's motif, and all like it, classes are worse
     (docs/palindromes.md has the numbers).
 
     References
@@ -105,7 +108,7 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     >>> from rcinterp.motifs import load_motifs, reverse_complement_motif
     >>> ctcf = load_motifs("encode")["CTCF_known1"]
     >>> found = triage_palindromes({"CTCF": ctcf, "hybrid": ctcf + reverse_complement_motif(ctcf)})
-    >>> found[["filter", "verdict", "motif"]].values.tolist()
+    >>> found[["filter", "triage", "triage_motif"]].values.tolist()
     [['CTCF', 'none', 'CTCF_known1'], ['hybrid', 'artefact hybrid', 'CTCF_known1']]
     """
     matrices = filters_by_name(filters, caller="triage_palindromes")
@@ -114,21 +117,21 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     else:
         catalogue = _encode() if isinstance(motifs, str) and motifs == "encode" else Catalogue(motifs)
     own = find_palindromes({str(i): matrix for i, matrix in enumerate(matrices.values())}, n_permutations=1)
-    given = list(zip(matrices.items(), own["similarity"], own["axis"], own["shift"], strict=True))
+    given = list(zip(matrices.items(), own["rc_similarity"], own["rc_axis"], own["rc_shift"], strict=True))
     rows = {}
     for (name, matrix), similarity, axis, shift in sorted(given, key=lambda one: one[0][1].shape[1]):
         evidence = {} if is_dead(matrix) else catalogue.evidence(matrix, int(shift))
-        rows[name] = {"filter": name, **judge(similarity, evidence, catalogue.names), "axis": axis}
+        rows[name] = {"filter": name, **classify(similarity, evidence, catalogue.names), "rc_axis": axis}
     table = pd.DataFrame([rows[name] for name in matrices])
     return table[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
 
 
 _COLUMNS = [
     "filter",
-    "verdict",
-    "motif",
-    "similarity",
-    "axis",
+    "triage",
+    "triage_motif",
+    "rc_similarity",
+    "rc_axis",
     "single_similarity",
     "palindrome_similarity",
     "half_similarity",
@@ -141,17 +144,17 @@ _COLUMNS = [
 ]
 
 
-def judge(similarity: float, evidence: Mapping[str, Placement | None], names: list[str]) -> dict[str, Any]:
-    """Verdict on a filter, from its similarity to its own RC and what `Catalogue.evidence` says; a row of the table."""
+def classify(similarity: float, evidence: Mapping[str, Placement | None], names: list[str]) -> dict[str, Any]:
+    """A row of the table, from a filter's similarity to its own RC and what `Catalogue.evidence` says."""
     of = {kind: evidence.get(kind) for kind in ("single", "palindrome", "half", "hybrid")}
     cosine = {kind: np.nan if placed is None else placed.similarity for kind, placed in of.items()}
-    verdict, explained_by = _decide(similarity, cosine)
+    triage, explained_by = _decide(similarity, cosine)
     motif = of[explained_by] if explained_by else None
     named = {f"{kind}_motif": None if (p := of[kind]) is None else names[p.motif] for kind in ("single", "hybrid")}
     return {
-        "verdict": verdict,
-        "motif": None if motif is None else names[motif.motif],
-        "similarity": similarity,
+        "triage": triage,
+        "triage_motif": None if motif is None else names[motif.motif],
+        "rc_similarity": similarity,
         **{f"{kind}_similarity": value for kind, value in cosine.items()},
         "weaker_share": np.nan if of["hybrid"] is None else of["hybrid"].share,
         **named,
@@ -161,7 +164,7 @@ def judge(similarity: float, evidence: Mapping[str, Placement | None], names: li
 
 
 def _decide(similarity: float, cosine: Mapping[str, float]) -> tuple[str, str | None]:
-    """The verdict, and which of the four explains the filter. NaN compares as false."""
+    """The class, and which of the four explains the filter. NaN compares as false."""
     symmetric = similarity >= SYMMETRIC
     single, hybrid = cosine["single"], cosine["hybrid"]
     if symmetric and hybrid >= EXPLAINED and hybrid >= single + GAIN:
@@ -188,10 +191,10 @@ class Catalogue:
         self._weights = [log_odds(ppm) for ppm in ppms.values()]
         own = find_palindromes(ppms, n_permutations=1)
         #: Whether each motif is a palindrome.
-        self.palindromic = (own["similarity"] >= PALINDROMIC_MOTIF).to_numpy()
+        self.palindromic = (own["rc_similarity"] >= PALINDROMIC_MOTIF).to_numpy()
         palindromes = np.flatnonzero(self.palindromic)
         self._half_of = np.repeat(palindromes, 2)
-        self._halves = [half for m in palindromes for half in _halves(self._weights[m], own["axis"].iloc[m])]
+        self._halves = [half for m in palindromes for half in _halves(self._weights[m], own["rc_axis"].iloc[m])]
         self._of_width: dict[int, tuple[Templates, Hybrids, Templates]] = {}
 
     def evidence(

@@ -1,14 +1,13 @@
 """A convolution's activation, taken out of a model's own calculation and put back: for models however written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rcinterp.errors import InputError
 from rcinterp.reading.layer import FilterLayer
 
 At = Literal["activation", "convolution"]
@@ -32,11 +31,12 @@ _NONLINEAR, _LINEAR = frozenset(_NONLINEAR_NAMES.split()), frozenset(_LINEAR_NAM
 
 
 @dataclass
-class _Chain:
-    """What one call of the convolution becomes, up to its activation.
+class Chain:
+    """What one call of a convolution becomes, up to its activation.
 
     Attributes
     ----------
+    layer : FilterLayer
     members : dict of int to Tensor
         The tensors of the chain by their ids; kept alive, so that an id stays its own.
     used : set of int
@@ -50,6 +50,7 @@ class _Chain:
         Name of the function that the newest of the chain was given to and that is none of its own.
     """
 
+    layer: FilterLayer
     members: dict[int, Tensor]
     used: set[int] = field(default_factory=set)
     found: str | None = None
@@ -57,31 +58,58 @@ class _Chain:
     last: str = ""
 
 
-class _Follow(TorchFunctionMode):
-    """Follow a convolution's output through the functions of torch that a model calls, as modules or by name."""
+class Follow(TorchFunctionMode):
+    """Follow what convolutions return through the functions of torch that a model calls, as modules or by name.
 
-    def __init__(self, filters: FilterLayer) -> None:
+    Parameters
+    ----------
+    layers : sequence of FilterLayer
+
+    Attributes
+    ----------
+    chains : list of Chain
+        One a call of a convolution, in the order of the calls.
+    read : dict of str to Tensor
+        What each convolution read at its first call, by its name, in the order of the calls.
+    """
+
+    def __init__(self, layers: Sequence[FilterLayer]) -> None:
         super().__init__()
-        self.filters = filters
-        self.chains: list[_Chain] = []
+        self.layers = layers
+        self.chains: list[Chain] = []
+        self.read: dict[str, Tensor] = {}
+        self._is_looking = True
 
     def __enter__(self) -> Any:
-        self.handle = self.filters.convolution.register_forward_hook(lambda *call: self.start(call[2]))
+        self.handles: list[Any] = []
+        for layer in self.layers:
+            self.handles += [
+                layer.convolution.register_forward_pre_hook(lambda _, inputs, layer=layer: self._note(layer, inputs)),
+                layer.convolution.register_forward_hook(lambda _, inputs, out, layer=layer: self.start(layer, out)),
+            ]
         return super().__enter__()  # type: ignore[no-untyped-call]  # so it is in torch
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)  # type: ignore[no-untyped-call]  # so it is in torch
-        self.handle.remove()
+        for handle in self.handles:
+            handle.remove()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        if self.chains and _tensors((output,)):
+        if self._is_looking and self.chains and _tensors((output,)):
             given = {id(value): value for value in _tensors((*args, *(kwargs or {}).values()))}
             for chain in self.chains:
                 output = self._extend(chain, _name(func), given, output)
         return output
 
-    def _extend(self, chain: _Chain, name: str, given: dict[int, Tensor], output: Any) -> Any:
+    def _note(self, layer: FilterLayer, inputs: tuple[object, ...]) -> None:
+        """Keep what a convolution reads; a copy, as the model may change it in place."""
+        if layer.name not in self.read and inputs and isinstance(inputs[0], Tensor):
+            self._is_looking = False  # the copy is no step of the model
+            self.read[layer.name] = inputs[0].detach().clone()
+            self._is_looking = True
+
+    def _extend(self, chain: Chain, name: str, given: dict[int, Tensor], output: Any) -> Any:
         """Let a chain go on by one function, if it is one of its own."""
         own = given.keys() & chain.members.keys()
         if not own:
@@ -93,7 +121,7 @@ class _Follow(TorchFunctionMode):
             chain.used |= own
         if chain.found is not None or not isinstance(output, Tensor):
             return output
-        if name in _NONLINEAR and _has_channels(output, self.filters.n_channels):
+        if name in _NONLINEAR and _has_channels(output, chain.layer.n_channels):
             chain.found = name
             if in_place:  # what is done with it from here on is done with the activation
                 del chain.members[id(output)]
@@ -107,9 +135,9 @@ class _Follow(TorchFunctionMode):
             chain.last = name
         return output
 
-    def start(self, output: Tensor) -> Tensor:
+    def start(self, layer: FilterLayer, output: Tensor) -> Tensor:
         """Begin a chain at a convolution's output."""
-        self.chains.append(_Chain({id(output): output}))
+        self.chains.append(Chain(layer, {id(output): output}))
         return output
 
     def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
@@ -117,12 +145,12 @@ class _Follow(TorchFunctionMode):
         return output
 
 
-class Cut(_Follow):
+class Cut(Follow):
     """While a model runs, its activations are leaves of the graph, or are replaced; for use in a ``with``.
 
     Parameters
     ----------
-    place : Place
+    point : CutPoint
         Where the cut is.
     replace : callable, optional
         ``replace(i, activation)``: what takes the place of the i-th activation of this run. By default the activation
@@ -134,15 +162,15 @@ class Cut(_Follow):
         One a call of the convolution.
     """
 
-    def __init__(self, place: "Place", replace: Callable[[int, Tensor], Tensor] | None = None) -> None:
-        super().__init__(place.filters)
-        self.place = place
+    def __init__(self, point: "CutPoint", replace: Callable[[int, Tensor], Tensor] | None = None) -> None:
+        super().__init__([point.layer])
+        self.point = point
         self.replace = replace
         self.taken: list[Tensor] = []
 
-    def start(self, output: Tensor) -> Tensor:
+    def start(self, layer: FilterLayer, output: Tensor) -> Tensor:
         """Begin a chain, or cut here."""
-        return self._cut(output) if self.place.at == "convolution" else super().start(output)
+        return self._cut(output) if self.point.at == "convolution" else super().start(layer, output)
 
     def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
         """Cut."""
@@ -162,12 +190,12 @@ class Cut(_Follow):
 
 
 @dataclass(frozen=True)
-class Place:
+class CutPoint:
     """Where a layer's activation is cut out of the model's calculation.
 
     Attributes
     ----------
-    filters : FilterLayer
+    layer : FilterLayer
     at : "activation" or "convolution"
         After the first nonlinearity that the convolution's output goes through, or at that output itself.
     reason : str
@@ -179,7 +207,7 @@ class Place:
         block after the other, and not the strands of each sequence side by side.
     """
 
-    filters: FilterLayer
+    layer: FilterLayer
     at: At
     reason: str = ""
     channel_axis: int = 1
@@ -205,79 +233,7 @@ class Place:
         return torch.stack(summed).sum(0).cpu()
 
 
-def find_place(filters: FilterLayer, at: At, call: Callable[[], Tensor]) -> Place:
-    """Where to cut, found by two runs of the model.
-
-    Parameters
-    ----------
-    filters : FilterLayer
-    at : "activation" or "convolution"
-    call : callable
-        Runs the model on a few sequences and returns their scores, (n,).
-
-    Raises
-    ------
-    InputError
-        If `at` is neither, or the model does not use the layer.
-
-    Notes
-    -----
-    The functions that the model calls, through modules or by name, are followed from the convolution's output on,
-    through norms, dropout and pooling, to the first nonlinearity. If the output is used on a second way before it (the
-    skip of a residual stem), or is not followed by one, only the convolution's own output holds all that the filter
-    gives, and the cut is there.
-    """
-    if at not in ("activation", "convolution"):
-        raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
-    with _Follow(filters) as follow, torch.no_grad():
-        call()
-    if not follow.chains:
-        raise InputError(
-            f"the model did not use {filters.name!r} on these sequences; name another layer, layer=..., from "
-            "model.named_modules()."
-        )
-    reason = next((_why_not(chain) for chain in follow.chains if _why_not(chain)), "") if at == "activation" else ""
-    place = Place(filters, "convolution" if reason else at, reason)
-    with torch.enable_grad(), Cut(place) as cut:
-        score = call()
-    axis = _channel_axis(place, cut.taken[0], call)
-    if axis is None:
-        reason = "its channels cannot be told from its positions after a nonlinearity"
-        place, axis = Place(filters, "convolution", reason), 1
-        with torch.enable_grad(), Cut(place) as cut:
-            score = call()
-    return replace(place, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, score, filters))
-
-
-def require_gradients(place: Place, call: Callable[[], Tensor]) -> None:
-    """Refuse a model that hides from gradients what its scores owe to the layer.
-
-    Raises
-    ------
-    InputError
-        If the activations are not in the scores' graph though the scores depend on them, or no gradient can be taken.
-    """
-    try:
-        with torch.enable_grad(), Cut(place) as cut:
-            score = call()
-        gradients = torch.autograd.grad(score.sum(), cut.taken, allow_unused=True) if score.requires_grad else ()
-    except RuntimeError as error:
-        raise InputError(
-            f"the model's gradients cannot be taken ({str(error).splitlines()[0]}), expected a model that is "
-            "differentiable above the layer. Use method='ablation', which needs none."
-        ) from error
-    if any(gradient is not None for gradient in gradients):  # perhaps 0, as where a sigmoid is saturated
-        return
-    with torch.no_grad(), Cut(place, lambda i, activation: torch.zeros_like(activation)):
-        silent = call()
-    if not torch.allclose(silent.detach(), score.detach(), rtol=1e-4, atol=1e-6):
-        raise InputError(
-            f"no gradient reaches layer {place.filters.name!r}, though the scores depend on it: the model or func= "
-            "cuts it off (torch.no_grad, detach). Use method='ablation', which needs none."
-        )
-
-
-def _why_not(chain: _Chain) -> str:
+def why_not_at_activation(chain: Chain) -> str:
     """Why a convolution's activation is not where it is taken; empty if it is."""
     if chain.leaves or chain.found is not None:
         return chain.leaves
@@ -293,63 +249,6 @@ def _adds_a_map(given: dict[int, Tensor], own: set[int], output: Tensor) -> bool
 
 def _has_channels(activation: Tensor, n_channels: int) -> bool:
     return activation.dim() >= 3 and n_channels in activation.shape[1:]
-
-
-def _channel_axis(place: Place, activation: Tensor, call: Callable[[], Tensor]) -> int | None:
-    """Axis of the channels: 1, unless a model moved them before the nonlinearity; None if it cannot be told."""
-    filters = place.filters
-    axes = [axis for axis in range(1, activation.dim()) if activation.shape[axis] == filters.n_channels]
-    if len(axes) == 1 or place.at == "convolution":
-        return axes[0]
-    moved = activation - _with_a_position_moved(place, call)
-    n_changed = [int(_indices(moved, axis).sum()) for axis in axes]  # of the positions few, of the channels many
-    most = max(n_changed)
-    return axes[n_changed.index(most)] if n_changed.count(most) == 1 else None
-
-
-def _with_a_position_moved(place: Place, call: Callable[[], Tensor]) -> Tensor:
-    """Activation after the convolution's output was raised at its first position, in all channels."""
-
-    def move(module: Any, inputs: Any, output: Tensor) -> Tensor:
-        moved = output.clone()
-        steps = 1 + torch.arange(output.shape[1], device=output.device)
-        moved[..., 0] += steps.view(-1, *[1] * (output.dim() - 3))
-        return moved
-
-    handle = place.filters.convolution.register_forward_hook(move)
-    try:
-        with torch.no_grad(), Cut(place, lambda i, activation: activation) as cut:
-            call()
-    finally:
-        handle.remove()
-    activation: Tensor = cut.taken[0]
-    return activation
-
-
-def _indices(moved: Tensor, axis: int) -> Tensor:
-    """Whether anything changed at each index of an axis."""
-    changed: Tensor = (moved.detach() != 0).movedim(axis, 0)
-    return changed.flatten(1).any(1)
-
-
-def _rows_in_blocks(taken: Sequence[Tensor], score: Tensor, filters: FilterLayer) -> bool:
-    """Whether row i of the activation belongs to sequence i modulo n (else to i // (rows / n))."""
-    rows, n = len(taken[0]), len(score)
-    if n == 1 or all(len(activation) == n for activation in taken) or not score.requires_grad:
-        return True
-    if any(len(activation) != rows for activation in taken) or rows % n:
-        raise InputError(
-            f"layer {filters.name!r} reads {rows} rows for {n} sequences, expected a multiple of {n}: what belongs to "
-            "which sequence cannot be told. Name another layer."
-        )
-    for i in range(n):
-        gradients = torch.autograd.grad(score[i], list(taken), allow_unused=True, retain_graph=True)
-        touched = torch.zeros(rows, dtype=torch.bool)
-        for gradient in gradients:
-            touched |= (gradient != 0).flatten(1).any(1).cpu() if gradient is not None else False
-        if touched.any():
-            return not bool(touched[torch.arange(rows) % n != i].any())
-    return True
 
 
 def _tensors(values: Any) -> list[Tensor]:

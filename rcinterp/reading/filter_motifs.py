@@ -1,9 +1,10 @@
 """What a filter looks for, as a motif: letter probabilities from its weights, or from the sites that it scores best."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
@@ -14,7 +15,11 @@ from rcinterp.errors import InputError
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
-from rcinterp.reading.sites import THRESHOLD, BestSites, best_sites, check_threshold
+from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.model import BATCH_SIZE
+from rcinterp.reading.sites import THRESHOLD, BestSites, ClassSites, best_sites, check_threshold
+
+MotifsFrom = Literal["sites", "weights", "likelihood"]
 
 #: Mean information of a position in the 2,067 ENCODE motifs, in bits against a uniform background.
 BITS_PER_POSITION = 1.09
@@ -146,7 +151,7 @@ def sites_to_ppms(
     both_strands: bool,
     threshold: float = THRESHOLD,
     pseudocount: float = 1.0,
-    batch_size: int = 500,
+    batch_size: int = BATCH_SIZE,
 ) -> list[Motif]:
     """Letter frequencies of the sites that each filter scores best.
 
@@ -204,6 +209,59 @@ def motif_of_sites(best: BestSites, f: int, x: Tensor, threshold: float = THRESH
     counts, n_sites = best.counts(f, x, threshold)
     smoothed = counts.numpy() + max(pseudocount, 1e-9) / 4
     return Motif(smoothed / smoothed.sum(0), n_sites)
+
+
+def motifs_of_filters(
+    layer: FilterLayer,
+    sites: ClassSites,
+    *,
+    motifs_from: MotifsFrom,
+    threshold: float,
+    trim: bool,
+) -> pd.DataFrame:
+    """The motif of each filter of a layer.
+
+    Parameters
+    ----------
+    layer : FilterLayer
+    sites : ClassSites
+        In either class.
+    motifs_from : "sites", "weights" or "likelihood"
+        As in `rcinterp.interpret`.
+    threshold : float
+        Share of a filter's best score that a site must reach.
+    trim : bool
+        Whether to leave out positions at the ends that hold less than `TRIM_BITS`.
+
+    Returns
+    -------
+    DataFrame
+        One row a filter: filter, ppm, sites_in ("positives" or "negatives": the class whose sites hold more
+        information), n_sites, information, other_information (bits: of the sites in that class and in the other one).
+        A motif from weights alone has no sites, which are then missing.
+    """
+    if motifs_from == "weights":
+        ppms = [weights_to_ppm(weight) for weight in layer.weight]
+        found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms})
+        return found.assign(sites_in=None, n_sites=None, information=found["ppm"].map(_bits), other_information=np.nan)
+    rows = []
+    for f, name in enumerate(layer.filter_names):
+        here = motif_of_sites(sites.positives, f, sites.inputs[0].x.cpu().float(), threshold)
+        there = motif_of_sites(sites.negatives, f, sites.inputs[1].x.cpu().float(), threshold)
+        where = "positives" if _bits(here.ppm) >= _bits(there.ppm) else "negatives"
+        own, other = (here, there) if where == "positives" else (there, here)
+        ppm = own.ppm
+        if motifs_from == "likelihood" and own.n_sites:
+            ppm = weights_to_ppm(layer.weight[f], site_counts=own.ppm * own.n_sites)
+        elif trim:
+            ppm = trim_ppm(ppm)
+        row = {"filter": name, "ppm": ppm, "sites_in": where, "n_sites": own.n_sites, "information": _bits(own.ppm)}
+        rows.append(row | {"other_information": _bits(other.ppm)})
+    return pd.DataFrame(rows)
+
+
+def _bits(ppm: NDArray[np.float64]) -> float:
+    return float(information_content(ppm).sum())
 
 
 def trim_ppm(ppm: NDArray[np.float64], min_bits: float = TRIM_BITS) -> NDArray[np.float64]:

@@ -1,12 +1,10 @@
-"""Where a model's filters are: the convolution that holds them, in any model, however it is written."""
+"""The convolution that holds the filters: its weights, names and strides, in any model."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.model import Args, Caller, runs_on
 from rclayers import RCConv1d
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, RCConv1d)
@@ -43,6 +41,14 @@ class FilterLayer:
         return self.n_filters * (2 if self.is_rc else 1)
 
     @property
+    def reads_four(self) -> bool:
+        """Whether it can read one-hot sequence."""
+        convolution = self.convolution
+        if isinstance(convolution, nn.Conv2d) and convolution.in_channels == 1:
+            return convolution.kernel_size[0] == 4
+        return convolution.in_channels == 4 and getattr(convolution, "groups", 1) == 1
+
+    @property
     def weight(self) -> Tensor:
         """Filters, shape (F, C_in, W), on the CPU; positions that a dilation leaves out are zeros."""
         weight = _along_one_axis(self.convolution.weight.detach().cpu())
@@ -69,78 +75,69 @@ class FilterLayer:
         return [f"filter_{i}" for i in range(self.n_filters)]
 
 
-def find_filters(model: nn.Module, layer: str | None = None, x: Tensor | None = None, args: Args = None) -> FilterLayer:
-    """Convolution that holds the filters.
+def find_layer(model: nn.Module, layer: str | None = None) -> FilterLayer:
+    """Convolution that holds the filters, told from the modules alone.
 
     Parameters
     ----------
     model : nn.Module
     layer : str, optional
-        Name of the convolution, as in ``model.named_modules()``; when not given, the first one over the sequence.
-    x : Tensor, shape (n, 4, L), optional
-        Sequences to run the model on, to see which convolution reads them first, whatever the order in which the
-        modules were registered; without them it is the first in that order that reads 4 channels.
-    args : sequence of Tensor, optional
-        Further inputs of the model, n rows each.
+        Name of the convolution, as in ``model.named_modules()``; when not given, the first in that order that reads 4
+        channels. `Reader` runs the model, and takes the convolution that reads the sequence first.
 
     Raises
     ------
     InputError
-        If there is no such convolution, or the model cannot be run.
+        If there is no such convolution.
 
     Examples
     --------
-    >>> find_filters(nn.Sequential(nn.Conv1d(4, 3, 5), nn.ReLU())).name
+    >>> from torch import nn
+    >>> find_layer(nn.Sequential(nn.Conv1d(4, 3, 5), nn.ReLU())).name
     '0'
+    """
+    layers = find_layers(model, layer)
+    return choose_layer(model, layers, list(layers) if layer is None else [layer], layer)
+
+
+def find_layers(model: nn.Module, layer: str | None = None) -> dict[str, FilterLayer]:
+    """Every convolution of a model by its name, or the one that is named.
+
+    Raises
+    ------
+    InputError
+        If it is no model, or has no convolution of that name.
     """
     given: object = model
     if not isinstance(given, nn.Module):
         raise InputError(f"got a model of type {type(given).__name__}, expected an nn.Module, e.g. load_model(folder).")
-    convolutions: dict[str, Any] = {
-        name: module for name, module in model.named_modules() if isinstance(module, _CONVOLUTIONS)
+    layers = {
+        name: FilterLayer(name, module) for name, module in model.named_modules() if isinstance(module, _CONVOLUTIONS)
     }
-    if layer is not None:
-        if layer not in convolutions:
-            raise InputError(
-                f"layer: got {layer!r}, expected the name of a convolution: {_listed(convolutions)}. "
-                "model.named_modules() lists them all."
-            )
-        found = layer
-    else:
-        candidates = list(convolutions) if x is None else _called_on_letters(model, convolutions, x, args)
-        reading = [name for name in candidates if _reads_four(convolutions[name])]
-        if not reading:
-            named = f"Name the convolution to read: layer=one of {_listed(convolutions)}." if convolutions else ""
-            raise InputError(
-                f"the model ({type(model).__name__}) has no nn.Conv1d or RCConv1d with 4 input channels, expected one "
-                f"over one-hot sequence. {named or 'It has no convolution at all.'}"
-            )
-        found = reading[0]
-    filters = FilterLayer(found, convolutions[found])
-    _along_one_axis(filters.convolution.weight)
-    return filters
+    if layer is None:
+        return layers
+    if layer not in layers:
+        raise InputError(
+            f"layer: got {layer!r}, expected the name of a convolution: {_listed(layers)}. "
+            "model.named_modules() lists them all."
+        )
+    return {layer: layers[layer]}
 
 
-def _called_on_letters(model: nn.Module, convolutions: dict[str, Any], x: Tensor, args: Args) -> list[str]:
-    """Names in the order of their calls, those that read letters before the others."""
-    calls: dict[str, bool] = {}
-
-    def note(name: str, inputs: tuple[object, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
-            calls.setdefault(name, are_letters(inputs[0]))
-
-    handles = [
-        module.register_forward_pre_hook(lambda _, inputs, name=name: note(name, inputs))
-        for name, module in convolutions.items()
-    ]
-    try:
-        caller = Caller(model, batch_size=max(1, len(x)))
-        with caller.borrowed():
-            runs_on(caller, x, args)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return sorted(calls, key=lambda name: not calls[name])  # stable: the order of the calls within each
+def choose_layer(
+    model: nn.Module, layers: dict[str, FilterLayer], candidates: list[str], layer: str | None
+) -> FilterLayer:
+    """Layer that is named, or the first of the candidates that can read one-hot sequence."""
+    reading = candidates if layer is not None else [name for name in candidates if layers[name].reads_four]
+    if not reading:
+        named = f"Name the convolution to read: layer=one of {_listed(layers)}." if layers else ""
+        raise InputError(
+            f"the model ({type(model).__name__}) has no nn.Conv1d or RCConv1d with 4 input channels, expected one "
+            f"over one-hot sequence. {named or 'It has no convolution at all.'}"
+        )
+    found = layers[reading[0]]
+    _along_one_axis(found.convolution.weight)
+    return found
 
 
 def are_letters(values: Tensor) -> bool:
@@ -150,12 +147,6 @@ def are_letters(values: Tensor) -> bool:
     if values.dim() < 3 or values.shape[1] != 4:
         return False
     return bool(((values == 0) | (values == 1)).all() and (values.sum(1) <= 1).all())
-
-
-def _reads_four(convolution: nn.Module) -> bool:
-    if isinstance(convolution, nn.Conv2d) and convolution.in_channels == 1:
-        return convolution.kernel_size[0] == 4
-    return getattr(convolution, "in_channels", None) == 4 and getattr(convolution, "groups", 1) == 1
 
 
 def _along_one_axis(weight: Tensor) -> Tensor:
@@ -173,5 +164,5 @@ def _along_one_axis(weight: Tensor) -> Tensor:
     )
 
 
-def _listed(convolutions: dict[str, Any]) -> str:
-    return ", ".join(repr(name) for name in convolutions) or "none here"
+def _listed(layers: dict[str, FilterLayer]) -> str:
+    return ", ".join(repr(name) for name in layers) or "none here"

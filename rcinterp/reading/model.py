@@ -1,6 +1,5 @@
-"""Any model, asked as its owner asks it: further inputs, the output that is meant, and the loan of it."""
+"""Run any model: its extra inputs, the output that is read, and its state restored afterwards."""
 
-import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,27 +10,28 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rcinterp.data.sequences import SequenceInput, as_one_hot
-from rcinterp.errors import InputError
+from rcinterp.data.sequences import SequenceInput
+from rcinterp.errors import InputError, require_whole
+from rcinterp.reading.inputs import Args, Inputs, as_inputs
 
-#: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
-Args: TypeAlias = tuple[Tensor, ...] | list[Tensor] | None
-#: From what a model returns to its scores: (n, n_tasks), (n,) or (n, n_tasks, positions).
+#: From what a model returns to its logits: (n, n_tasks), (n,) or (n, n_tasks, positions).
 Func: TypeAlias = Callable[[Any], Tensor]
+#: Sequences that a model reads at a time, when a function is not told.
+BATCH_SIZE = 100
 
 
 @dataclass(frozen=True)
-class Caller:
-    """How a model is called, and which number of its output is read.
+class Runner:
+    """How a model is run, and which number of its output is read.
 
     Attributes
     ----------
     model : nn.Module
-        (n, 4, L), and what `args` hold, -> whatever `func` turns into scores.
+        (n, 4, L), and further inputs if it has any, -> whatever `func` turns into logits.
     target : int
-        Which task: column of (n, n_tasks), or row of a profile (n, n_tasks, positions), whose positions are added up.
+        Which logit: column of (n, n_tasks), or row of a profile (n, n_tasks, positions), whose positions are added up.
     func : callable, optional
-        From the model's output to a tensor of scores, e.g. ``lambda y: y["counts"]`` or ``lambda y: y[1]``.
+        From the model's output to a tensor of logits, e.g. ``lambda y: y["counts"]`` or ``lambda y: y[1]``.
     batch_size : int
         Sequences at a time.
     device : str or torch.device, optional
@@ -43,7 +43,7 @@ class Caller:
     model: nn.Module
     target: int = 0
     func: Func | None = None
-    batch_size: int = 100
+    batch_size: int = BATCH_SIZE
     device: str | torch.device | None = None
     verbose: bool = False
 
@@ -63,28 +63,58 @@ class Caller:
         with lent(self.model, _resolve(self.device, place_of(self.model)[0])):
             yield
 
-    def batches(self, x: Tensor, args: Args = None, description: str = "") -> Iterator[tuple[Tensor, ...]]:
+    def batches(self, inputs: Inputs, description: str = "") -> Iterator[tuple[Tensor, ...]]:
         """Batches of sequences and further inputs, on the model's device, floating-point ones in its type."""
         place = place_of(self.model)
-        further = rows_of_args(args, len(x))
-        starts = range(0, len(x), self.batch_size)
+        starts = range(0, len(inputs), self.batch_size)
         for start in tqdm(starts, desc=description or None, disable=not self.verbose, leave=False):
             rows = slice(start, start + self.batch_size)
-            yield tuple(_put(value[rows], place) for value in (x, *further))
+            yield tuple(_put(value[rows], place) for value in (inputs.x, *inputs.further))
 
-    def scores(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Call the model and return the score of each sequence that is meant, shape (n,)."""
-        return self.select(self.model(*inputs), len(inputs[0]))
+    def whole_batch(self, inputs: Inputs) -> tuple[Tensor, ...]:
+        """All of the inputs as one batch."""
+        (batch,) = replace(self, batch_size=max(1, len(inputs)), verbose=False).batches(inputs)
+        return batch
+
+    def logits(self, batch: Sequence[Tensor]) -> Tensor:
+        """Call the model and return the logit of each sequence that is meant, shape (n,)."""
+        return self.select(self.model(*batch), len(batch[0]))
 
     def select(self, output: Any, n: int) -> Tensor:
-        """Score that is meant, (n,), of what the model returned for n sequences."""
-        scores = _as_scores(output, self.func, n)
-        if self.target >= scores.shape[1]:
+        """Logit that is meant, (n,), of what the model returned for n sequences."""
+        logits = as_logits(output, self.func, n)
+        if self.target >= logits.shape[1]:
             raise InputError(
-                f"target: got {self.target}, expected 0 to {scores.shape[1] - 1}: the model has {scores.shape[1]} "
-                f"output{'s' * (scores.shape[1] > 1)}."
+                f"target: got {self.target}, expected 0 to {logits.shape[1] - 1}: the model has {logits.shape[1]} "
+                f"output{'s' * (logits.shape[1] > 1)}."
             )
-        return scores[:, self.target]
+        return logits[:, self.target]
+
+    def run(self, batch: Sequence[Tensor]) -> Any:
+        """Call the model on a few sequences, and turn what it raises into one line.
+
+        Raises
+        ------
+        InputError
+            If the model raises.
+        """
+        try:
+            return self.model(*batch)
+        except InputError:
+            raise
+        except Exception as error:  # whatever it is, it is the user's own
+            shapes = ", ".join(str(tuple(value.shape)) for value in batch)
+            raise InputError(
+                f"the model ({type(self.model).__name__}) cannot be run on inputs of shape {shapes} "
+                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
+                "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
+                "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
+            ) from error
+
+    def try_one(self, inputs: Inputs) -> None:
+        """Run the lent model on one sequence of these, to see that it can be run on them."""
+        with torch.no_grad():
+            self.run(self.whole_batch(inputs.rows(slice(1))))
 
 
 @contextmanager
@@ -156,61 +186,29 @@ def _put(value: Tensor, place: tuple[torch.device, torch.dtype]) -> Tensor:
     return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
 
 
-def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
-    """Further inputs, one row a sequence each; a single row is repeated.
-
-    Raises
-    ------
-    InputError
-        If one is not a tensor, or has neither n rows nor one.
-    """
-    if args is None:
-        return ()
-    if not isinstance(args, tuple | list):
-        raise InputError(
-            f"args: got {type(args).__name__}, expected a tuple of tensors, one for each further input: "
-            "args=(controls,)."
-        )
-    for i, value in enumerate(args):
-        given: object = value
-        if not isinstance(given, Tensor) or given.dim() == 0 or given.shape[0] not in (1, n):
-            shape = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
-            raise InputError(
-                f"args: input {i} is {shape}, expected a tensor of {n} rows, one a sequence (positives first, then "
-                "negatives, where both are given), or of 1 row for all."
-            )
-    return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
-
-
-def split_args(args: Args, n_first: int, n_second: int) -> tuple[Args, Args]:
-    """Further inputs of the first and of the second of two sets of sequences, whose rows stand one after the other."""
-    rows = rows_of_args(args, n_first + n_second)
-    return tuple(value[:n_first] for value in rows), tuple(value[n_first:] for value in rows)
-
-
-def _as_scores(output: Any, func: Func | None, n: int) -> Tensor:
+def as_logits(output: Any, func: Func | None, n: int) -> Tensor:
     """(n, n_tasks) of whatever the model returned; profiles are added up over their positions."""
-    scores = output if func is None else _apply(func, output)
-    if not isinstance(scores, Tensor):
-        keys = f" with {', '.join(map(repr, scores))}" if isinstance(scores, dict) else ""
+    logits = output if func is None else _apply(func, output)
+    if not isinstance(logits, Tensor):
+        keys = f" with {', '.join(map(repr, logits))}" if isinstance(logits, dict) else ""
         raise InputError(
-            f"the {'model' if func is None else 'func'} returned {type(scores).__name__}{keys}, expected one tensor of "
-            'scores. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
+            f"the {'model' if func is None else 'func'} returned {type(logits).__name__}{keys}, expected one tensor of "
+            'logits. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
             "tuple; on the command line --output counts, or --output 1."
         )
-    if n == 1 and (scores.dim() == 0 or (scores.dim() == 1 and len(scores) > 1)):  # a squeezed batch axis
-        scores = scores[None]
-    if scores.dim() == 0 or scores.shape[0] != n:
+    if n == 1 and (logits.dim() == 0 or (logits.dim() == 1 and len(logits) > 1)):  # a squeezed batch axis
+        logits = logits[None]
+    if logits.dim() == 0 or logits.shape[0] != n:
         raise InputError(
-            f"the model returned scores of shape {tuple(scores.shape)} for {n} sequences, expected (n, n_tasks), "
+            f"the model returned logits of shape {tuple(logits.shape)} for {n} sequences, expected (n, n_tasks), "
             "(n,) or (n, n_tasks, positions). Turn them with func=."
         )
-    if scores.dim() == 1:
-        return scores[:, None]
-    if scores.dim() == 2:
-        return scores
-    wide = torch.promote_types(scores.dtype, torch.float32)  # thousands of positions are too many for half precision
-    return scores.flatten(2).sum(-1, dtype=wide)
+    if logits.dim() == 1:
+        return logits[:, None]
+    if logits.dim() == 2:
+        return logits
+    wide = torch.promote_types(logits.dtype, torch.float32)  # thousands of positions are too many for half precision
+    return logits.flatten(2).sum(-1, dtype=wide)
 
 
 def _apply(func: Func, output: Any) -> Any:
@@ -223,18 +221,12 @@ def _apply(func: Func, output: Any) -> Any:
         given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise InputError(
             f"func: raised {type(error).__name__} ({error}) on what the model returned ({given}), expected a function "
-            "from that to a tensor of scores."
+            "from that to a tensor of logits."
         ) from error
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Refuse what is no whole number of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
-        raise InputError(f"{name}: got {value!r}, expected a whole number of at least {least}.")
-
-
 def profile_score(logits: Tensor) -> Tensor:
-    """Score of a profile's shape, for models that predict reads at each base (BPNet): logits weighed by their softmax.
+    """One logit of a predicted profile of reads, for its shape (BPNet): its logits weighted by their softmax.
 
     Parameters
     ----------
@@ -261,17 +253,17 @@ def predict(
     args: Args = None,
     *,
     func: Func | None = None,
-    batch_size: int = 500,
+    batch_size: int = BATCH_SIZE,
     device: str | torch.device | None = None,
     verbose: bool = False,
 ) -> Tensor:
-    """Logits of every sequence, on the CPU.
+    """What a model predicts: the logits of every sequence, on the CPU.
 
     Parameters
     ----------
     model : nn.Module
         (n, 4, L) -> (n, n_tasks), (n,), or a profile (n, n_tasks, positions), which is added up over its positions.
-    x : Tensor (N, 4, L), or a FASTA path, or a list of str
+    x : Tensor (N, 4, L), or a FASTA path, or a list of str, or a tuple of them and further inputs
     args : sequence of Tensor, optional
         Further inputs of the model: N rows each, or one row for all sequences.
     func : callable, optional
@@ -287,40 +279,9 @@ def predict(
     -------
     Tensor, shape (N, n_tasks)
     """
-    x = as_one_hot(x, "predict")
-    caller = Caller(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
-    with caller.borrowed(), torch.no_grad():
-        runs_on(caller, x[:1], first_rows(args, len(x), 1))
-        found = [
-            _as_scores(model(*inputs), func, len(inputs[0])).cpu() for inputs in caller.batches(x, args, "predicting")
-        ]
+    inputs = as_inputs(x, args, "predict")
+    runner = Runner(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
+    with runner.borrowed(), torch.no_grad():
+        runner.try_one(inputs)
+        found = [as_logits(model(*batch), func, len(batch[0])).cpu() for batch in runner.batches(inputs, "predicting")]
     return torch.cat(found)
-
-
-def first_rows(args: Args, n: int, m: int) -> Args:
-    """Further inputs of the first m of n sequences."""
-    return tuple(value[:m] for value in rows_of_args(args, n))
-
-
-def runs_on(caller: Caller, x: Tensor, args: Args = None) -> None:
-    """Run a lent model on a few sequences, and turn what it raises into one line.
-
-    Raises
-    ------
-    InputError
-        If the model raises.
-    """
-    with torch.no_grad():
-        for inputs in replace(caller, verbose=False).batches(x, args):
-            try:
-                caller.model(*inputs)
-            except InputError:
-                raise
-            except Exception as error:  # whatever it is, it is the user's own
-                shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
-                raise InputError(
-                    f"the model ({type(caller.model).__name__}) cannot be run on inputs of shape {shapes} "
-                    f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
-                    "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
-                    "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
-                ) from error

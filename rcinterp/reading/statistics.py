@@ -1,10 +1,9 @@
-"""How sure a difference of means is: bootstrap intervals, permutation p-values, q-values; for many columns at once."""
+"""How sure a difference of means is: bootstrap intervals and permutation p-values, for many columns at once."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 
 from rcinterp.errors import InputError
 
@@ -96,12 +95,6 @@ def permutation_p_values(
         sums = rng.permuted(drawn, axis=1, out=drawn) @ both  # of the first class; those of the other are minus these
         exceeding += (np.abs(sums * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
     return np.where(np.isfinite(observed), (1 + exceeding) / (1 + n_permutations), np.nan)
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
-    """q-values: the smallest false discovery rate at which each p-value is significant (Benjamini & Hochberg 1995)."""
-    p = np.asarray(p_values, dtype=np.float64)
-    return np.asarray(false_discovery_control(p)) if p.size else p
 
 
 def _drawn_means(sample: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:

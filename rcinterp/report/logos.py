@@ -1,15 +1,13 @@
 """Sequence logos: of one matrix on one axes, and of a bank of filters, each beside its reverse complement."""
 
-import base64
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from io import BytesIO, StringIO
+from io import BytesIO
 from typing import Any
 
 import logomaker
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import is_color_like
@@ -113,9 +111,9 @@ def plot_filters(
     filters : ndarray or Tensor, shape (F, 4, W), or dict[str, ndarray or Tensor of shape (4, W)]
         Drawn as given. The paper centres the weights first: ``plot_filters(mean_center(weight).weight)``.
     table : DataFrame, optional
-        One row a filter to draw, from the top down: its name, as a column or index ``filter``, and any of ``score``
-        (contribution), ``best_match`` (motif; with a q-value of 1 it is no match), ``q_value`` and ``similarity`` (to
-        its own RC), told in the row's title. By default all filters, in their order.
+        One row a filter to draw, from the top down: its name, as a column or index ``filter``, and any of
+        ``contribution``, ``best_match`` (motif; with a q-value of 1 it is no match), ``match_q`` and ``rc_similarity``
+        (to its own RC), told in the row's title. By default all filters, in their order.
     names : sequence of F names, optional
         Names of a bank (F, 4, W), as they stand in `table`; by default ``filter_0``, ``filter_1``, ...
     max_filters : int, optional
@@ -148,7 +146,7 @@ def plot_filters(
     >>> import numpy as np
     >>> import pandas as pd
     >>> bank = np.stack([np.eye(4), -np.eye(4)])
-    >>> figure = plot_filters(bank, pd.DataFrame({"filter": ["filter_1", "filter_0"], "score": [0.5, -0.2]}))
+    >>> figure = plot_filters(bank, pd.DataFrame({"filter": ["filter_1", "filter_0"], "contribution": [0.5, -0.2]}))
     >>> [ax.get_title("left") for ax in figure.axes[::2]]
     ['filter_1 · contribution +0.5', 'filter_0 · contribution −0.2']
     """
@@ -162,14 +160,6 @@ def plot_filters(
             plot_logo(reverse_complement_motif(matrix), axes[1], color_scheme=color_scheme)
             axes[1].set_title("reverse complement", loc="right", fontsize=8, color=_INK)
     return figure
-
-
-def as_data_uri(figure: Figure) -> str:
-    """Figure as SVG in a data URI, for pages that need no other file: the same bytes for the same figure."""
-    text = StringIO()
-    with rc_context({"svg.hashsalt": "rcinterp", "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(text.getvalue().encode()).decode()
 
 
 class LogoFigure(Figure):
@@ -272,12 +262,12 @@ def _abbreviate(names: Sequence[Hashable]) -> str:
 def _describe(row: Mapping[Hashable, Any]) -> str:
     """Title of a filter: its name, and what the table knows of it."""
     parts = [str(row["filter"])]
-    if pd.notna(row.get("score")):
-        parts.append(f"contribution {row['score']:+.3g}".replace("-", "−"))
+    if pd.notna(row.get("contribution")):
+        parts.append(f"contribution {row['contribution']:+.3g}".replace("-", "−"))
     if "best_match" in row:
-        parts.append(_describe_match(row["best_match"], row.get("q_value")))
-    if pd.notna(row.get("similarity")):
-        parts.append(f"similarity to its RC {row['similarity']:.2f}".replace("-", "−"))
+        parts.append(_describe_match(row["best_match"], row.get("match_q")))
+    if pd.notna(row.get("rc_similarity")):
+        parts.append(f"similarity to its RC {row['rc_similarity']:.2f}".replace("-", "−"))
     return " · ".join(parts)
 
 

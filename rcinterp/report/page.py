@@ -1,22 +1,22 @@
-"""One HTML page, its pictures inside: a table of filters with their logos, matches and verdicts."""
+"""HTML pages that are one file each, their pictures inside; the table of filters is one of them."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.motifs import information_content, reverse_complement_motif
-from rcinterp.report.logos import as_data_uri, plot_logo
+from rcinterp.report.figures import as_data_uri
+from rcinterp.report.logos import plot_logo
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def filter_section(
     """
     middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
     rows = []
-    for row in table.to_dict("records"):
+    for row in plain_rows(table):
         weight, ppm = filters[row["filter"]], ppms[row["filter"]]
         where = middles.get(row["filter"])
         rows.append(
-            {str(key): (None if pd.isna(value) else value) for key, value in row.items()}
+            row
             | {
                 "forward": _draw(weight),
                 "reverse": _draw(reverse_complement_motif(weight)),
@@ -87,10 +87,28 @@ def filter_section(
     return Section(heading, list(notes), rows, unit)
 
 
-def write_report(path: str | os.PathLike[str], title: str, sections: Sequence[Section], summary: str = "") -> None:
-    """Write sections to one HTML file that needs no other file and no network."""
-    page = _template().render(title=title, summary=summary, sections=sections)
-    Path(path).write_text(page, encoding="utf-8")
+def write_report(
+    path: str | os.PathLike[str],
+    title: str,
+    sections: Sequence[Section],
+    summary: str = "",
+    *,
+    limits: Mapping[str, float],
+) -> None:
+    """Write sections to one HTML file that needs no other file and no network; `limits` are explained on it."""
+    write_page(path, "report.html", title=title, summary=summary, sections=sections, limits=limits)
+
+
+def write_page(path: str | os.PathLike[str], template: str, **values: Any) -> None:
+    """Write a template of this package, filled in, to one HTML file."""
+    Path(path).write_text(_templates().get_template(template).render(values), encoding="utf-8")
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table for a template, None where there is no value."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()} for row in table.to_dict("records")
+    ]
 
 
 def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
@@ -117,6 +135,6 @@ def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(files("rcinterp.report").joinpath("report.html").read_text(encoding="utf-8"))
+def _templates() -> Environment:
+    loader = PackageLoader("rcinterp", "report")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

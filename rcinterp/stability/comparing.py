@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs, empty_table
-from rcinterp.data.sequences import SequenceInput, as_one_hot
+from rcinterp.comparison import best_matches, compare_motifs, empty_table, find_uninformative
 from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret
-from rcinterp.interpretation.verdicts import MIN_GAIN
+from rcinterp.interpretation.verdicts import FEW_BITS, MIN_GAIN
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.reading.model import Args, Func
+from rcinterp.reading.inputs import ModelInput
+from rcinterp.reading.reader import Reader, RunOptions
 from rcinterp.stability.consensus import cluster_motifs, find_consensus
 from rcinterp.stability.result import ModelComparison
-from rcinterp.stability.tables import list_filters, sum_scores, tabulate_models, tabulate_patterns
+from rcinterp.stability.tables import list_filters, sum_contributions, tabulate_models, tabulate_patterns
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+#: Columns that say how a filter's motif lies on the consensus.
+_ALIGNMENT = ["consensus_orientation", "consensus_shift", "consensus_similarity"]
 #: Models, or what `interpret` found in them.
-Models: TypeAlias = Sequence[nn.Module | Interpretation] | Mapping[str, nn.Module | Interpretation]
+Models: TypeAlias = Sequence[nn.Module | Reader | Interpretation] | Mapping[str, nn.Module | Reader | Interpretation]
 
 
 def compare_models(
     models: Models,
-    positives: SequenceInput | None = None,
-    negatives: SequenceInput | None = None,
+    positives: ModelInput | None = None,
+    negatives: ModelInput | None = None,
     motifs: MotifSource = "encode",
-    *,
-    names: Sequence[str] | None = None,
     layer: str | None = None,
     target: int = 0,
-    args: Args = None,
-    func: Func | None = None,
-    batch_size: int = 100,
-    device: str | torch.device | None = None,
-    verbose: bool = False,
+    *,
+    names: Sequence[str] | None = None,
+    **run: Unpack[RunOptions],
 ) -> ModelComparison:
-    """Patterns that several models have learned, and in how many of them each returns.
+    """Which patterns several models have learned, and in how many of them each returns.
 
     Parameters
     ----------
     models : sequence, or dict of str to model
-        Models (n, 4, L) -> logits (n, n_tasks), of several seeds or architectures, or an `Interpretation` of each
-        (which may be of another layer than the first, or of motifs from weights).
+        Models (n, 4, L) -> logits (n, n_tasks), of several seeds or architectures; or a `Reader` of each, where layers,
+        targets or outputs differ; or an `Interpretation` of each.
     positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of str, optional
-        What models are read with, best not seen in training; not needed for interpretations.
+        What models are read with, best not seen in training; not needed for interpretations. Or a tuple
+        ``(sequences, control, ...)`` with the further inputs of the models.
     motifs : "encode", a path, or dict of str to (4, W) PPM
         Known motifs that patterns are named by, as in `load_motifs`.
+    layer, target, func, args, device, batch_size, verbose
+        As in `interpret`, of all models but readers, which have their own.
     names : sequence of str, optional
         Of a sequence of models; ``model_0``, ``model_1``, ... by default.
-    layer, target, args, func, batch_size, device, verbose
-        As in `interpret`, the same for all models. Where they differ, give an `Interpretation` of each.
 
     Returns
     -------
@@ -74,9 +74,9 @@ def compare_models(
     have a motif; ``left_out`` lists the others. Their motifs are clustered (`cluster_motifs`) and averaged
     (`find_consensus`). A model shows a pattern if one of its filters is in the cluster.
 
-    A pattern's score in a model is the sum over its filters there, as a network may give one motif to one filter or
+    A pattern's contribution in a model is the sum over its filters there. A network may give one motif to one filter or
     spread it over four, and contributions add up: the sum is the first-order estimate of what the logit loses without
-    all of them, and the largest alone would make a motif look unstable that is merely shared out.
+    all of them. The largest alone would make a motif look unstable that is merely shared out.
 
     ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
     seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
@@ -95,27 +95,27 @@ def compare_models(
     >>> found.models["model"].tolist()
     ['seed 0', 'seed 1']
     """
-    how: dict[str, Any] = {"layer": layer, "target": target, "args": args, "func": func}
-    how |= {"batch_size": batch_size, "device": device, "verbose": verbose, "measure_faithfulness": False}
-    found = _interpret_all(_by_name(models, names), positives, negatives, motifs, how)
+    found = _interpret_all(_by_name(models, names, layer, target, run), positives, negatives, motifs)
     filters = pd.concat([list_filters(name, one) for name, one in found.items()], ignore_index=True)
     compared = filters[filters["reason"].isna()].drop(columns="reason").reset_index(drop=True)
     compared["pattern"], consensus = _find_patterns(compared, list(found))
     consensus, matches = _name_patterns(compared, consensus, motifs)
-    scores = sum_scores(compared, list(consensus), list(found))
+    contributions = sum_contributions(compared, list(consensus), list(found))
     members = compared.join(_align(compared, consensus))
-    columns = ["model", "filter", "pattern", "orientation", "shift", "similarity", "score", "n_sites", "sites_in"]
     return ModelComparison(
-        tabulate_patterns(compared, consensus, scores, matches),
-        members[columns],
-        filters.loc[filters["reason"].notna(), ["model", "filter", "score", "reason"]].reset_index(drop=True),
-        tabulate_models(found, filters, scores),
-        scores,
+        tabulate_patterns(compared, consensus, contributions, matches),
+        members[["model", "filter", "pattern", *_ALIGNMENT, "contribution", "n_sites", "sites_in"]],
+        filters.loc[filters["reason"].notna(), ["model", "filter", "contribution", "reason"]].reset_index(drop=True),
+        tabulate_models(found, filters, contributions),
+        contributions,
         {name: motif.ppm for name, motif in consensus.items()},
     )
 
 
-def _by_name(models: Models, names: Sequence[str] | None) -> dict[str, nn.Module | Interpretation]:
+def _by_name(
+    models: Models, names: Sequence[str] | None, layer: str | None, target: int, run: RunOptions
+) -> dict[str, Reader | Interpretation]:
+    """Interpretations as they are, readers of all else, by their names."""
     named: dict[str, Any] = {}
     if isinstance(models, Mapping):
         if names is not None:
@@ -129,34 +129,37 @@ def _by_name(models: Models, names: Sequence[str] | None) -> dict[str, nn.Module
                 "different, expected one name each. Leave names out to number the models."
             )
         named = dict(zip(names, models, strict=True))
-    strange = {type(model).__name__ for model in named.values() if not isinstance(model, nn.Module | Interpretation)}
+    known = nn.Module | Reader | Interpretation
+    strange = {type(model).__name__ for model in named.values() if not isinstance(model, known)}
     if strange or not named:
         got = (
             f"{', '.join(sorted(strange))} among the models" if strange else f"{type(models).__name__} without a model"
         )
         raise InputError(f"compare_models: got {got}, expected a list or dict of models or of what interpret returned.")
-    return named
+    return {
+        name: Reader(model, layer, target, **run) if isinstance(model, nn.Module) else model
+        for name, model in named.items()
+    }
 
 
 def _interpret_all(
-    models: dict[str, nn.Module | Interpretation],
-    positives: SequenceInput | None,
-    negatives: SequenceInput | None,
+    models: dict[str, Reader | Interpretation],
+    positives: ModelInput | None,
+    negatives: ModelInput | None,
     motifs: MotifSource,
-    how: dict[str, Any],
 ) -> dict[str, Interpretation]:
-    x: list[Tensor] = []
-    if any(isinstance(model, nn.Module) for model in models.values()):
-        if positives is None or negatives is None:
+    found: dict[str, Interpretation] = {}
+    for name, model in models.items():
+        if isinstance(model, Interpretation):
+            found[name] = model
+        elif positives is None or negatives is None:
             raise InputError(
                 "compare_models: got models without positives or negatives, expected both to read them with. Give "
                 "them, or what interpret returned for each model."
             )
-        x = [as_one_hot(positives, "compare_models: positives"), as_one_hot(negatives, "compare_models: negatives")]
-    return {
-        name: model if isinstance(model, Interpretation) else interpret(model, x[0], x[1], motifs, **how)
-        for name, model in models.items()
-    }
+        else:
+            found[name] = interpret(model, positives, negatives, motifs, measure_faithfulness=False)
+    return found
 
 
 def _find_patterns(compared: pd.DataFrame, models: list[str]) -> tuple[list[str], dict[str, Motif]]:
@@ -164,9 +167,9 @@ def _find_patterns(compared: pd.DataFrame, models: list[str]) -> tuple[list[str]
     if compared.empty:
         return [], {}
     labels = cluster_motifs(list(compared["ppm"]))
-    scores = sum_scores(compared.assign(pattern=labels), sorted(set(labels)), models)
-    order = pd.DataFrame({"n": -scores.notna().sum(axis=1), "score": -scores.mean(axis=1).abs()})
-    ranked = order.sort_values(["n", "score"], kind="stable").index
+    sums = sum_contributions(compared.assign(pattern=labels), sorted(set(labels)), models)
+    order = pd.DataFrame({"n": -sums.notna().sum(axis=1), "size": -sums.mean(axis=1).abs()})
+    ranked = order.sort_values(["n", "size"], kind="stable").index
     names = {label: f"pattern_{i}" for i, label in enumerate(ranked)}
     motifs = [
         Motif(ppm, None if pd.isna(n) else float(n))
@@ -182,21 +185,20 @@ def _find_patterns(compared: pd.DataFrame, models: list[str]) -> tuple[list[str]
 def _name_patterns(
     compared: pd.DataFrame, consensus: dict[str, Motif], known: MotifSource
 ) -> tuple[dict[str, Motif], pd.DataFrame]:
-    """Consensus motifs, turned as their best matches read; and each pattern's gain, best_match and q_value."""
+    """Consensus motifs, as their best matches read; and each pattern's gain, refused, best_match and match_q."""
     gains = {name: _gain(compared[compared["pattern"] == name]) for name in consensus}
-    asked = {name: motif for name, motif in consensus.items() if not gains[name] < MIN_GAIN}
-    best = empty_table()
-    if asked:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UninformativeMotifWarning)  # the verdicts tell it
-            best = best_matches(compare_motifs(asked, load_motifs_with_sites(known)))
-    best = best.set_index("Query_ID").rename(columns={"Target_ID": "best_match", "q-value": "q_value"})
-    turned = set(best.index[best["Orientation"] == "-"])
+    refused: dict[str, str | None] = {name: FEW_BITS if gain < MIN_GAIN else None for name, gain in gains.items()}
+    refused |= find_uninformative({name: motif for name, motif in consensus.items() if refused[name] is None})
+    asked = {name: motif for name, motif in consensus.items() if refused[name] is None}
+    best = best_matches(compare_motifs(asked, load_motifs_with_sites(known))) if asked else empty_table()
+    best = best.set_index("Query_ID").rename(columns={"Target_ID": "best_match", "q-value": "match_q"})
+    reverse = set(best.index[best["Orientation"] == "-"])
     read = {
-        name: Motif(reverse_complement_motif(motif.ppm), motif.n_sites) if name in turned else motif
+        name: Motif(reverse_complement_motif(motif.ppm), motif.n_sites) if name in reverse else motif
         for name, motif in consensus.items()
     }
-    return read, pd.DataFrame({"gain": pd.Series(gains, dtype=float)}).join(best[["best_match", "q_value"]])
+    matches = pd.DataFrame({"gain": pd.Series(gains, dtype=float), "refused": pd.Series(refused, dtype=object)})
+    return read, matches.join(best[["best_match", "match_q"]])
 
 
 def _gain(rows: pd.DataFrame) -> float:
@@ -211,4 +213,4 @@ def _align(compared: pd.DataFrame, consensus: dict[str, Motif]) -> pd.DataFrame:
         for ppm, pattern in zip(compared["ppm"], compared["pattern"], strict=True)
     ]
     rows = [(one.orientation, one.shift, one.value) for one in found]
-    return pd.DataFrame(rows, columns=["orientation", "shift", "similarity"], index=compared.index)
+    return pd.DataFrame(rows, columns=_ALIGNMENT, index=compared.index)

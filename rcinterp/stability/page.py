@@ -1,22 +1,18 @@
 """One HTML page, its pictures inside: a table of patterns, of models, and of the filters that were left out."""
 
 import os
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined, Template
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rcinterp.report.logos import as_data_uri
+from rcinterp.report.figures import as_data_uri
+from rcinterp.report.page import plain_rows, write_page
 from rcinterp.stability.drawing import draw_consensus, draw_contributions, limits_of
 
 
-def write_page(
+def write_patterns(
     path: str | os.PathLike[str],
     title: str,
     summary: str,
@@ -30,26 +26,20 @@ def write_page(
     path : path
     title, summary : str
     tables : dict of str to DataFrame
-        patterns, models, left_out and scores, as `ModelComparison` has them.
+        patterns, models, left_out and contributions, as `ModelComparison` has them.
     consensus : dict of str to ndarray, shape (4, W)
     """
-    scores = tables["scores"]
+    contributions = tables["contributions"]
     rows = [
-        _plain(row)
+        row
         | {
             "logo": as_data_uri(_logo(consensus[row["pattern"]])),
-            "bars": as_data_uri(_bars(scores.loc[row["pattern"]], limits_of(scores))),
+            "bars": as_data_uri(_bars(contributions.loc[row["pattern"]], limits_of(contributions))),
         }
-        for row in tables["patterns"].to_dict("records")
+        for row in plain_rows(tables["patterns"])
     ]
-    models, left_out = ([_plain(row) for row in tables[name].to_dict("records")] for name in ("models", "left_out"))
-    page = _template().render(title=title, summary=summary, rows=rows, models=models, left_out=left_out)
-    Path(path).write_text(page, encoding="utf-8")
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """A row of a table, None where there is no value."""
-    return {str(key): None if pd.isna(value) else value for key, value in row.items()}
+    models, left_out = plain_rows(tables["models"]), plain_rows(tables["left_out"])
+    write_page(path, "patterns.html", title=title, summary=summary, rows=rows, models=models, left_out=left_out)
 
 
 def _logo(ppm: NDArray[np.float64]) -> Figure:
@@ -58,16 +48,9 @@ def _logo(ppm: NDArray[np.float64]) -> Figure:
     return figure
 
 
-def _bars(scores: pd.Series, limits: tuple[float, float]) -> Figure:
-    figure = Figure(figsize=(0.5 + 0.16 * len(scores), 0.85), layout="constrained")
+def _bars(contributions: pd.Series, limits: tuple[float, float]) -> Figure:
+    figure = Figure(figsize=(0.5 + 0.16 * len(contributions), 0.85), layout="constrained")
     ax = figure.subplots()
-    draw_contributions(scores, ax)
+    draw_contributions(contributions, ax)
     ax.set_ylim(*limits)
     return figure
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = files("rcinterp.stability").joinpath("patterns.html").read_text(encoding="utf-8")
-    return environment.from_string(text)

@@ -60,32 +60,32 @@ def seen_again(n_with: ArrayLike, n_all: int) -> NDArray[np.float64]:
     return (np.asarray(n_with) - 1) / (n_all - 1) if n_all > 1 else np.full(np.shape(n_with), np.nan)
 
 
-def seen_again_by_model(scores: pd.DataFrame) -> pd.Series:
+def seen_again_by_model(contributions: pd.DataFrame) -> pd.Series:
     """Share of each model's contribution that lies in patterns which another of the models shows too.
 
     Parameters
     ----------
-    scores : DataFrame, one row a pattern, one column a model
+    contributions : DataFrame, one row a pattern, one column a model
         Contributions, NaN where the model does not show the pattern.
 
     Returns
     -------
     Series
-        One value a model, in [0, 1]: the mean of `seen_again` over its patterns, weighted by their absolute scores;
-        NaN for a model without patterns, or a single model.
+        One value a model, in [0, 1]: the mean of `seen_again` over its patterns, weighted by their absolute
+        contributions; NaN for a model without patterns, or a single model.
     """
-    again = seen_again(scores.notna().sum(axis=1).to_numpy(), scores.shape[1])
-    weights = scores.abs().fillna(0.0)
+    again = seen_again(contributions.notna().sum(axis=1).to_numpy(), contributions.shape[1])
+    weights = contributions.abs().fillna(0.0)
     totals = weights.sum()
     return weights.mul(again, axis=0).sum(skipna=False).div(totals.where(totals > 0)).rename("seen_again")
 
 
-def missed_by_model(scores: pd.DataFrame) -> pd.Series:
+def missed_by_model(contributions: pd.DataFrame) -> pd.Series:
     """Number of patterns that another of the models shows and this one does not, the mean over the others.
 
     Parameters
     ----------
-    scores : DataFrame, one row a pattern, one column a model
+    contributions : DataFrame, one row a pattern, one column a model
         NaN where the model does not show the pattern.
 
     Returns
@@ -93,8 +93,8 @@ def missed_by_model(scores: pd.DataFrame) -> pd.Series:
     Series
         One value a model; NaN for a single model.
     """
-    lacks = scores.isna()
-    n_others = scores.shape[1] - 1
+    lacks = contributions.isna()
+    n_others = contributions.shape[1] - 1
     others = lacks.mul((~lacks).sum(axis=1), axis=0).sum()
     return (others / n_others if n_others else others * np.nan).rename("missed")
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.motifs import write_meme
+from rcinterp.report.figures import save_figure
 from rcinterp.stability.drawing import plot_patterns
-from rcinterp.stability.page import write_page
+from rcinterp.stability.page import write_patterns
 from rcinterp.stability.rates import expected_new
 
 _MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
@@ -29,32 +29,28 @@ class ModelComparison:
     Attributes
     ----------
     table : DataFrame
-        One row a pattern, the most frequent first, of equally frequent ones the largest contribution: pattern;
-        n_models, share (of all models that were given), share_low, share_high (Wilson's 95 % interval), seen_again (of
-        the other models, for a model that shows it: leave-one-out); n_filters; score_mean, score_lowest, score_highest
-        (over the models that show it, of the sum over the pattern's filters in a model; units of the logit); n_sites,
-        information (bits, of the consensus), gain (bits by which the filters' sites exceed those in the other class);
-        best_match, q_value; verdict.
+        One row a pattern, the most frequent first, of equally frequent ones the largest contribution.
     members : DataFrame
-        One row a filter: model, filter, pattern, orientation, shift (positions by which the filter's motif, in that
-        orientation, starts to the right of the consensus), similarity (to the consensus), score, n_sites, sites_in.
+        One row a filter, and how its motif lies on the consensus of its pattern.
     left_out : DataFrame
-        One row a filter that was not compared: model, filter, score, reason.
+        One row a filter that was not compared, and why.
     models : DataFrame
-        One row a model: model, n_filters, n_compared, n_patterns, seen_again (share of its contribution that lies in
-        patterns which another of the models shows), missed (patterns that another shows and it does not), both the mean
-        over the others, auroc, auprc.
-    scores : DataFrame, one row a pattern, one column a model
-        Contribution of each pattern in each model; NaN where a model does not show it.
+        One row a model.
+    contributions : DataFrame, one row a pattern, one column a model
+        Contribution of each pattern in each model, summed over its filters there; NaN where a model does not show it.
     consensus : dict of str to ndarray, shape (4, W)
         Letter probabilities of each pattern, in the orientation of its best match.
+
+    Notes
+    -----
+    docs/definitions.md has the columns of the tables.
     """
 
     table: pd.DataFrame
     members: pd.DataFrame
     left_out: pd.DataFrame
     models: pd.DataFrame
-    scores: pd.DataFrame
+    contributions: pd.DataFrame
     consensus: dict[str, NDArray[np.float64]]
 
     @property
@@ -95,7 +91,7 @@ class ModelComparison:
             for row in rows.to_dict("records")
         ]
         return plot_patterns(
-            titles, [self.consensus[name] for name in rows["pattern"]], self.scores.loc[rows["pattern"]]
+            titles, [self.consensus[name] for name in rows["pattern"]], self.contributions.loc[rows["pattern"]]
         )
 
     def to_meme(self, path: str | os.PathLike[str]) -> None:
@@ -106,11 +102,16 @@ class ModelComparison:
 
     def to_html(self, path: str | os.PathLike[str], title: str = "Patterns") -> None:
         """Write a report: one file, its pictures inside."""
-        tables = {"patterns": self.table, "models": self.models, "left_out": self.left_out, "scores": self.scores}
-        write_page(path, title, self.summary, tables, self.consensus)
+        tables = {
+            "patterns": self.table,
+            "models": self.models,
+            "left_out": self.left_out,
+            "contributions": self.contributions,
+        }
+        write_patterns(path, title, self.summary, tables, self.consensus)
 
     def save(self, folder: str | os.PathLike[str], title: str = "Patterns") -> Path:
-        """Write patterns.tsv (the table), members.tsv, left_out.tsv, models.tsv, scores.tsv and report.html.
+        """Write report.html, and patterns, members, left_out, models and pattern_contributions, a .tsv file each.
 
         If there is a pattern, consensus.meme, and the first 30 in patterns.png and .svg, too.
 
@@ -124,13 +125,10 @@ class ModelComparison:
         for name in ("members", "left_out", "models"):
             getattr(self, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
         self.table.to_csv(folder / "patterns.tsv", sep="\t", index=False)
-        self.scores.to_csv(folder / "scores.tsv", sep="\t")
+        self.contributions.to_csv(folder / "pattern_contributions.tsv", sep="\t")
         if len(self.table):
             self.to_meme(folder / "consensus.meme")
-            figure = self.plot(max_patterns=_MAX_DRAWN)
-            figure.savefig(folder / "patterns.png", dpi=150)
-            with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same patterns
-                figure.savefig(folder / "patterns.svg", metadata={"Date": None})
+            save_figure(self.plot(max_patterns=_MAX_DRAWN), folder / "patterns")
         self.to_html(folder / "report.html", title)
         return folder / "report.html"
 
@@ -141,5 +139,6 @@ class ModelComparison:
 
 def _name(row: dict[Hashable, Any]) -> str:
     """What the catalogue calls a pattern, for a title."""
-    said = str(row["verdict"]).split("; ")[1]
-    return f"{row['best_match']} (q = {row['q_value']:.1g})" if said.startswith("resembles") else said.split(":")[0]
+    if row["verdict_kinds"] == "known motif":
+        return f"{row['best_match']} (q = {row['match_q']:.1g})"
+    return "no p-value" if row["verdict_kinds"] == "not compared" else str(row["verdict_kinds"])

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from rcinterp.interpretation import Interpretation
-from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_GAIN, NEGLIGIBLE_SHARE
+from rcinterp.interpretation.verdicts import FEW_BITS, NEGLIGIBLE_SHARE, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
 from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
 
 
 def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
-    """One row a filter of a model: model, filter, score, n_sites, sites_in, gain, ppm, and the reason to leave it out.
+    """One row a filter of a model: model, filter, contribution, n_sites, sites_in, gain, ppm, reason (to leave it out).
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
         ``gain`` is the information of the filter's sites less that of its sites in the other class, in bits; the reason
         is None for a filter that is compared.
     """
-    table = found.table[["filter", "score", "n_sites", "sites_in"]].copy()
+    table = found.table[["filter", "contribution", "n_sites", "sites_in"]].copy()
     table.insert(0, "model", name)
     table["gain"] = (found.table["information"] - found.table["other_information"]).astype(float)
     table["ppm"] = table["filter"].map(found.ppms)
     silent = (found.table["mean_positive"] == 0) & (found.table["mean_negative"] == 0)
-    largest = float(table["score"].abs().max())
+    largest = float(table["contribution"].abs().max())
     rows = table.assign(silent=silent).to_dict("records")
     table["reason"] = pd.Series([_reason(row, largest) for row in rows], index=table.index, dtype=object)
     return table
@@ -42,24 +42,24 @@ def _reason(row: Mapping[Any, Any], largest: float) -> str | None:
     """Why a filter is not compared; None if it is."""
     if row["silent"]:
         return "dead: contributes nothing on these sequences"
-    if abs(row["score"]) < NEGLIGIBLE_SHARE * largest:
-        return f"negligible contribution: {abs(row['score']) / largest:.1%} of the model's largest"
+    if abs(row["contribution"]) < NEGLIGIBLE_SHARE * largest:
+        return f"negligible contribution: {abs(row['contribution']) / largest:.1%} of the model's largest"
     if not pd.isna(row["n_sites"]) and row["n_sites"] == 0:
         return "no motif: no site scores above 0"
     return None if np.ptp(row["ppm"]) > 0 else "no motif: its letters are equally likely everywhere"
 
 
-def sum_scores(compared: pd.DataFrame, patterns: Sequence[Any], models: Sequence[str]) -> pd.DataFrame:
+def sum_contributions(compared: pd.DataFrame, patterns: Sequence[Any], models: Sequence[str]) -> pd.DataFrame:
     """Sum of the filters of each pattern in each model, NaN where there is none: one row a pattern, one column a model.
 
     Parameters
     ----------
     compared : DataFrame
-        One row a filter: model, pattern, score.
+        One row a filter: model, pattern, contribution.
     patterns, models : sequence
         In the order of rows and columns; those without a filter too.
     """
-    sums = compared.groupby(["pattern", "model"])["score"].sum().unstack("model")
+    sums = compared.groupby(["pattern", "model"])["contribution"].sum().unstack("model")
     return (
         sums.reindex(index=pd.Index(patterns), columns=list(models))
         .astype(float)
@@ -69,7 +69,7 @@ def sum_scores(compared: pd.DataFrame, patterns: Sequence[Any], models: Sequence
 
 
 def tabulate_patterns(
-    compared: pd.DataFrame, consensus: Mapping[str, Motif], scores: pd.DataFrame, matches: pd.DataFrame
+    compared: pd.DataFrame, consensus: Mapping[str, Motif], contributions: pd.DataFrame, matches: pd.DataFrame
 ) -> pd.DataFrame:
     """One row a pattern, as `ModelComparison.table`.
 
@@ -79,12 +79,12 @@ def tabulate_patterns(
         One row a filter: pattern.
     consensus : dict of str to Motif
         In the order of the rows.
-    scores : DataFrame
-        As `sum_scores` returns it.
+    contributions : DataFrame
+        As `sum_contributions` returns it.
     matches : DataFrame
-        gain, best_match and q_value of each pattern, its index.
+        gain, refused, best_match and match_q of each pattern, its index.
     """
-    n_all, n_models = scores.shape[1], scores.notna().sum(axis=1)
+    n_all, n_models = contributions.shape[1], contributions.notna().sum(axis=1)
     low, high = wilson_interval(n_models, n_all)
     columns = {
         "n_models": n_models,
@@ -92,15 +92,18 @@ def tabulate_patterns(
         "share_low": low,
         "share_high": high,
         "seen_again": seen_again(n_models, n_all),
-        "n_filters": compared["pattern"].value_counts().reindex(scores.index),
-        "score_mean": scores.mean(axis=1),
-        "score_lowest": scores.min(axis=1),
-        "score_highest": scores.max(axis=1),
+        "n_filters": compared["pattern"].value_counts().reindex(contributions.index),
+        "contribution_mean": contributions.mean(axis=1),
+        "contribution_lowest": contributions.min(axis=1),
+        "contribution_highest": contributions.max(axis=1),
         "n_sites": pd.Series({name: motif.n_sites for name, motif in consensus.items()}, dtype=float),
         "information": pd.Series({name: _bits(motif) for name, motif in consensus.items()}, dtype=float),
     }
-    table = pd.DataFrame(columns, index=scores.index).join(matches).reset_index()
-    table["verdict"] = pd.Series([_verdict(row, n_all) for row in table.to_dict("records")], dtype=object)
+    table = pd.DataFrame(columns, index=contributions.index).join(matches).reset_index()
+    verdicts = [_judge(row) for row in table.to_dict("records")]
+    often = [_how_often(n, n_all) for n in table["n_models"]]
+    table["verdict_kinds"] = pd.Series([verdict.kind for verdict in verdicts], dtype=object)
+    table["verdict"] = pd.Series([f"{n}; {verdict}" for n, verdict in zip(often, verdicts, strict=True)], dtype=object)
     return table
 
 
@@ -108,16 +111,21 @@ def _bits(motif: Motif) -> float:
     return float(information_content(motif.ppm).sum())
 
 
-def _verdict(row: Mapping[Any, Any], n_models: int) -> str:
-    """What there is to say of a pattern, in words."""
-    often = "in every model" if row["n_models"] == n_models else f"in {row['n_models']} of {n_models} models"
-    if row["gain"] < MIN_GAIN:
-        return f"{often}; no p-value: its sites hold hardly more bits than in the other class ({row['gain']:+.1f})"
-    named = row["q_value"] <= MATCH_Q_VALUE
-    return f"{often}; resembles {row['best_match']}" if named else f"{often}; no known motif"
+def _how_often(n_with: int, n_models: int) -> str:
+    return "in every model" if n_with == n_models else f"in {n_with} of {n_models} models"
 
 
-def tabulate_models(found: Mapping[str, Interpretation], filters: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def _judge(row: Mapping[Any, Any]) -> Verdict:
+    """Judge which motif a pattern is."""
+    if row["refused"] == FEW_BITS:
+        reason = f"its sites hold hardly more bits than in the other class ({row['gain']:+.1f})"
+        return Verdict("not compared", reason=reason)
+    return judge_match(row)
+
+
+def tabulate_models(
+    found: Mapping[str, Interpretation], filters: pd.DataFrame, contributions: pd.DataFrame
+) -> pd.DataFrame:
     """One row a model, as `ModelComparison.models`; those without a filter to compare too.
 
     Parameters
@@ -125,16 +133,16 @@ def tabulate_models(found: Mapping[str, Interpretation], filters: pd.DataFrame, 
     found : dict of str to Interpretation
     filters : DataFrame
         As `list_filters`, of all models.
-    scores : DataFrame
-        As `sum_scores` returns it.
+    contributions : DataFrame
+        As `sum_contributions` returns it.
     """
     models = list(found)
     columns = {
         "n_filters": filters["model"].value_counts().reindex(models),
         "n_compared": filters.loc[filters["reason"].isna(), "model"].value_counts().reindex(models, fill_value=0),
-        "n_patterns": scores.notna().sum(),
-        "seen_again": seen_again_by_model(scores),
-        "missed": missed_by_model(scores),
+        "n_patterns": contributions.notna().sum(),
+        "seen_again": seen_again_by_model(contributions),
+        "missed": missed_by_model(contributions),
     }
-    measures = {name: [one.scores[name] for one in found.values()] for name in ("auroc", "auprc")}
+    measures = {name: [one.performance[name] for one in found.values()] for name in ("auroc", "auprc")}
     return pd.DataFrame(columns, index=pd.Index(models, name="model")).assign(**measures).reset_index()

@@ -100,8 +100,8 @@ def draw_queries(
     """`n` filters of each kind for each width and noise; of noise itself, for each width. (4, V) PPMs by name."""
     rng = np.random.default_rng(seed)
     own = find_palindromes(motifs, n_permutations=1).set_index("filter")
-    palindromic = own["similarity"] >= PALINDROMIC_MOTIF
-    halves = {name: motifs[name][:, : int(own["axis"][name]) + 1] for name in own.index[palindromic]}
+    palindromic = own["rc_similarity"] >= PALINDROMIC_MOTIF
+    halves = {name: motifs[name][:, : int(own["rc_axis"][name]) + 1] for name in own.index[palindromic]}
     others = {name: motifs[name] for name in own.index[~palindromic]}
     of_kind = {MOTIF: others, PALINDROMIC: {name: motifs[name] for name in halves}, HALF: halves}
     queries = []

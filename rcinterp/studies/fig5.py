@@ -23,6 +23,8 @@ from rcinterp.training.models import CompactModel
 CANONICAL = "CTCF_known1"
 #: Filters of each model that the tables and the figure show: one of RC, four of the traditional in the paper.
 N_TOP = 4
+#: What is kept of each of them.
+_KEPT = ("contribution", "rc_similarity", "rc_p", "best_match", "match_q")
 RC, TRADITIONAL = "RC, 8 filters", "traditional, 16 filters, augmented"
 
 
@@ -49,14 +51,14 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     weighted = _weighted_similarity(found.table)
     return {
         **{k: v for k, v in top[0].items() if k != "rank"},
-        "weighted_similarity": weighted,
+        "weighted_rc_similarity": weighted,
         "top": top,
         "weights": weights,
     }
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Of the top filter of each model: its score, similarity to its own reverse complement, and name."""
+    """Of the top filter of each model: its contribution, similarity to its own reverse complement, and name."""
     table = _typed(tabulate(runs, results))
     top = [
         {"model": r.label, "seed": r.seed, **row}
@@ -71,8 +73,8 @@ def judge(results: pd.DataFrame) -> str:
     """The paper's claim, put to the test of section 3.8."""
     lines = [
         heading(results),
-        claim("palindrome score of the top filter", results, "similarity", TRADITIONAL, RC),
-        claim("contribution-weighted palindrome score", results, "weighted_similarity", TRADITIONAL, RC),
+        claim("RC similarity of the top filter", results, "rc_similarity", TRADITIONAL, RC),
+        claim("contribution-weighted RC similarity", results, "weighted_rc_similarity", TRADITIONAL, RC),
         claim(f"similarity of the top filter to {CANONICAL}", results, "canonical_similarity", RC, TRADITIONAL),
         claim("validation auROC", results, "valid_auroc", RC, TRADITIONAL, 4),
         claim("validation auPRC", results, "valid_auprc", RC, TRADITIONAL, 4),
@@ -87,14 +89,14 @@ def judge(results: pd.DataFrame) -> str:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     text = pd.Series([""]).dtype  # whatever pandas takes for text, also if no filter has a match
-    return table.astype({"best_match": text, "q_value": float})
+    return table.astype({"best_match": text, "match_q": float})
 
 
 def _top_filters(found: Interpretation) -> list[dict[str, Any]]:
     canonical = load_motifs("encode")[CANONICAL]
     rows = []
     for rank, (_, row) in enumerate(found.table.head(N_TOP).iterrows(), start=1):
-        kept = {name: row[name] for name in ("filter", "score", "similarity", "palindrome_p", "best_match", "q_value")}
+        kept = {name: row[name] for name in ("filter", *_KEPT)}
         kept = {name: None if pd.isna(value) else value for name, value in kept.items()}
         similarity = compare_matrices(found.filters[row["filter"]], canonical).value
         rows.append({"rank": rank, **kept, "canonical_similarity": similarity})
@@ -102,10 +104,10 @@ def _top_filters(found: Interpretation) -> list[dict[str, Any]]:
 
 
 def _weighted_similarity(table: pd.DataFrame) -> float:
-    positive = table[(table["score"] > 0) & table["similarity"].notna()]
+    positive = table[(table["contribution"] > 0) & table["rc_similarity"].notna()]
     if positive.empty:
         return float("nan")
-    return float(np.average(positive["similarity"], weights=positive["score"]))
+    return float(np.average(positive["rc_similarity"], weights=positive["contribution"]))
 
 
 def _median_seed(results: pd.DataFrame) -> int:
@@ -126,7 +128,7 @@ def draw(runs: Sequence[Run], results: Sequence[dict[str, Any]], seed: int) -> F
             name = f"{'RC' if run.label == RC else 'Traditional'} {row['rank']}"
             drawn[name] = _turn_to(np.array(result["weights"][row["filter"]]), canonical)
             rows.append({**row, "filter": name})
-    table = pd.DataFrame(rows)[["filter", "score", "similarity"]]
+    table = pd.DataFrame(rows)[["filter", "contribution", "rc_similarity"]]
     figure = plot_filters(drawn, table)
     figure.text(0.995, 0.002, f"seed {seed}", ha="right", va="bottom", fontsize=7, color="#666666")
     return figure

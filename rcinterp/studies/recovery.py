@@ -20,9 +20,11 @@ from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.motifs.centring import is_dead, mean_center
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.palindromes.finding import find_palindromes
-from rcinterp.reading.contributions import filter_contributions
+from rcinterp.palindromes.triage import PALINDROME, PALINDROMIC_MOTIF
 from rcinterp.reading.filter_motifs import sites_to_ppms
-from rcinterp.reading.layer import FilterLayer, find_filters
+from rcinterp.reading.functions import filter_contributions
+from rcinterp.reading.layer import FilterLayer, find_layer
+from rcinterp.reading.model import BATCH_SIZE
 from rcinterp.reading.sites import best_sites
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
@@ -57,9 +59,6 @@ N_SITES = 500
 RIGHT = 0.5
 #: Share of the largest contribution below which a filter counts as not live.
 LIVE = 0.05
-#: Similarity to its own reverse complement from which a filter is a palindrome, and from which it may be one because
-#: its motif is: less, as a filter scatters about its motif (SRF has 0.79, the others at most 0.56, or 0.87).
-PALINDROME, PALINDROMIC_MOTIF = 0.8, 0.75
 #: Sequences of either class from which contributions are taken, task by task.
 _N_SCORED = 300
 
@@ -98,11 +97,11 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     """Compare every filter with the truth about the test set; one row a filter in "filters"."""
     assert isinstance(run.data, Simulated)
     test = run.data.load().test
-    layer = find_filters(model)
+    layer = find_layer(model)
     catalogue = load_motifs("encode")
     motifs = {name: catalogue[name] for name in run.data.motifs}
     weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
-    palindromes = find_palindromes(weights).set_index("filter")["similarity"]
+    palindromes = find_palindromes(weights).set_index("filter")["rc_similarity"]
     contributions = _contributions(model, test)
     live = contributions >= LIVE * contributions.max()
     matched = _matched(layer.filter_names, sites_to_ppms(layer.weight, test.x, both_strands=layer.is_rc), set(motifs))
@@ -116,11 +115,11 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
                 "filter": name,
                 "contribution": float(contributions[f]),
                 "live": bool(live[f]) and not is_dead(weight),
-                "palindrome": float(palindromes[name]),
+                "rc_similarity": float(palindromes[name]),
                 "matched": sorted(matched.get(name, ())),
                 "motif": list(motifs)[best] if on_motif[f, best] >= RIGHT else None,
                 "share_on_motif": float(on_motif[f, best]),
-                "similarity": max(similarity.values(), default=None),
+                "truth_similarity": max(similarity.values(), default=None),
                 "most_similar": max(similarity, key=lambda m: similarity[m], default=None),
             }
         )
@@ -131,11 +130,11 @@ def summarise_filters(rows: Sequence[dict[str, Any]], motifs: dict[str, NDArray[
     """The measures of a model, from its filters' rows and the embedded motifs."""
     live = [row for row in rows if row["live"]]
     n_live = max(1, len(live))
-    palindromic = find_palindromes(motifs).set_index("filter")["similarity"] >= PALINDROMIC_MOTIF
+    palindromic = find_palindromes(motifs).set_index("filter")["rc_similarity"] >= PALINDROMIC_MOTIF
     artefacts = [
-        row for row in live if row["palindrome"] >= PALINDROME and not (row["motif"] and palindromic[row["motif"]])
+        row for row in live if row["rc_similarity"] >= PALINDROME and not (row["motif"] and palindromic[row["motif"]])
     ]
-    best = [max((r["similarity"] for r in live if r["most_similar"] == name), default=0.0) for name in motifs]
+    best = [max((r["truth_similarity"] for r in live if r["most_similar"] == name), default=0.0) for name in motifs]
     return {
         "live": float(len(live)),
         "match_share": sum(bool(row["matched"]) for row in live) / n_live,
@@ -149,12 +148,12 @@ def summarise_filters(rows: Sequence[dict[str, Any]], motifs: dict[str, NDArray[
 
 
 def _contributions(model: CompactModel, test: Dataset) -> NDArray[np.float64]:
-    """Of each filter, its largest absolute score over the tasks."""
+    """Of each filter, its largest absolute contribution over the tasks."""
     tables = [
         filter_contributions(model, test.positives(task)[:_N_SCORED], test.negatives(task)[:_N_SCORED], target=task)
         for task in range(test.n_tasks)
     ]
-    largest: NDArray[np.float64] = np.abs([table["score"] for table in tables]).max(0)
+    largest: NDArray[np.float64] = np.abs([table["contribution"] for table in tables]).max(0)
     return largest
 
 
@@ -171,8 +170,8 @@ def _shares_on_motifs(layer: FilterLayer, x: Tensor, sites: pd.DataFrame, motifs
     """Share of each filter's best sites that cover at least half of a site of each motif, or lie half on it: (F, M)."""
     centred = mean_center(layer.weight.detach().float().cpu()).weight
     width = centred.shape[2]
-    found = best_sites(centred, x.float(), layer.is_rc, 500)
-    scores, starts = found.scores, found.starts
+    found = best_sites(centred, x.float(), layer.is_rc, BATCH_SIZE)
+    scores, starts = found.site_scores, found.starts
     covered = covered_by_sites(sites, motifs, len(x), x.shape[2])
     widths = (sites["end"] - sites["start"]).groupby(sites["motif"]).first()[list(motifs)].to_numpy()
     needed = np.minimum(width, widths) / 2

@@ -17,9 +17,9 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_GAIN
 from rcinterp.motifs import Motif, information_content, load_motifs
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.reading.contributions import filter_contributions
 from rcinterp.reading.filter_motifs import sites_to_ppms
-from rcinterp.reading.layer import FilterLayer, find_filters
+from rcinterp.reading.functions import filter_contributions
+from rcinterp.reading.layer import FilterLayer, find_layer
 from rcinterp.studies import recovery
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
@@ -34,7 +34,7 @@ MODELS = ("RC", "traditional, augmented")
 N_SCORED = 300
 #: Ways to rank filters, and what each needs.
 RANKINGS = {
-    "score": "gradient x activation, positives less negatives",
+    "contribution": "gradient x activation, positives minus negatives",
     "mean_positive": "gradient x activation, positives alone",
     "best_score": "largest match score on the positives, of all filters' norm 1",
     "norm": "norm of the centred weights",
@@ -60,12 +60,12 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     test = run.data.load().test
     assert test is not None
     motifs = list(run.data.motifs)
-    layer = find_filters(model)
-    rankings, scores = [], []
+    layer = find_layer(model)
+    rankings, contributions = [], []
     for task, motif in enumerate(motifs):
         positives, negatives = test.positives(task)[:N_SCORED], test.negatives(task)[:N_SCORED]
         table = filter_contributions(model, positives, negatives, target=task, n_resamples=100)
-        scores.append(table["score"].to_numpy())
+        contributions.append(table["contribution"].to_numpy())
         on_motif = [truth[name]["motif"] for name in table["filter"]]
         right = np.array([own == motif for own in on_motif])
         on_any = np.array([own is not None for own in on_motif])
@@ -73,7 +73,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
             for name, values in _rankings(layer, table, positives).items():
                 found = {**rank_well(values, right), "precision_any": precision(np.abs(values), on_any)}
                 rankings.append({"motif": motif, "ranking": name, **found})
-    own = np.argmax(scores, axis=0)
+    own = np.argmax(contributions, axis=0)
     return {"rankings": rankings, "names": _names(layer, test, motifs, own, truth), **_mean(rankings)}
 
 
@@ -84,7 +84,7 @@ def _rankings(layer: FilterLayer, table: pd.DataFrame, positives: torch.Tensor) 
     with torch.no_grad():
         matched = torch.nn.functional.conv1d(positives.double(), centred / norm[:, None, None]).amax((0, 2))
     return {
-        "score": table["score"].to_numpy(),
+        "contribution": table["contribution"].to_numpy(),
         "mean_positive": table["mean_positive"].to_numpy(),
         "best_score": matched.numpy(),
         "norm": norm.numpy(),
@@ -108,8 +108,8 @@ def rank_well(values: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str
 
 
 def _mean(rankings: list[dict[str, Any]]) -> dict[str, float]:
-    """The score's own measures, over the motifs that some filter found."""
-    own = [row for row in rankings if row["ranking"] == "score"]
+    """The contribution's own measures, over the motifs that some filter found."""
+    own = [row for row in rankings if row["ranking"] == "contribution"]
     return {measure: float(np.mean([row[measure] for row in own])) if own else float("nan") for measure in MEASURES}
 
 
@@ -143,7 +143,7 @@ def _names(
             "task": motifs[own[layer.filter_names.index(name)]],
             "gain": gains[name],
             "named": (named := best["Target_ID"].get(name)),
-            "q_value": best["q-value"].get(name),
+            "match_q": best["q-value"].get(name),
             "is_right": named is not None
             and motif is not None
             and compare_matrices(catalogue[named], catalogue[motif]).value >= SAME_MOTIF,
@@ -182,7 +182,7 @@ def tabulate_names(names: pd.DataFrame) -> pd.DataFrame:
     }
     rows = []
     for gain in GAINS:
-        named = (names["gain"] >= gain) & (names["q_value"] <= MATCH_Q_VALUE)
+        named = (names["gain"] >= gain) & (names["match_q"] <= MATCH_Q_VALUE)
         row: dict[str, float] = {"min_gain": gain}
         for kind, own in kinds.items():
             row |= {kind: int(own.sum()), f"{kind}_named": int((own & named).sum())}

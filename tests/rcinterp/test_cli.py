@@ -281,10 +281,10 @@ def test_compare_models_writes_what_returns(trained, simulated, tmp_path):
     rows = pd.read_csv(out / "models.tsv", sep="\t")
     assert rows["model"].tolist() == [str(model) for model in models]  # their names are the same
     assert rows["seen_again"].tolist() == [1, 1]
-    short = name_models((Path("a/m"), Path("a/n")))
-    assert short == {"m": Path("a/m"), "n": Path("a/n")}
+    short = name_models(("a/m", "a/n", "x/own.py:make"))
+    assert short == {"m": "a/m", "n": "a/n", "make": "x/own.py:make"}
     same = run("compare-models", trained[0], trained[0], *reading_files(simulated), "--out", out)
-    assert_refused(same, "got one model twice, expected different ones. Name each folder once")
+    assert_refused(same, "got one model twice, expected different ones. Name each of them once")
 
 
 @pytest.mark.filterwarnings("default")

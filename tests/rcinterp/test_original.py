@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rcinterp.reading.contributions import filter_contributions, sequence_contributions
+from rcinterp.reading.functions import filter_contributions, sequence_contributions
 from rcinterp.training.models import count_parameters
 from rcinterp.training.recipes import find_recipe
 from rclayers import reverse_complement
@@ -51,7 +51,7 @@ def test_contributions(original_simulation_model, original_x, task, at, name):
     np.testing.assert_allclose(found.numpy(), expected, **EXACT)
     table = filter_contributions(model, x[y == 1], x[y == 0], target=task, at=at, batch_size=3)
     score = arrays[f"filter_score_{name}_task{task}"]
-    np.testing.assert_allclose(table["score"], score[:20] + score[:19:-1], **EXACT)
+    np.testing.assert_allclose(table["contribution"], score[:20] + score[:19:-1], **EXACT)
 
 
 def _named_as_original(model, values):

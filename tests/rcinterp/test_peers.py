@@ -9,7 +9,7 @@ from captum.attr import DeepLift, IntegratedGradients, LayerGradientXActivation
 from torch import nn
 
 from rcinterp.interpretation import interpret
-from rcinterp.reading.contributions import filter_contributions, sequence_contributions
+from rcinterp.reading.functions import filter_contributions, sequence_contributions
 from rcinterp.reading.model import predict, profile_score
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
@@ -153,7 +153,7 @@ def test_bpnet_lites_bpnet(method, bpnet, dna):
     }
     for table in found.values():
         assert (table.attrs["layer"], table.attrs["at"], len(table)) == ("iconv", "activation", 6)
-        assert table["score"].abs().sum() > 0
+        assert table["contribution"].abs().sum() > 0
 
 
 @needs_bpnet_lite
@@ -183,7 +183,7 @@ def test_bpnet_lites_chrombpnet(dna):
     assert (table.attrs["layer"], len(table)) == ("accessibility.iconv", 6)
     bias = filter_contributions(model, positives, negatives, "bias.iconv", **counts)
     assert len(bias) == 5
-    assert bias["score"].abs().sum() > 0
+    assert bias["contribution"].abs().sum() > 0
     trainable = [parameter.requires_grad for parameter in model.bias.parameters()]
     assert not any(trainable)  # frozen, as it came
 

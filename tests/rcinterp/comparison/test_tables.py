@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from rcinterp.comparison import COLUMNS, UninformativeMotifWarning, compare_motifs
+from rcinterp.comparison.queries import find_uninformative
 from rcinterp.comparison.tables import best_matches, format_matches
 
 
@@ -28,7 +29,7 @@ def test_text_is_tomtom_s_with_the_refused_in_comments_below(ctcf):
     queries = {"dead": np.full((4, 7), 0.25), "q": ctcf, "weak": 0.9 * np.full((4, 7), 0.25) + 0.1 * ctcf[:, :7]}
     with pytest.warns(UninformativeMotifWarning):
         table = compare_motifs(queries)
-    text = format_matches(table)
+    text = format_matches(table, find_uninformative(queries))
     lines = text.splitlines()
     assert lines[0] == "\t".join(COLUMNS)
     assert len(lines) == 1 + len(table) + 2
@@ -49,6 +50,6 @@ def test_text_is_read_as_tomtom_s_own_is(tomtom_files, every_pair):
 def test_text_of_nothing_and_of_a_table_of_one_s_own(ctcf):
     with pytest.warns(UninformativeMotifWarning):
         nothing = compare_motifs({"dead": np.full((4, 7), 0.25)})
-    assert format_matches(nothing).splitlines()[0] == "\t".join(COLUMNS)
-    assert len(format_matches(nothing).splitlines()) == 2
+    lines = format_matches(nothing, {"dead": "no letter is preferred"}).splitlines()
+    assert lines == ["\t".join(COLUMNS), "# dead: no p-value, no letter is preferred"]
     assert format_matches(pd.DataFrame({"Query_ID": ["q"], "p-value": [0.5]})) == "Query_ID\tp-value\nq\t0.5\n"

@@ -21,10 +21,8 @@ from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE
 from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
-from rcinterp.reading.contributions import filter_contributions
-from rcinterp.reading.faithfulness import faithfulness
 from rcinterp.reading.filter_motifs import sites_to_ppms, weights_to_ppm
-from rcinterp.reading.sites import find_sites
+from rcinterp.reading.functions import faithfulness, filter_contributions, find_sites
 from rcinterp.training.models import compact_model
 from rcinterp.training.performance import score_logits
 
@@ -44,29 +42,31 @@ FILES = {
 }
 COLUMNS_OF_TABLE = [
     "filter",
-    "score",
+    "contribution",
     "mean_positive",
     "mean_negative",
-    "score_low",
-    "score_high",
-    "score_p",
-    "score_q",
+    "contribution_low",
+    "contribution_high",
+    "contribution_p",
+    "contribution_q",
     "active_share",
     "strand_balance",
-    "similarity",
-    "palindrome_p",
-    "palindrome_axis",
+    "rc_similarity",
+    "rc_p",
+    "rc_axis",
     "triage",
     "triage_motif",
     "sites_in",
     "n_sites",
     "information",
     "other_information",
+    "refused",
     "best_match",
-    "orientation",
-    "p_value",
-    "q_value",
-    "match_similarity",
+    "match_orientation",
+    "match_p",
+    "match_q",
+    "match_rc_similarity",
+    "verdict_kinds",
     "verdict",
 ]
 
@@ -157,7 +157,7 @@ def saved(found, tmp_path_factory):
 def test_one_row_a_filter_the_largest_contribution_first(found):
     assert list(found.table.columns) == COLUMNS_OF_TABLE
     assert sorted(found.table["filter"]) == [f"filter_{i}" for i in range(6)]
-    assert found.table["score"].is_monotonic_decreasing
+    assert found.table["contribution"].is_monotonic_decreasing
     assert found.table.index.tolist() == list(range(6))
 
 
@@ -165,9 +165,9 @@ def test_filters_are_named_as_the_motifs_that_they_are(by_filter):
     for name, motif in {"filter_0": "CTCF_known1", "filter_2": "MYC_known1"}.items():
         row = by_filter.loc[name]
         assert row["best_match"] == motif
-        assert row["q_value"] < 1e-6
+        assert row["match_q"] < 1e-6
         assert row["information"] > row["other_information"] + 5
-    assert by_filter.loc["filter_0", "orientation"] == "+"
+    assert by_filter.loc["filter_0", "match_orientation"] == "+"
     assert by_filter.loc["filter_4", "best_match"].startswith("SPI1_")
 
 
@@ -183,15 +183,15 @@ def test_verdicts(by_filter):
     )
     assert verdicts["filter_4"] == f"a motif of the negatives; resembles {by_filter.loc['filter_4', 'best_match']}"
     assert re.fullmatch(r".*no p-value.*; artefact: a hybrid of both strands of (CTCF|RAD21)_\w+", verdicts["filter_5"])
-    negligible = by_filter["score"].abs() < NEGLIGIBLE_SHARE * by_filter["score"].max()
+    negligible = by_filter["contribution"].abs() < NEGLIGIBLE_SHARE * by_filter["contribution"].max()
     assert negligible[negligible].index.tolist() == ["filter_3", "filter_1"]
 
 
 def test_a_motif_is_read_from_the_class_that_shows_it(by_filter):
-    """... whatever the sign of the contribution: the filter of the negatives' motif has a positive score."""
+    """... whatever the sign of the contribution: the filter of the negatives' motif has a positive contribution."""
     assert by_filter.loc[["filter_0", "filter_2", "filter_4"], "sites_in"].tolist() == [*["positives"] * 2, "negatives"]
     row = by_filter.loc["filter_4"]
-    assert row["mean_negative"] < row["mean_positive"] <= 0 < row["score"]
+    assert row["mean_negative"] < row["mean_positive"] <= 0 < row["contribution"]
     assert (by_filter["information"] >= by_filter["other_information"]).all()
 
 
@@ -199,13 +199,13 @@ def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filter
     model = make_model()
     contributions = filter_contributions(model, positives, negatives)
     pd.testing.assert_frame_equal(found.contributions, contributions, check_exact=True)
-    sure = {"ci_low": "score_low", "ci_high": "score_high", "p_value": "score_p", "q_value": "score_q"}
-    for name, row in contributions.rename(columns=sure).set_index("filter").iterrows():
+    how = ["layer", "method", "baseline", "cut_at", "cut_reason"]
+    for name, row in contributions.drop(columns=how).set_index("filter").iterrows():
         np.testing.assert_array_equal(by_filter.loc[name, list(row.index)].astype(float), row.astype(float))
     judged = triage_palindromes(found.filters).set_index("filter").loc[by_filter.index]
     pd.testing.assert_frame_equal(found.triage, triage_palindromes(found.filters))
-    assert by_filter["triage"].tolist() == judged["verdict"].tolist()
-    assert by_filter["triage_motif"].dropna().tolist() == judged["motif"].dropna().tolist()
+    assert by_filter["triage"].tolist() == judged["triage"].tolist()
+    assert by_filter["triage_motif"].dropna().tolist() == judged["triage_motif"].dropna().tolist()
     measured = faithfulness(model, positives, negatives)
     pd.testing.assert_frame_equal(found.faithfulness.table, measured.table)
     sites = find_sites(model, positives)
@@ -222,9 +222,9 @@ def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filter
     palindromes = find_palindromes(found.filters)
     pd.testing.assert_frame_equal(found.palindromes, palindromes, check_exact=True)
     expected = palindromes.set_index("filter").loc[by_filter.index]
-    np.testing.assert_array_equal(by_filter["similarity"], expected["similarity"])
-    np.testing.assert_array_equal(by_filter["palindrome_p"], expected["p_value"])
-    np.testing.assert_array_equal(by_filter["palindrome_axis"], expected["axis"])
+    np.testing.assert_array_equal(by_filter["rc_similarity"], expected["rc_similarity"])
+    np.testing.assert_array_equal(by_filter["rc_p"], expected["rc_p"])
+    np.testing.assert_array_equal(by_filter["rc_axis"], expected["rc_axis"])
 
     sites = [sites_to_ppms(model.conv1.weight, x, both_strands=True) for x in (positives, negatives)]
     for name, here, there in zip(contributions["filter"], *sites, strict=True):
@@ -238,28 +238,28 @@ def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filter
         assert row["other_information"] == information_content(there.ppm).sum()
 
     assert list(found.matches.columns) == list(COLUMNS)
-    assert set(found.matches.attrs["refused"]) >= {"filter_1", "filter_3"}
+    assert set(_refused(found)) >= {"filter_1", "filter_3"}
     for _, match in best_matches(found.matches).iterrows():
-        row = by_filter.loc[match["Query_ID"], ["best_match", "orientation", "p_value", "q_value"]]
+        row = by_filter.loc[match["Query_ID"], ["best_match", "match_orientation", "match_p", "match_q"]]
         assert row.tolist() == match[["Target_ID", "Orientation", "p-value", "q-value"]].tolist()
 
     with torch.no_grad():
         logits = torch.cat([model(positives), model(negatives)])
     y = torch.cat([torch.ones(40, 1), torch.zeros(44, 1)])
-    assert found.scores == score_logits(y, logits).iloc[0].to_dict()
+    assert found.performance == score_logits(y, logits).iloc[0].to_dict()
 
 
 def test_a_match_s_own_similarity_is_that_of_the_known_motif(by_filter, known):
     row = find_palindromes({"CTCF_known1": known["CTCF_known1"]}).iloc[0]
-    assert by_filter.loc["filter_0", "match_similarity"] == pytest.approx(row["similarity"], abs=1e-6)
-    assert np.isnan(by_filter.loc["filter_1", "match_similarity"])
+    assert by_filter.loc["filter_0", "match_rc_similarity"] == pytest.approx(row["rc_similarity"], abs=1e-6)
+    assert np.isnan(by_filter.loc["filter_1", "match_rc_similarity"])
 
 
 def test_a_dead_filter_has_no_numbers_that_it_cannot_have(by_filter):
     dead = by_filter.loc["filter_1"]
     assert dead["n_sites"] == 0
-    assert dead[["similarity", "palindrome_p", "best_match", "q_value"]].isna().all()
-    assert dead["information"] == dead["score"] == 0
+    assert dead[["rc_similarity", "rc_p", "best_match", "match_q"]].isna().all()
+    assert dead["information"] == dead["contribution"] == 0
 
 
 def test_a_traditional_model_reads_one_strand(make_model, positives, negatives):
@@ -337,7 +337,7 @@ def test_a_deeper_layer_is_read_by_its_sites(make_model, positives, negatives, t
     assert (found.layer, found.unit) == ("1", "bits")
     rows = found.table.set_index("filter")
     assert rows.loc["filter_0", "best_match"].startswith("CTCF_")
-    assert rows.loc["filter_0", "q_value"] < 1e-6
+    assert rows.loc["filter_0", "match_q"] < 1e-6
     assert rows.loc["filter_1", "best_match"].startswith(("MYC_", "MAX_", "USF1_", "SREBP_"))
     assert rows.loc["filter_3", "verdict"] == "dead: contributes nothing on these sequences"
     assert set(found.sites["end"] - found.sites["start"]) == {WIDTH + 4}
@@ -425,7 +425,7 @@ def test_any_model_of_others(others, positives, negatives):
     ):
         found = interpret(others.with_moved_statistics(model), positives, negatives, **how)
         assert len(found.table) == 6
-        assert found.table["score"].abs().max() > 0
+        assert found.table["contribution"].abs().max() > 0
         assert not np.isnan(found.faithfulness.pearson)
     assert (
         "second way"
@@ -456,7 +456,7 @@ def test_sequences_in_both_sets_are_counted(make_model, positives, negatives):
 def test_the_meme_file_gives_the_matches_of_the_report(found, saved):
     """compare_motifs on filters.meme, which tells the numbers of sites, finds what the report says."""
     again = compare_motifs(saved / "filters.meme")
-    again = again[~again["Query_ID"].isin(found.matches.attrs["refused"])].reset_index(drop=True)
+    again = again[~again["Query_ID"].isin(_refused(found))].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, found.matches, rtol=1e-4)
 
 
@@ -496,6 +496,7 @@ def test_saved_tables_are_the_tables(saved, found):
         ("faithfulness.tsv", found.faithfulness.table),
     ):
         read = pd.read_csv(saved / name, sep="\t", comment="#").astype(table.dtypes.to_dict())
+        table = table.replace({"cut_reason": {"": np.nan}}) if "cut_reason" in table else table
         pd.testing.assert_frame_equal(read, table, rtol=1e-14)
     comments = [line for line in (saved / "matches.tsv").read_text().splitlines() if line.startswith("#")]
     assert comments[0].startswith("# filter_1: no p-value, ")
@@ -542,14 +543,14 @@ def test_the_report_says_what_the_table_says(saved, found):
     assert len(rows) == len(found.table)
     for text, row in zip(rows, found.table.to_dict("records"), strict=True):
         assert text.startswith(row["filter"])
-        assert f"{row['score']:+.3f}" in text
+        assert f"{row['contribution']:+.3f}" in text
         assert row["verdict"] in text
         assert f"{row['n_sites']} of the {row['sites_in']}" in text
-        assert f"{row['score_low']:+.3f} to {row['score_high']:+.3f}" in text
-        assert pd.isna(row["best_match"]) or f"{row['best_match']} ({row['orientation']})" in text
+        assert f"{row['contribution_low']:+.3f} to {row['contribution_high']:+.3f}" in text
+        assert pd.isna(row["best_match"]) or f"{row['best_match']} ({row['match_orientation']})" in text
     for note in found.notes():
         assert html.escape(note) in page
-    assert f"auROC {found.scores['auroc']:.4f} and auPRC {found.scores['auprc']:.4f}" in page
+    assert f"auROC {found.performance['auroc']:.4f} and auPRC {found.performance['auprc']:.4f}" in page
 
 
 def test_saved_anew_the_bytes_are_the_same(saved, make_model, positives, negatives, tmp_path):
@@ -581,10 +582,14 @@ def test_pearson_matches(make_model, positives, negatives):
         interpret(make_model(), positives, negatives, distance="cosine", measure_faithfulness=False)
 
 
+def _refused(found):
+    return found.table.loc[found.table["refused"].notna(), "filter"]
+
+
 def _compared(found):
     """Name, motif and number of sites of every filter that was compared, in the model's order."""
     rows = found.table.set_index("filter").loc[found.contributions["filter"]]
-    rows = rows[~rows.index.isin(found.matches.attrs["refused"])]
+    rows = rows[~rows.index.isin(_refused(found))]
     return [(name, found.ppms[name], int(n)) for name, n in rows["n_sites"].items()]
 
 

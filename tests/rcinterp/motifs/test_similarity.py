@@ -100,12 +100,12 @@ def test_is_the_measure_of_find_palindromes(name):
     motif = load_motifs("encode")[name]
     row = find_palindromes({name: motif}, min_overlap=1, n_permutations=1).iloc[0]
     forward_only = slow_compare(reverse_complement_motif(motif), motif, "+")
-    assert forward_only.value == pytest.approx(row["similarity"], abs=1e-12)
-    assert forward_only.shift == row["shift"]
+    assert forward_only.value == pytest.approx(row["rc_similarity"], abs=1e-12)
+    assert forward_only.shift == row["rc_shift"]
     widened = np.full((4, motif.shape[1] + 2), 0.25)
     widened[:, 2:] = motif  # the same motif at another place of a wider matrix has the same similarity
     row = find_palindromes({name: widened}, min_overlap=1, n_permutations=1).iloc[0]
-    assert row["similarity"] == pytest.approx(forward_only.value, abs=1e-12)
+    assert row["rc_similarity"] == pytest.approx(forward_only.value, abs=1e-12)
 
 
 @pytest.mark.parametrize(

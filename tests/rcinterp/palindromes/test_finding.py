@@ -59,8 +59,8 @@ def test_similarity_and_shift_of_the_oracle(width: int, min_overlap: int) -> Non
             s: value for s, value in slow_similarities(matrix).items() if width - abs(s) >= min(min_overlap, width)
         }
         best = max(allowed, key=lambda s: allowed[s])
-        assert row.similarity == pytest.approx(allowed[best], abs=1e-12)
-        assert (row.shift, row.overlap, row.axis) == (best, width - abs(best), (width - 1 + best) / 2)
+        assert row.rc_similarity == pytest.approx(allowed[best], abs=1e-12)
+        assert (row.rc_shift, row.rc_overlap, row.rc_axis) == (best, width - abs(best), (width - 1 + best) / 2)
 
 
 @pytest.mark.parametrize(
@@ -77,26 +77,26 @@ def test_similarity_and_shift_of_the_oracle(width: int, min_overlap: int) -> Non
 def test_axis_of_known_palindromes(sequence: str, axis: float, overlap: int) -> None:
     weights = 1.7 * letters(sequence) + 0.2
     row = find_palindromes(weights[None]).iloc[0]
-    assert (row["axis"], row["overlap"]) == (axis, overlap)
-    assert row["shift"] == 2 * axis - (len(sequence) - 1)
-    assert row["similarity"] == pytest.approx(6 / 8 if "NGT" in sequence else 1, abs=1e-12)
+    assert (row["rc_axis"], row["rc_overlap"]) == (axis, overlap)
+    assert row["rc_shift"] == 2 * axis - (len(sequence) - 1)
+    assert row["rc_similarity"] == pytest.approx(6 / 8 if "NGT" in sequence else 1, abs=1e-12)
 
 
 def test_an_odd_palindrome_needs_a_middle_that_is_its_own_complement() -> None:
     found = find_palindromes({"W": letters("TGACWGTCA"), "A": letters("TGACAGTCA")})
-    assert found["similarity"].iloc[0] == pytest.approx(1)
+    assert found["rc_similarity"].iloc[0] == pytest.approx(1)
     # the middle A faces a T: one column of nine at cosine -1/3 in place of 1, and W has a third of A's norm
-    assert found["similarity"].iloc[1] == pytest.approx((8 - 1 / 3) / 9)
+    assert found["rc_similarity"].iloc[1] == pytest.approx((8 - 1 / 3) / 9)
 
 
 def test_noise_cannot_score_more_than_its_share_of_the_overlap() -> None:
     bank = np.random.default_rng(0).normal(size=(50, 4, 12))
     bank -= bank.mean(axis=1, keepdims=True)
     found = find_palindromes(bank, min_overlap=1, n_permutations=2)
-    assert found["similarity"].max() < 0.8
+    assert found["rc_similarity"].max() < 0.8
     for f, row in zip(bank, found.itertuples(), strict=True):
-        inside = f[:, max(0, row.shift) : 12 + min(0, row.shift)]
-        assert row.similarity <= (inside**2).sum() / (f**2).sum()
+        inside = f[:, max(0, row.rc_shift) : 12 + min(0, row.rc_shift)]
+        assert row.rc_similarity <= (inside**2).sum() / (f**2).sum()
 
 
 def test_similarity_tells_the_share_that_is_symmetric() -> None:
@@ -104,7 +104,7 @@ def test_similarity_tells_the_share_that_is_symmetric() -> None:
     f -= f.mean(axis=0)
     symmetric = (f + reverse_complement_motif(f)) / 2
     row = find_palindromes(f[None], min_overlap=7, n_permutations=2).iloc[0]
-    assert (1 + row["similarity"]) / 2 == pytest.approx((symmetric**2).sum() / (f**2).sum())
+    assert (1 + row["rc_similarity"]) / 2 == pytest.approx((symmetric**2).sum() / (f**2).sum())
 
 
 @settings(max_examples=25, deadline=None)
@@ -113,9 +113,13 @@ def test_scale_offset_and_strand_do_not_matter(seed: int, scale: float, offset: 
     matrix = np.random.default_rng(seed).normal(size=(4, 9))
     variants = {"as is": matrix, "moved": scale * matrix + offset, "other strand": reverse_complement_motif(matrix)}
     found = find_palindromes(variants, n_permutations=19)
-    assert_allclose(found["similarity"], found["similarity"].iloc[0], atol=1e-9)
-    assert found["p_value"].iloc[0] == found["p_value"].iloc[1]
-    assert found["shift"].tolist() == [found["shift"].iloc[0], found["shift"].iloc[0], -found["shift"].iloc[0]]
+    assert_allclose(found["rc_similarity"], found["rc_similarity"].iloc[0], atol=1e-9)
+    assert found["rc_p"].iloc[0] == found["rc_p"].iloc[1]
+    assert found["rc_shift"].tolist() == [
+        found["rc_shift"].iloc[0],
+        found["rc_shift"].iloc[0],
+        -found["rc_shift"].iloc[0],
+    ]
 
 
 def test_p_value_is_that_of_all_permutations() -> None:
@@ -127,13 +131,13 @@ def test_p_value_is_that_of_all_permutations() -> None:
         observed = slow_statistic(matrix, 2)
         null = np.array([slow_statistic(matrix[:, list(order)], 2) for order in permutations(range(5))])
         exact = np.mean(null >= observed - 1e-9)
-        assert row.p_value == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / n_permutations) + 1e-3)
-    assert found["p_value"].iloc[0] >= 8 / 120  # 2! * 2**2 orders leave the same columns face to face
+        assert row.rc_p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / n_permutations) + 1e-3)
+    assert found["rc_p"].iloc[0] >= 8 / 120  # 2! * 2**2 orders leave the same columns face to face
 
 
 def test_p_values_of_random_filters_are_uniform() -> None:
     bank = np.random.default_rng(5).normal(size=(2000, 4, 11))
-    p_values = find_palindromes(bank, n_permutations=199, seed=11)["p_value"]
+    p_values = find_palindromes(bank, n_permutations=199, seed=11)["rc_p"]
     # the 0.1 % point of the Kolmogorov-Smirnov distance is 1.95 / sqrt(2000) = 0.044, and a step of p is 0.005
     assert kstest(p_values, "uniform").statistic < 0.049
     for level in (0.01, 0.05, 0.2):
@@ -142,17 +146,17 @@ def test_p_values_of_random_filters_are_uniform() -> None:
 
 def test_ties_count_against_a_filter() -> None:
     found = find_palindromes({"poly-W": letters("WWWWWW"), "one position": letters("W"), "EcoRI": letters("GAATTC")})
-    assert found["p_value"].iloc[:2].tolist() == [1.0, 1.0]
+    assert found["rc_p"].iloc[:2].tolist() == [1.0, 1.0]
     # two ways of pairing the As with the Ts, 3! orders of the three pairs and 2**3 ways of turning them round
-    assert found["p_value"].iloc[2] == pytest.approx(2 * 6 * 8 / 720, abs=0.04)
+    assert found["rc_p"].iloc[2] == pytest.approx(2 * 6 * 8 / 720, abs=0.04)
 
 
 def test_a_long_palindrome_is_significant_and_a_half_site_is_not() -> None:
     found = find_palindromes(
         {"palindrome": letters("AGGTCACAGTGACCT"[:7] + "W" + "TGTGACCT"[1:]), "half": letters("AGGTCAAC")}
     )
-    assert found["p_value"].iloc[0] < 0.005
-    assert found["p_value"].iloc[1] > 0.05
+    assert found["rc_p"].iloc[0] < 0.005
+    assert found["rc_p"].iloc[1] > 0.05
 
 
 def test_same_seed_same_table_whatever_the_company() -> None:
@@ -160,8 +164,8 @@ def test_same_seed_same_table_whatever_the_company() -> None:
     found = find_palindromes(bank, seed=3)
     assert_frame_equal(found, find_palindromes(torch.as_tensor(bank), seed=3))
     alone = find_palindromes({"other width": bank[0, :, :5], "fourth": bank[3]}, seed=3)
-    assert alone["p_value"].iloc[1] == found["p_value"].iloc[3]
-    assert not found["p_value"].equals(find_palindromes(bank, seed=4)["p_value"])
+    assert alone["rc_p"].iloc[1] == found["rc_p"].iloc[3]
+    assert not found["rc_p"].equals(find_palindromes(bank, seed=4)["rc_p"])
 
 
 def test_dead_filters_keep_their_row() -> None:
@@ -174,11 +178,11 @@ def test_dead_filters_keep_their_row() -> None:
     dead = [False, True, True, True, False]
     assert all(found[column].isna().tolist() == dead for column in found.columns.drop("filter"))
     assert found.dtypes.drop("filter").astype(str).to_dict() == {
-        "similarity": "float64",
-        "p_value": "float64",
-        "shift": "Int64",
-        "overlap": "Int64",
-        "axis": "float64",
+        "rc_similarity": "float64",
+        "rc_p": "float64",
+        "rc_shift": "Int64",
+        "rc_overlap": "Int64",
+        "rc_axis": "float64",
     }
 
 
@@ -188,7 +192,7 @@ def test_figures_of_the_encode_motifs(shared: Path) -> None:
     for entry in text.split(">")[1:]:
         header, *rows = entry.strip().split("\n")
         motifs[header.split()[0]] = np.array([row.split()[1:] for row in rows], dtype=float).T
-    found = find_palindromes(motifs, n_permutations=1).set_index("filter")["similarity"]
+    found = find_palindromes(motifs, n_permutations=1).set_index("filter")["rc_similarity"]
     assert len(found) == 2067
     assert found["CTCF_known1"] == pytest.approx(0.51, abs=0.005)
     assert found["SRF_known1"] == pytest.approx(0.79, abs=0.005)
@@ -217,4 +221,4 @@ def test_filters_of_a_later_layer() -> None:
 def test_result_is_a_table_of_plain_columns() -> None:
     found = find_palindromes({"a": letters("GAATTC")}, n_permutations=9)
     assert isinstance(found, pd.DataFrame)
-    assert found.columns.tolist() == ["filter", "similarity", "p_value", "shift", "overlap", "axis"]
+    assert found.columns.tolist() == ["filter", "rc_similarity", "rc_p", "rc_shift", "rc_overlap", "rc_axis"]

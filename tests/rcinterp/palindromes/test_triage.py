@@ -48,16 +48,16 @@ def triage_one(matrix, catalogue):
 @pytest.mark.parametrize(("start", "turned", "share"), [(0, 0, 0.5), (0, 2, 0.6), (5, 1, 0.45), (1, 4, 0.7)])
 def test_a_hybrid_names_its_motif_and_where_both_strands_are(catalogue, start, turned, share):
     row = triage_one(hybrid(CTCF, 24, start, turned, share), catalogue)
-    assert (row["verdict"], row["motif"], row["hybrid_motif"]) == (HYBRID, "CTCF_known1", "CTCF_known1")
+    assert (row["triage"], row["triage_motif"], row["hybrid_motif"]) == (HYBRID, "CTCF_known1", "CTCF_known1")
     assert (row["forward_start"], row["reverse_start"]) == (start, turned)
-    assert row["axis"] == (start + turned + 18) / 2
+    assert row["rc_axis"] == (start + turned + 18) / 2
     assert row["weaker_share"] == pytest.approx(min(share, 1 - share), abs=0.03)
     assert row["hybrid_similarity"] > 0.98 > 0.92 > row["single_similarity"]
 
 
 def test_a_hybrid_of_sites_of_both_strands(catalogue):
     row = triage_one((CTCF + reverse_complement_motif(CTCF)) / 2, catalogue)
-    assert (row["verdict"], row["motif"], *row[PLACES]) == (HYBRID, "CTCF_known1", 0, 0)
+    assert (row["triage"], row["triage_motif"], *row[PLACES]) == (HYBRID, "CTCF_known1", 0, 0)
 
 
 def test_two_copies_side_by_side(catalogue):
@@ -65,8 +65,8 @@ def test_two_copies_side_by_side(catalogue):
     width = gata.shape[1]
     assert width < 11
     row = triage_one(hybrid(gata, 21, 0, width), catalogue)
-    assert row["verdict"] == HYBRID
-    assert q.family(row["motif"]) == "GATA"
+    assert row["triage"] == HYBRID
+    assert q.family(row["triage_motif"]) == "GATA"
 
 
 @pytest.mark.parametrize("name", ["MYC_known1", "SRF_known1", "STAT_known1", "AP1_disc1"])
@@ -74,8 +74,8 @@ def test_two_copies_side_by_side(catalogue):
 def test_a_palindromic_motif_is_no_fault(catalogue, name, form):
     padded = pad(ENCODE[name], 21, 2)
     row = triage_one(weights(padded) if form == "weights" else padded, catalogue)
-    assert row["verdict"] == TRUE_PALINDROME
-    own = catalogue.palindromic[catalogue.names.index(row["motif"])]
+    assert row["triage"] == TRUE_PALINDROME
+    own = catalogue.palindromic[catalogue.names.index(row["triage_motif"])]
     assert own
     assert row["palindrome_similarity"] > 0.9
     assert row[PLACES].isna().sum() == 1
@@ -86,7 +86,7 @@ def test_a_palindromic_motif_is_no_fault(catalogue, name, form):
 def test_half_of_a_palindrome(catalogue, name, half, turned):
     matrix = weights(pad(ENCODE[name][:, :half], 15, 3))
     row = triage_one(reverse_complement_motif(matrix) if turned else matrix, catalogue)
-    assert (row["verdict"], row["motif"]) == (HALF_SITE, name)
+    assert (row["triage"], row["triage_motif"]) == (HALF_SITE, name)
     assert row["half_similarity"] > 0.98
     assert row["half_similarity"] > row["single_similarity"] + 0.05
 
@@ -94,7 +94,7 @@ def test_half_of_a_palindrome(catalogue, name, half, turned):
 @pytest.mark.parametrize("name", ["CTCF_known1", "GATA_known6", "RXRA_known1", "ELF1_known2"])
 def test_a_motif_that_is_no_palindrome_has_no_verdict_but_a_name(catalogue, name):
     row = triage_one(weights(pad(ENCODE[name], 25, 3)), catalogue)
-    assert (row["verdict"], row["motif"], row["single_motif"]) == (NONE, name, name)
+    assert (row["triage"], row["triage_motif"], row["single_motif"]) == (NONE, name, name)
     assert row["forward_start"] == 3
     assert row["reverse_start"] is pd.NA
 
@@ -103,19 +103,19 @@ def test_noise_is_nothing_symmetric_or_not(catalogue):
     rng = np.random.default_rng(0)
     bank = np.stack([q.noise_filter(15, i % 2 == 1, rng) for i in range(30)])
     found = triage_palindromes(bank, catalogue)
-    assert (found["verdict"] == NONE).sum() >= 28  # symmetric noise can look like a hybrid, docs/palindromes.md
-    assert (found["verdict"][::2] == NONE).all()
-    assert found["motif"][found["verdict"] == NONE].isna().all()
-    assert (found["similarity"][1::2] > 0.99).all()
+    assert (found["triage"] == NONE).sum() >= 28  # symmetric noise can look like a hybrid, docs/palindromes.md
+    assert (found["triage"][::2] == NONE).all()
+    assert found["triage_motif"][found["triage"] == NONE].isna().all()
+    assert (found["rc_similarity"][1::2] > 0.99).all()
 
 
 def test_dead_filters_keep_their_row(catalogue):
     bank = np.stack([weights(pad(CTCF, 21, 1)), np.zeros((4, 21)), np.full((4, 21), np.nan)])
     found = triage_palindromes(bank, catalogue)
     assert found["filter"].tolist() == ["filter_0", "filter_1", "filter_2"]
-    assert found["verdict"].tolist() == [NONE] * 3
-    assert found.drop(columns=["filter", "verdict"]).iloc[1:].isna().all(axis=None)
-    assert found["motif"].iloc[0] == "CTCF_known1"
+    assert found["triage"].tolist() == [NONE] * 3
+    assert found.drop(columns=["filter", "triage"]).iloc[1:].isna().all(axis=None)
+    assert found["triage_motif"].iloc[0] == "CTCF_known1"
 
 
 # What must not matter.
@@ -130,9 +130,9 @@ def test_strand_scale_and_offset(catalogue, seed, kind, scale):
     matrix = next(query.matrix for query in queries if query.kind == kind)
     variants = {"it": matrix, "scaled": scale * matrix + 0.3, "turned": reverse_complement_motif(matrix)}
     found = triage_palindromes(variants, catalogue)
-    numbers = [name for name in found if name.endswith("similarity") or name == "weaker_share"]
+    numbers = [name for name in found if name.endswith("rc_similarity") or name == "weaker_share"]
     for i in (1, 2):
-        assert found["verdict"][i] == found["verdict"][0]
+        assert found["triage"][i] == found["triage"][0]
         np.testing.assert_allclose(found[numbers].iloc[i], found[numbers].iloc[0], atol=1e-9)
     assert found[PLACES].iloc[1].equals(found[PLACES].iloc[0])
 
@@ -144,8 +144,8 @@ def test_where_in_the_filter_it_lies(catalogue, start):
         "palindrome": weights(pad(ENCODE["MYC_known1"], 25, start)),
     }
     found = triage_palindromes(filters, catalogue)
-    assert found["verdict"].tolist() == [HYBRID, TRUE_PALINDROME]
-    assert found["motif"].tolist() == ["GATA_known6", "MYC_known1"]
+    assert found["triage"].tolist() == [HYBRID, TRUE_PALINDROME]
+    assert found["triage_motif"].tolist() == ["GATA_known6", "MYC_known1"]
     assert found[PLACES].iloc[0].tolist() == [start, start + 3]
     assert found["forward_start"].iloc[1] == start  # it lies on both strands alike
     assert found["reverse_start"].iloc[1] is pd.NA
@@ -167,17 +167,17 @@ def test_a_catalogue_of_ones_own():
     motifs = {"CTCF": CTCF, "MYC": ENCODE["MYC_known1"]}
     filters = {"hybrid": hybrid(CTCF, 21, 0, 2), "MYC": weights(ENCODE["MYC_known1"]), "CTCF": weights(CTCF)}
     found = triage_palindromes(filters, motifs).set_index("filter")
-    assert found["verdict"].to_dict() == {"hybrid": HYBRID, "MYC": TRUE_PALINDROME, "CTCF": NONE}
-    assert found["motif"].to_dict() == {"hybrid": "CTCF", "MYC": "MYC", "CTCF": "CTCF"}
+    assert found["triage"].to_dict() == {"hybrid": HYBRID, "MYC": TRUE_PALINDROME, "CTCF": NONE}
+    assert found["triage_motif"].to_dict() == {"hybrid": "CTCF", "MYC": "MYC", "CTCF": "CTCF"}
 
 
 def test_the_verdict_is_relative_to_the_catalogue():
     filters = {"MYC": weights(ENCODE["MYC_known1"]), "hybrid": hybrid(CTCF, 21, 0, 2)}
     only_ctcf = triage_palindromes(filters, {"CTCF": CTCF}).set_index("filter")
-    assert only_ctcf["verdict"].to_dict() == {"MYC": NONE, "hybrid": HYBRID}
+    assert only_ctcf["triage"].to_dict() == {"MYC": NONE, "hybrid": HYBRID}
     assert only_ctcf[["palindrome_similarity", "half_similarity"]].isna().all(axis=None)
     only_myc = triage_palindromes(filters, {"MYC": ENCODE["MYC_known1"]}).set_index("filter")
-    assert only_myc["verdict"].to_dict() == {"MYC": TRUE_PALINDROME, "hybrid": NONE}
+    assert only_myc["triage"].to_dict() == {"MYC": TRUE_PALINDROME, "hybrid": NONE}
     assert only_myc[["hybrid_similarity", "weaker_share", "hybrid_motif"]].isna().all(axis=None)
 
 
@@ -208,13 +208,13 @@ def test_held_out_families(catalogue):
     found["kind"] = [query.kind for query in queries]
     is_hybrid = found["kind"].isin(q.HYBRIDS)
     assert is_hybrid.sum() == 120
-    assert (found["verdict"][is_hybrid] == HYBRID).mean() >= 0.90
-    assert (found["verdict"][found["kind"] == q.CUT] == HYBRID).mean() >= 0.80
+    assert (found["triage"][is_hybrid] == HYBRID).mean() >= 0.90
+    assert (found["triage"][found["kind"] == q.CUT] == HYBRID).mean() >= 0.80
     for kind in (q.MOTIF, q.PALINDROMIC):
-        assert (found["verdict"][found["kind"] == kind] != HYBRID).mean() >= 0.95
-    assert (found["verdict"][found["kind"] == q.PALINDROMIC] == TRUE_PALINDROME).mean() >= 0.90
-    assert (found["verdict"][found["kind"] == q.HALF] == HALF_SITE).mean() >= 0.70
-    assert (found["verdict"][found["kind"] == q.NOISE] == NONE).all()
+        assert (found["triage"][found["kind"] == kind] != HYBRID).mean() >= 0.95
+    assert (found["triage"][found["kind"] == q.PALINDROMIC] == TRUE_PALINDROME).mean() >= 0.90
+    assert (found["triage"][found["kind"] == q.HALF] == HALF_SITE).mean() >= 0.70
+    assert (found["triage"][found["kind"] == q.NOISE] == NONE).all()
 
 
 def test_filters_of_many_widths_stand_in_the_order_given():

@@ -9,7 +9,7 @@ from captum.attr import DeepLift, InputXGradient, LayerGradientXActivation
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.contributions import filter_contributions, input_contributions, sequence_contributions
+from rcinterp.reading.functions import filter_contributions, input_contributions, sequence_contributions
 from rcinterp.reading.model import profile_score
 from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
 from rcinterp.training.models import compact_model
@@ -71,16 +71,25 @@ def test_table(model, planted):
     positives, negatives = planted(14, 0).x[::2], planted(22, 1).x[1::2]
     table = filter_contributions(model, positives, negatives, target=1, batch_size=4)
     assert list(table.columns) == [
-        *("filter", "score", "mean_positive", "mean_negative", "ci_low", "ci_high", "p_value", "q_value"),
-        *("active_share", "strand_balance"),
+        *(
+            "filter",
+            "contribution",
+            "mean_positive",
+            "mean_negative",
+            "contribution_low",
+            "contribution_high",
+            "contribution_p",
+            "contribution_q",
+        ),
+        *("active_share", "strand_balance", "layer", "method", "baseline", "cut_at", "cut_reason"),
     ]
     assert table["filter"].tolist() == ["filter_0", "filter_1", "filter_2"]
     for column, x in (("mean_positive", positives), ("mean_negative", negatives)):
         by_sequence = sequence_contributions(model, x, target=1)
         np.testing.assert_allclose(table[column], by_sequence.mean(0), atol=1e-12)
-    np.testing.assert_allclose(table["score"], table["mean_positive"] - table["mean_negative"], atol=1e-12)
+    np.testing.assert_allclose(table["contribution"], table["mean_positive"] - table["mean_negative"], atol=1e-12)
     whole = filter_contributions(model, positives, negatives, target=1, batch_size=1000)
-    np.testing.assert_allclose(table["score"], whole["score"], atol=1e-12)
+    np.testing.assert_allclose(table["contribution"], whole["contribution"], atol=1e-12)
 
 
 def test_both_strands_of_a_sequence_contribute_alike_in_an_rc_model(planted):
@@ -147,7 +156,8 @@ def test_one_module_for_two_places_and_none_at_all(planted):
     torch.testing.assert_close(sequence_contributions(shared, x), sequence_contributions(apart, x))
     without = nn.Sequential(first, second, nn.ReLU(), *tail)
     table = filter_contributions(without, x[:2], x[2:], n_resamples=10)
-    assert table.attrs["at"] == "convolution (no nonlinearity follows it before it goes into conv1d)"
+    assert set(table["cut_at"]) == {"convolution"}
+    assert set(table["cut_reason"]) == {"no nonlinearity follows it before it goes into conv1d"}
     torch.testing.assert_close(sequence_contributions(without, x), sequence_contributions(without, x, at="convolution"))
 
 
@@ -334,15 +344,12 @@ def test_error_bars_are_those_of_the_contributions(model, planted):
     table = filter_contributions(model, positives, negatives, seed=5)
     here, there = (sequence_contributions(model, x).numpy() for x in (positives, negatives))
     interval = bootstrap_difference(here, there, seed=5)
-    np.testing.assert_allclose(table[["ci_low", "ci_high"]], np.transpose(interval), atol=1e-12)
-    np.testing.assert_allclose(table["p_value"], permutation_p_values(here, there, seed=5))
-    assert (table["q_value"] >= table["p_value"]).all()
-    assert table.attrs == {
-        "layer": "conv1",
-        "method": "gradient_x_activation",
-        "baseline": "zero",
-        "at": "activation",
-    }
+    np.testing.assert_allclose(table[["contribution_low", "contribution_high"]], np.transpose(interval), atol=1e-12)
+    np.testing.assert_allclose(table["contribution_p"], permutation_p_values(here, there, seed=5))
+    assert (table["contribution_q"] >= table["contribution_p"]).all()
+    how = table[["layer", "method", "baseline", "cut_at", "cut_reason"]].drop_duplicates()
+    assert how.to_numpy().tolist() == [["conv1", "gradient_x_activation", "zero", "activation", ""]]
+    assert not table.attrs
     pd.testing.assert_frame_equal(table, filter_contributions(model, positives, negatives, seed=5))
 
 
@@ -384,11 +391,11 @@ def test_models_of_others(others, dna, method):
         model = others.with_moved_statistics(model).double()
         table = filter_contributions(model, positives, negatives, method=method, n_resamples=20, **how)
         assert len(table) == 6
-        assert table["score"].abs().sum() > 0, how
+        assert table["contribution"].abs().sum() > 0, how
         last = next(name for name, module in reversed(list(model.named_modules())) if "Conv" in type(module).__name__)
         if not isinstance(model, others.BPNet):
             deep = filter_contributions(model, positives, negatives, last, method=method, n_resamples=20, **how)
-            assert deep["score"].abs().sum() > 0
+            assert deep["contribution"].abs().sum() > 0
 
 
 def test_conjoined_contributions_are_those_of_both_strands(others, dna):
@@ -505,7 +512,7 @@ def test_in_place_or_not_is_the_same(method, at, dna):
         for inplace in (False, True)
     ]
     pd.testing.assert_frame_equal(*tables)
-    assert tables[1].attrs["at"] == at
+    assert set(tables[1]["cut_at"]) == {at}
 
 
 def test_contributions_that_are_not_finite_are_refused(planted):
@@ -529,7 +536,7 @@ def test_as_many_permutations_as_the_docstring_says(planted):
     here, there = (sequence_contributions(model, x).numpy() for x in (positives, negatives))
     for n_resamples, n in ((10, 120), (2000, 2000)):
         table = filter_contributions(model, positives, negatives, n_resamples=n_resamples)
-        np.testing.assert_allclose(table["p_value"], permutation_p_values(here, there, seed=0, n_permutations=n))
+        np.testing.assert_allclose(table["contribution_p"], permutation_p_values(here, there, seed=0, n_permutations=n))
 
 
 def test_deeplift_leaves_nothing_on_the_model(others, dna):

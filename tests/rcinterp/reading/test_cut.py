@@ -4,9 +4,10 @@ from torch import nn
 from torch.nn import functional
 
 from rcinterp.errors import InputError
-from rcinterp.reading.cut import Cut, find_place, require_gradients
-from rcinterp.reading.layer import find_filters
-from rcinterp.reading.model import Caller
+from rcinterp.reading.cut import Cut
+from rcinterp.reading.inputs import as_inputs
+from rcinterp.reading.model import Runner
+from rcinterp.reading.probe import probe
 from rclayers import RCConv1d
 
 
@@ -27,9 +28,9 @@ class _Tail(nn.Module):
         return self.head(self.middle(self, self.conv(x)).mean(2))
 
 
-def _place(model, x, at="activation"):
-    caller = Caller(model.eval(), target=1)
-    return find_place(find_filters(model, x=x), at, lambda: caller.scores([x])), caller
+def _bind(model, x, at="activation", layer=None):
+    """Probe a model that is in eval mode, but not lent."""
+    return probe(Runner(model.eval(), target=1), as_inputs(x), layer, at)
 
 
 def _ignores_the_result(model, y):
@@ -40,8 +41,8 @@ def _ignores_the_result(model, y):
 ACTIVATED = {
     "functional": lambda model, y: functional.relu(model.norm(y)),
     "tensor method": lambda model, y: model.norm(y).relu(),
-    "in place": lambda model, y: model.relu(model.norm(y)),
-    "in place, by name": lambda model, y: torch.relu_(model.norm(y)),
+    "in point": lambda model, y: model.relu(model.norm(y)),
+    "in point, by name": lambda model, y: torch.relu_(model.norm(y)),
     "result ignored": _ignores_the_result,
     "gelu": lambda model, y: functional.gelu(y),
     "exponential": lambda model, y: torch.exp(model.norm(y) / 10),
@@ -50,7 +51,7 @@ ACTIVATED = {
     "dropout": lambda model, y: functional.relu(functional.dropout(model.norm(y), 0.5, model.training)),
     "channels last": lambda model, y: functional.relu(model.norm_last(y.transpose(1, 2))).transpose(1, 2),
     "one module twice": lambda model, y: model.relu(model.next(model.relu(y))),
-    "skip after it, in place": lambda model, y: (lambda a: a + functional.gelu(model.next(a)))(
+    "skip after it, in point": lambda model, y: (lambda a: a + functional.gelu(model.next(a)))(
         model.relu(model.norm(y))
     ),
     "padded": lambda model, y: functional.relu(functional.pad(model.norm(y), (2, 3))),
@@ -67,7 +68,7 @@ AT_THE_CONVOLUTION = {
     "concatenated": (lambda model, y: functional.relu(torch.cat([y, y.flip(2)], 1)[:, :5]), "second way"),
     "half of it": (lambda model, y: functional.relu(torch.cat([y[:, :3], y[:, :2] * 0], 1)), "second way"),
     "residual stem": (lambda model, y: y + functional.relu(model.norm(y)), "second way"),
-    "residual stem, in place": (lambda model, y: y.clone().add_(model.relu(model.norm(y))), "second way"),
+    "residual stem, in point": (lambda model, y: y.clone().add_(model.relu(model.norm(y))), "second way"),
     "pieces beside it": (lambda model, y: functional.relu(model.norm(y)) + torch.cat(y.chunk(2, 0)), "second way"),
     "swish by hand": (lambda model, y: y * torch.sigmoid(y), "second way"),
     "no nonlinearity": (lambda model, y: model.norm(y), "no nonlinearity follows it before it goes into mean"),
@@ -82,16 +83,17 @@ AT_THE_CONVOLUTION = {
 def test_finds_the_activation(name, dna):
     torch.manual_seed(0)
     model = _Tail(ACTIVATED[name])
-    place, caller = _place(model, x := dna(3, 20, 0))
-    assert (place.at, place.reason) == ("activation", "")
-    expected = caller.scores([x])
-    with Cut(place) as cut:
-        score = caller.scores([x])
+    bound = _bind(model, x := dna(3, 20, 0))
+    point, runner = bound.point, bound.runner
+    assert (point.at, point.reason) == ("activation", "")
+    expected = runner.logits([x])
+    with Cut(point) as cut:
+        score = runner.logits([x])
     torch.testing.assert_close(score, expected)
     assert len(cut.taken) == 1
     assert cut.taken[0].is_leaf
     assert torch.autograd.grad(score.sum(), cut.taken)[0].abs().sum() > 0
-    assert place.channel_axis == (2 if name == "channels last" else 1)
+    assert point.channel_axis == (2 if name == "channels last" else 1)
 
 
 @pytest.mark.parametrize("name", AT_THE_CONVOLUTION)
@@ -99,11 +101,12 @@ def test_cuts_at_the_convolution_where_the_activation_is_not_all(name, dna):
     torch.manual_seed(0)
     middle, reason = AT_THE_CONVOLUTION[name]
     model = _Tail(middle)
-    place, caller = _place(model, x := dna(3, 20, 0))
-    assert place.at == "convolution"
-    assert reason in place.reason
-    with Cut(place) as cut:
-        caller.scores([x])
+    bound = _bind(model, x := dna(3, 20, 0))
+    point, runner = bound.point, bound.runner
+    assert point.at == "convolution"
+    assert reason in point.reason
+    with Cut(point) as cut:
+        runner.logits([x])
     torch.testing.assert_close(cut.taken[0].detach(), model.conv(x).detach())
 
 
@@ -112,11 +115,11 @@ def test_channels_last_with_as_many_positions_as_channels(length, dna):
     """26 bp give 20 positions, as many as channels: which axis is which is found by moving one position."""
     torch.manual_seed(0)
     model = _Tail(ACTIVATED["channels last"], n_channels=20)
-    place, _ = _place(model, dna(3, length, 0))
-    assert (place.at, place.channel_axis) == ("activation", 2)
+    point = _bind(model, dna(3, length, 0)).point
+    assert (point.at, point.channel_axis) == ("activation", 2)
     plain = _Tail(ACTIVATED["functional"], n_channels=20)
-    place, _ = _place(plain, dna(3, length, 0))
-    assert (place.at, place.channel_axis) == ("activation", 1)
+    point = _bind(plain, dna(3, length, 0)).point
+    assert (point.at, point.channel_axis) == ("activation", 1)
 
 
 def test_what_is_done_in_place_above_changes_nothing_that_was_taken(dna):
@@ -130,10 +133,11 @@ def test_what_is_done_in_place_above_changes_nothing_that_was_taken(dna):
     kept = []
     torch.manual_seed(0)
     model = _Tail(middle)
-    place, caller = _place(model, x := dna(3, 20, 0))
+    bound = _bind(model, x := dna(3, 20, 0))
+    point, runner = bound.point, bound.runner
     kept.clear()
-    with torch.no_grad(), Cut(place, lambda i, activation: activation) as cut:
-        caller.scores([x])
+    with torch.no_grad(), Cut(point, lambda i, activation: activation) as cut:
+        runner.logits([x])
     torch.testing.assert_close(cut.taken[0], kept[0])
 
 
@@ -143,13 +147,12 @@ def test_gradients_that_are_cut_off_are_refused(dna):
 
     torch.manual_seed(0)
     for model in (_Tail(frozen), _NoGrad(_Tail(ACTIVATED["functional"]))):
-        place, caller = _place(model, x := dna(3, 20, 0))
+        bound = _bind(model, x := dna(3, 20, 0))
         with pytest.raises(InputError, match=r"no gradient reaches layer '.*conv', though .*method='ablation'"):
-            require_gradients(place, lambda caller=caller, x=x: caller.scores([x]))
+            bound.require_gradients()
     dead = _Tail(ACTIVATED["functional"])
     torch.nn.init.zeros_(dead.head.weight)
-    place, caller = _place(dead, x)
-    require_gradients(place, lambda: caller.scores([x]))  # nothing depends on it: that is no fault
+    _bind(dead, x).require_gradients()  # nothing depends on it: that is no fault
 
 
 def test_saturated_scores_have_gradients_of_zero_and_are_no_fault(dna):
@@ -162,9 +165,9 @@ def test_saturated_scores_have_gradients_of_zero_and_are_no_fault(dna):
     torch.manual_seed(0)
     model = Saturated(ACTIVATED["functional"])
     torch.nn.init.zeros_(model.head.bias)
-    place, caller = _place(model, x := dna(3, 20, 0))
-    assert (caller.scores([x]) == 1).all()
-    require_gradients(place, lambda: caller.scores([x]))
+    bound = _bind(model, x := dna(3, 20, 0))
+    assert (bound.runner.logits([x]) == 1).all()
+    bound.require_gradients()
 
 
 class _NoGrad(nn.Module):
@@ -178,9 +181,9 @@ class _NoGrad(nn.Module):
 
 
 def test_gradients_that_cannot_be_taken_are_refused(dna):
-    place, caller = _place(_Tail(lambda model, y: _Bad.apply(functional.relu(y))), x := dna(3, 20, 0))
+    bound = _bind(_Tail(lambda model, y: _Bad.apply(functional.relu(y))), dna(3, 20, 0))
     with pytest.raises(InputError, match=r"gradients cannot be taken \(no backward\).*method='ablation'"):
-        require_gradients(place, lambda: caller.scores([x]))
+        bound.require_gradients()
 
 
 class _Bad(torch.autograd.Function):
@@ -194,8 +197,8 @@ class _Bad(torch.autograd.Function):
 
 
 def test_asked_for_the_convolution(dna):
-    place, _ = _place(_Tail(ACTIVATED["functional"]), dna(2, 20, 0), "convolution")
-    assert (place.at, place.reason) == ("convolution", "")
+    point = _bind(_Tail(ACTIVATED["functional"]), dna(2, 20, 0), "convolution").point
+    assert (point.at, point.reason) == ("convolution", "")
 
 
 @pytest.mark.parametrize("name", [*ACTIVATED, *AT_THE_CONVOLUTION])
@@ -203,12 +206,13 @@ def test_replacing_an_activation_by_itself_changes_nothing_and_by_zeros_everythi
     torch.manual_seed(0)
     middle = ACTIVATED.get(name) or AT_THE_CONVOLUTION[name][0]
     model = _Tail(middle)
-    place, caller = _place(model, x := dna(3, 20, 0))
-    expected = caller.scores([x])
-    with torch.no_grad(), Cut(place, lambda i, activation: activation.clone()):
-        torch.testing.assert_close(caller.scores([x]), expected)
-    with torch.no_grad(), Cut(place, lambda i, activation: torch.zeros_like(activation)):
-        silent = caller.scores([x])
+    bound = _bind(model, x := dna(3, 20, 0))
+    point, runner = bound.point, bound.runner
+    expected = runner.logits([x])
+    with torch.no_grad(), Cut(point, lambda i, activation: activation.clone()):
+        torch.testing.assert_close(runner.logits([x]), expected)
+    with torch.no_grad(), Cut(point, lambda i, activation: torch.zeros_like(activation)):
+        silent = runner.logits([x])
     torch.testing.assert_close(silent, silent[:1].expand(3))  # nothing of the sequences is left
 
 
@@ -232,12 +236,12 @@ def test_rows_of_models_that_read_both_strands(interleaved, dead_first, dna):
         x[0] = 0
         torch.nn.init.constant_(inner.conv.bias, -0.3)
     model = Interleaved(inner) if interleaved else _Blocks(inner)
-    place, _ = _place(model, x)
-    assert place.by_block is not interleaved
+    point = _bind(model, x).point
+    assert point.by_block is not interleaved
     rows = torch.arange(6.0)[:, None, None].expand(6, 5, 2)
     expected = torch.tensor([0 + 1, 2 + 3, 4 + 5] if interleaved else [0 + 3, 1 + 4, 2 + 5]) * 2.0
-    torch.testing.assert_close(place.by_channel([rows], 3), expected.double()[:, None].expand(3, 5))
-    torch.testing.assert_close(place.to_rows(place.to_sequences(rows, 3)), rows)
+    torch.testing.assert_close(point.by_channel([rows], 3), expected.double()[:, None].expand(3, 5))
+    torch.testing.assert_close(point.to_rows(point.to_sequences(rows, 3)), rows)
     assert len(x) == 3
 
 
@@ -256,14 +260,14 @@ def test_rows_that_belong_to_no_sequence_are_refused(dna):
             return super().forward(torch.cat([x, x[:1]]))[: len(x)]
 
     with pytest.raises(InputError, match=r"reads 4 rows for 3 sequences, expected a multiple of 3"):
-        _place(Odd(ACTIVATED["functional"]), dna(3, 20, 0))
+        _bind(Odd(ACTIVATED["functional"]), dna(3, 20, 0))
 
 
 def test_an_rc_layer_and_a_layer_that_is_not_used(dna):
     model = nn.Sequential(RCConv1d(4, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(96, 2))
-    place, _ = _place(model, x := dna(2, 20, 0))
-    assert place.filters.n_channels == 6
-    assert place.at == "activation"
+    point = _bind(model, x := dna(2, 20, 0)).point
+    assert point.layer.n_channels == 6
+    assert point.at == "activation"
 
     class Unused(nn.Sequential):
         def forward(self, x):
@@ -271,15 +275,16 @@ def test_an_rc_layer_and_a_layer_that_is_not_used(dna):
 
     unused = Unused(nn.Conv1d(4, 3, 5))
     with pytest.raises(InputError, match="did not use '0' on these sequences"):
-        find_place(find_filters(unused), "activation", lambda: unused(x).sum(1))
+        _bind(unused, x, layer="0")
     with pytest.raises(InputError, match="at: got 'relu', expected 'activation' or 'convolution'"):
-        _place(model, x, "relu")
+        _bind(model, x, "relu")
 
 
 def test_no_hook_is_left(dna):
     model = _Tail(ACTIVATED["functional"])
-    place, caller = _place(model, x := dna(2, 20, 0))
-    with pytest.raises(KeyError), Cut(place):
+    bound = _bind(model, x := dna(2, 20, 0))
+    point, runner = bound.point, bound.runner
+    with pytest.raises(KeyError), Cut(point):
         raise KeyError
-    caller.scores([x])
+    runner.logits([x])
     assert not model.conv._forward_hooks

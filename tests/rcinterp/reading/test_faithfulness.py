@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from rcinterp.errors import InputError
-from rcinterp.reading.contributions import filter_contributions
-from rcinterp.reading.faithfulness import faithfulness
+from rcinterp.reading.functions import faithfulness, filter_contributions
 from rcinterp.training.models import compact_model
 
 
@@ -27,9 +26,9 @@ def test_numbers_are_those_of_the_two_tables(others, dna):
     positives, negatives = dna(30, 100, 0), dna(25, 100, 1)
     found = faithfulness(model, positives, negatives, target=1, baseline="mean", method="integrated_gradients")
     how = {"target": 1, "baseline": "mean", "n_resamples": 10}
-    score = filter_contributions(model, positives, negatives, method="integrated_gradients", **how)["score"]
-    loss = filter_contributions(model, positives, negatives, method="ablation", **how)["score"]
-    np.testing.assert_allclose(found.table["score"], score, atol=1e-9)
+    score = filter_contributions(model, positives, negatives, method="integrated_gradients", **how)["contribution"]
+    loss = filter_contributions(model, positives, negatives, method="ablation", **how)["contribution"]
+    np.testing.assert_allclose(found.table["contribution"], score, atol=1e-9)
     np.testing.assert_allclose(found.table["ablation"], loss, atol=1e-9)
     assert found.pearson == pytest.approx(np.corrcoef(score, loss)[0, 1])
     assert found.slope == pytest.approx((score * loss).sum() / (score**2).sum())

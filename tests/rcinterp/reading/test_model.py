@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.model import Caller, lent, one_thread, place_of, predict, profile_score, rows_of_args, split_args
+from rcinterp.reading.model import Runner, lent, one_thread, place_of, predict, profile_score
 from rcinterp.training.models import compact_model
 
 
@@ -62,21 +62,6 @@ def test_further_inputs_go_with_their_sequences(dna):
     assert found[:, 0].tolist() == [100.0 + i for i in range(7)]
 
 
-def test_args_are_split_between_two_sets():
-    rows, one = torch.arange(5)[:, None], torch.full((1, 2), 9.0)
-    first, second = split_args((rows, one), 2, 3)
-    assert first[0].flatten().tolist() == [0, 1]
-    assert second[0].flatten().tolist() == [2, 3, 4]
-    assert (first[1].shape, second[1].shape) == ((2, 2), (3, 2))
-    assert rows_of_args(None, 3) == ()
-    with pytest.raises(
-        InputError, match=r"args: input 1 is \(2, 1\), expected a tensor of 5 rows.*or of 1 row for all"
-    ):
-        rows_of_args((rows, rows[:2]), 5)
-    with pytest.raises(InputError, match="args: input 0 is str"):
-        rows_of_args(("controls",), 5)
-
-
 def test_outputs_of_every_kind(dna):
     x = dna(4, 20, 0)
     profile = torch.rand(4, 3, 11)
@@ -96,7 +81,7 @@ def test_outputs_of_every_kind(dna):
     with pytest.raises(InputError, match=r"returned dict with 'profile', 'tuple', 'flat', expected one tensor"):
         predict(Model(outputs), x)
     with pytest.raises(
-        InputError, match=r"returned scores of shape \(3, 3, 11\) for 4 sequences, expected \(n, n_tasks"
+        InputError, match=r"returned logits of shape \(3, 3, 11\) for 4 sequences, expected \(n, n_tasks"
     ):
         predict(Model(profile[:3]), x)
     with pytest.raises(InputError, match=r"the func returned tuple"):
@@ -156,7 +141,7 @@ def test_profiles_in_half_precision_are_added_up_in_single(dna):
 )
 def test_numbers_that_are_none(how, message):
     with pytest.raises(InputError, match=message):
-        Caller(nn.Flatten(), **how)
+        Runner(nn.Flatten(), **how)
 
 
 def test_profile_score_by_hand():
@@ -182,7 +167,7 @@ def test_bad_calls():
     with pytest.raises(InputError, match="batch_size: got 0, expected a whole number of at least 1"):
         predict(nn.Flatten(), torch.zeros(2, 4, 5), batch_size=0)
     with pytest.raises(InputError, match=r"got a model of type dict, expected an nn\.Module"):
-        Caller({})
+        Runner({})
 
 
 @pytest.fixture

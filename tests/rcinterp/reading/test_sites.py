@@ -5,9 +5,11 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.contributions import find_scorer
-from rcinterp.reading.model import Caller
-from rcinterp.reading.sites import find_sites, receptive_field
+from rcinterp.reading.functions import find_sites
+from rcinterp.reading.inputs import as_inputs
+from rcinterp.reading.model import Runner
+from rcinterp.reading.probe import probe
+from rcinterp.reading.receptive_field import field_of_positions
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
@@ -52,7 +54,7 @@ def test_finds_what_was_planted(rc, gattaca, planted):
     assert {site[0] for site in found} == {site[0] for site in expected}  # the best one of each sequence
     assert (own["end"] - own["start"] == 7).all()
     assert "filter_2" not in set(sites["filter"])  # centred, it prefers nothing
-    assert list(sites.columns) == ["filter", "sequence", "start", "end", "strand", "score"]
+    assert list(sites.columns) == ["filter", "sequence", "start", "end", "strand", "site_score"]
 
 
 def test_names_and_coordinates(gattaca, planted):
@@ -80,21 +82,18 @@ def _deep():
     return nn.Sequential(*first, nn.Conv1d(5, 3, 3), nn.ReLU(), nn.AdaptiveMaxPool1d(1))
 
 
-def _place(model, x, layer):
-    caller = Caller(model.eval(), func=lambda y: y.flatten(1).sum(1))
-    return caller, find_scorer(caller, x, None, layer, "gradient_x_activation", "activation").place
+def _field(model, x, layer):
+    runner, inputs = Runner(model, func=lambda y: y.flatten(1).sum(1)), as_inputs(x)
+    with runner.borrowed():
+        return field_of_positions(probe(runner, inputs, layer), inputs)
 
 
 def test_receptive_field_by_arithmetic(dna):
     x = dna(2, 40, 0)
-    caller, place = _place(_deep(), x, "3")
-    with caller.borrowed():
-        width, starts = receptive_field(caller, place, x)
+    width, starts = _field(_deep(), x, "3")
     assert width == 7 + 2 * 2 + 1
     assert starts.tolist() == list(range(-3, -3 + 2 * 18, 2))
-    caller, place = _place(_deep(), x, "0")
-    with caller.borrowed():
-        width, starts = receptive_field(caller, place, x)
+    width, starts = _field(_deep(), x, "0")
     assert (width, starts.tolist()) == (7, list(range(-3, 37)))
 
 
@@ -109,7 +108,7 @@ def test_a_deep_layer_reads_what_its_site_shows(dna):
         alone[0, :, row["start"] : row["end"]] = x[row["sequence"], :, row["start"] : row["end"]]
         with torch.no_grad():
             activation = model[:5](alone)[0, int(row["filter"][-1])]
-        assert activation[(row["start"] + 3) // 2].item() == pytest.approx(row["score"], abs=1e-5)
+        assert activation[(row["start"] + 3) // 2].item() == pytest.approx(row["site_score"], abs=1e-5)
     assert (sites["start"] >= 0).all()
     assert (sites["end"] <= 40).all()
 

@@ -163,10 +163,10 @@ def test_rows_and_titles_are_those_of_the_table(bank: NDArray[np.float64]) -> No
     table = pd.DataFrame(
         {
             "filter": ["filter_3", "filter_0", "filter_4", "filter_1"],
-            "score": [12.345, -0.5, np.nan, 0],
+            "contribution": [12.345, -0.5, np.nan, 0],
             "best_match": ["CTCF_known1", None, "SRF_known1", "MAX_known1"],
-            "q_value": [1.2e-7, np.nan, np.nan, 1],
-            "similarity": [0.512, np.nan, -0.03, np.nan],
+            "match_q": [1.2e-7, np.nan, np.nan, 1],
+            "rc_similarity": [0.512, np.nan, -0.03, np.nan],
             "n_sites": [1, 2, 3, 4],
         }
     )
@@ -182,7 +182,7 @@ def test_rows_and_titles_are_those_of_the_table(bank: NDArray[np.float64]) -> No
 
 
 def test_names_may_be_given_by_the_index(bank: NDArray[np.float64]) -> None:
-    table = pd.DataFrame({"score": [2.0, 1.0]}, index=pd.Index(["d", "a"], name="filter"))
+    table = pd.DataFrame({"contribution": [2.0, 1.0]}, index=pd.Index(["d", "a"], name="filter"))
     from_bank = plot_filters(bank, table, names=list("abcde"))
     from_dict = plot_filters(dict(zip("abcde", bank, strict=True)), table)
     for figure in (from_bank, from_dict):
@@ -200,8 +200,12 @@ def test_fewer_rows_and_one_strand(bank: NDArray[np.float64]) -> None:
 def test_titles_and_axes_do_not_collide(n_filters: int, both_strands: bool) -> None:
     bank = np.random.default_rng(0).normal(size=(n_filters, 4, 21))
     names = [f"conv1_filter_{i}" for i in range(n_filters)]
-    table = pd.DataFrame({"filter": names, "score": -1.234, "best_match": "CTCF.H12CORE.0.P.B", "q_value": 1.2e-12})
-    figure = plot_filters(bank, table.assign(similarity=0.513), names=names, both_strands=both_strands, ylabel="weight")
+    table = pd.DataFrame(
+        {"filter": names, "contribution": -1.234, "best_match": "CTCF.H12CORE.0.P.B", "match_q": 1.2e-12}
+    )
+    figure = plot_filters(
+        bank, table.assign(rc_similarity=0.513), names=names, both_strands=both_strands, ylabel="weight"
+    )
     figure.draw_without_rendering()
     extents = [ax.get_tightbbox() for ax in figure.axes]
     assert all(e.x0 >= 0 and e.y0 >= 0 and e.x1 <= figure.bbox.x1 and e.y1 <= figure.bbox.y1 for e in extents)
@@ -246,7 +250,10 @@ def test_a_color_scheme_without_a_color(scheme: dict[str, str]) -> None:
     ("options", "message"),
     [
         ({"max_filters": 0}, "got max_filters=0, expected at least 1"),
-        ({"table": pd.DataFrame({"score": [1.0]})}, r"1 rows with columns index, score, .*rename_axis\('filter'\)"),
+        (
+            {"table": pd.DataFrame({"contribution": [1.0]})},
+            r"1 rows with columns index, contribution, .*rename_axis\('filter'\)",
+        ),
         ({"table": pd.DataFrame({"filter": []})}, "a table of 0 rows"),
         ({"table": pd.DataFrame({"filter": ["filter_1", 9]})}, r"filter 9, but .* 'filter_2' \.\.\. 'filter_4'\."),
         ({"table": pd.DataFrame({"filter": ["b"]}), "names": [1, 2, 3, 4, 5]}, r"filter 'b', .* names=\[\.\.\.\]"),

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
+from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.report.page import filter_section, write_report
 
 NOTES = ["On these sequences the model reaches auROC 0.9124.", "Faithfulness: r = 0.9 < 1."]
@@ -20,19 +21,19 @@ def table():
     return pd.DataFrame(
         {
             "filter": ["filter_1", "filter_0", "filter_2"],
-            "score": [1.23456, -0.5, 0.0],
-            "score_low": [1.1, -0.75, np.nan],
-            "score_high": [1.4, -0.25, np.nan],
-            "score_q": [0.0012, 0.5, np.nan],
+            "contribution": [1.23456, -0.5, 0.0],
+            "contribution_low": [1.1, -0.75, np.nan],
+            "contribution_high": [1.4, -0.25, np.nan],
+            "contribution_q": [0.0012, 0.5, np.nan],
             "active_share": [0.4567, 0.25, np.nan],
-            "similarity": [0.4567, 0.12, np.nan],
-            "palindrome_p": [0.0312, 0.5, np.nan],
+            "rc_similarity": [0.4567, 0.12, np.nan],
+            "rc_p": [0.0312, 0.5, np.nan],
             "sites_in": ["positives", None, "negatives"],
             "n_sites": pd.Series([17, None, 0], dtype="Int64"),
             "best_match": ["CTCF<known>1", "MYC_known1", None],
-            "orientation": ["-", "+", None],
-            "p_value": [1.2e-9, 0.3, np.nan],
-            "q_value": [3.4e-7, 1.0, np.nan],
+            "match_orientation": ["-", "+", None],
+            "match_p": [1.2e-9, 0.3, np.nan],
+            "match_q": [3.4e-7, 1.0, np.nan],
             "verdict": ["resembles CTCF<known>1", "no known motif", "dead"],
         }
     )
@@ -55,7 +56,7 @@ def page(table, filters, ppms, tmp_path):
 
     def write(heading="", title="Filters", summary=""):
         section = filter_section(heading, table, filters, ppms, NOTES, SITES, 50)
-        write_report(tmp_path / "report.html", title, [section], summary)
+        write_report(tmp_path / "report.html", title, [section], summary, limits=LIMITS)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
     return write
@@ -123,7 +124,7 @@ def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_b
 
 def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):
     sections = [filter_section(f"Model {name}", table, filters, ppms, NOTES) for name in "AB"]
-    write_report(tmp_path / "report.html", "Both", sections)
+    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert re.findall("<h2>(.*?)</h2>", text) == ["Model A", "Model B"]
     assert len(rows_of(text)) == 2 * 3
@@ -134,13 +135,13 @@ def test_a_row_that_lacks_something_is_an_error_not_a_gap(table, filters, ppms, 
     section = filter_section("", table, filters, ppms, NOTES)
     del section.rows[1]["verdict"]
     with pytest.raises(UndefinedError, match="verdict"):
-        write_report(tmp_path / "report.html", "T", [section])
+        write_report(tmp_path / "report.html", "T", [section], limits=LIMITS)
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_layer_without_weights_of_letters_says_so(table, filters, ppms, tmp_path):
     sections = [filter_section(unit, table, filters, ppms, NOTES, unit=unit) for unit in ("weight", "bits")]
-    write_report(tmp_path / "report.html", "Both", sections)
+    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
     weight, bits = (tmp_path / "report.html").read_text(encoding="utf-8").split("<h2>bits</h2>")
     assert "Centred weights</th>" in weight
     assert "Motif, letters in bits</th>" not in weight

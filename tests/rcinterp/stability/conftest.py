@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from rcinterp.interpretation import Interpretation
+from rcinterp.interpretation.settings import Settings
 from rcinterp.motifs import information_content, load_motifs, reverse_complement_motif
 
 WIDTH = 23
@@ -38,7 +39,7 @@ def interpretation():
         rows = [
             {
                 "filter": name,
-                "score": score,
+                "contribution": score,
                 "mean_positive": score,
                 "mean_negative": 0.0,
                 "sites_in": None if n_sites is None else "positives",
@@ -49,20 +50,21 @@ def interpretation():
             for name, ppm, score, n_sites, gain in filters
         ]
         table = pd.DataFrame(rows).astype({"n_sites": "Int64", "other_information": float})
-        table = table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+        table = table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
         ppms = {name: ppm for name, ppm, *_ in filters}
-        scores = {"auroc": auroc, "auprc": auroc - 0.01}
         empty = dict.fromkeys(("contributions", "palindromes", "matches", "triage", "sites"), pd.DataFrame())
         return Interpretation(
             table=table,
             **empty,
             filters={},
             ppms=ppms,
-            scores=scores,
+            performance={"auroc": auroc, "auprc": auroc - 0.01},
             faithfulness=None,
+            settings=Settings(),
             layer="conv1",
             unit="weight",
             length=100,
+            is_probability=False,
         )
 
     return make

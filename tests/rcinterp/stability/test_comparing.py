@@ -53,30 +53,30 @@ def test_the_most_frequent_pattern_comes_first(found):
 def test_of_equally_frequent_patterns_the_largest_contribution_comes_first(place, interpretation):
     rows = [("f0", place("CTCF_known1", 1), 0.5, 9, 5), ("f1", place("SPI1_known3", 2), -2.0, 9, 5)]
     found = compare_models([interpretation(rows)])
-    assert found.table["score_mean"].tolist() == [-2.0, 0.5]
+    assert found.table["contribution_mean"].tolist() == [-2.0, 0.5]
     assert found.members.set_index("filter")["pattern"].to_dict() == {"f0": "pattern_1", "f1": "pattern_0"}
 
 
-def test_a_model_s_score_is_the_sum_of_its_filters(found):
-    assert found.scores.columns.tolist() == ["a", "b", "c"]
+def test_a_model_s_contribution_is_the_sum_of_its_filters(found):
+    assert found.contributions.columns.tolist() == ["a", "b", "c"]
     expected = [[3.0, 2.5, 3.5], [0.5, -0.4, np.nan], [np.nan, np.nan, 1.5]]
-    np.testing.assert_allclose(found.scores.to_numpy(), expected)
+    np.testing.assert_allclose(found.contributions.to_numpy(), expected)
     table = found.table
-    assert table["score_mean"].tolist() == pytest.approx([3.0, 0.05, 1.5])  # over the models that show it
-    assert table["score_lowest"].tolist() == pytest.approx([2.5, -0.4, 1.5])
-    assert table["score_highest"].tolist() == pytest.approx([3.5, 0.5, 1.5])
+    assert table["contribution_mean"].tolist() == pytest.approx([3.0, 0.05, 1.5])  # over the models that show it
+    assert table["contribution_lowest"].tolist() == pytest.approx([2.5, -0.4, 1.5])
+    assert table["contribution_highest"].tolist() == pytest.approx([3.5, 0.5, 1.5])
 
 
 def test_patterns_are_named_and_read_as_their_match(found, known):
     table = found.table.set_index("pattern")
     assert table.loc["pattern_0", "best_match"] == "CTCF_known1"
-    assert table.loc["pattern_0", "q_value"] < 1e-9
+    assert table.loc["pattern_0", "match_q"] < 1e-9
     assert table.loc["pattern_1", "best_match"].startswith("SPI1_")
     for name, best in table["best_match"].dropna().items():
         asked = Motif(found.consensus[name], table.loc[name, "n_sites"])
         row = compare_motifs({name: asked}).iloc[0]
         assert (row["Target_ID"], row["Orientation"]) == (best, "+")
-        assert row["q-value"] == pytest.approx(table.loc[name, "q_value"])
+        assert row["q-value"] == pytest.approx(table.loc[name, "match_q"])
     assert compare_matrices(found.consensus["pattern_0"], known["CTCF_known1"]).value > 0.95
 
 
@@ -91,25 +91,30 @@ def test_what_stands_out_no_more_than_in_the_other_class_is_not_named(found):
 
 
 def test_a_motif_that_no_one_knows(interpretation, known):
-    ppm = np.full((4, 6), 0.2) + 0.2 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
+    ppm = np.full((4, 6), 0.1) + 0.6 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
     some = {name: known[name] for name in list(known)[:60]}
     found = compare_models([interpretation([("f", ppm, 1.0, 30, 3.0)])], motifs=some)
     assert found.table["verdict"].tolist() == ["in every model; no known motif"]
+    assert found.table["verdict_kinds"].tolist() == ["no known motif"]
+    faint = np.full((4, 6), 0.2) + 0.2 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
+    found = compare_models([interpretation([("f", faint, 1.0, 30, 3.0)])], motifs=some)
+    assert found.table["refused"].tolist() == ["0.47 bits of information, less than 2"]
+    assert found.table["verdict"].tolist() == ["in every model; no p-value: 0.47 bits of information, less than 2"]
 
 
 def test_members_stand_where_the_consensus_is(found, three):
-    members = found.members.set_index(["model", "filter"])["orientation"]
+    members = found.members.set_index(["model", "filter"])["consensus_orientation"]
     assert members["a", "filter_0"] == members["c", "filter_0"] == "+"
     assert members["a", "filter_1"] == members["b", "filter_1"] == "-"
     for row in found.members.to_dict("records"):
         ppm, consensus = three[row["model"]].ppms[row["filter"]], found.consensus[row["pattern"]]
         placed = compare_matrices(ppm, consensus)
-        assert (row["orientation"], row["shift"]) == (placed.orientation, placed.shift)
-        assert row["similarity"] == placed.value > 0.85
-        turned = reverse_complement_motif(ppm) if row["orientation"] == "-" else ppm
-        seen = turned[:, -row["shift"] :][:, : consensus.shape[1]]
+        assert (row["consensus_orientation"], row["consensus_shift"]) == (placed.orientation, placed.shift)
+        assert row["consensus_similarity"] == placed.value > 0.85
+        turned = reverse_complement_motif(ppm) if row["consensus_orientation"] == "-" else ppm
+        seen = turned[:, -row["consensus_shift"] :][:, : consensus.shape[1]]
         assert compare_matrices(seen, consensus).shift == 0
-    assert dict(zip(found.members["score"], found.members["n_sites"], strict=True)) == {
+    assert dict(zip(found.members["contribution"], found.members["n_sites"], strict=True)) == {
         **{2.0: 100, 1.0: 50, 0.5: 30},
         **{2.5: 200, -0.4: 40},
         **{3.5: 70, 1.5: 60},
@@ -130,11 +135,16 @@ def test_what_is_left_out_is_listed_with_its_reason(found):
         {
             "model": "a",
             "filter": "filter_3",
-            "score": 0.05,
+            "contribution": 0.05,
             "reason": "negligible contribution: 2.5% of the model's largest",
         },
-        {"model": "a", "filter": "filter_4", "score": 0.0, "reason": "dead: contributes nothing on these sequences"},
-        {"model": "b", "filter": "filter_2", "score": 0.3, "reason": "no motif: no site scores above 0"},
+        {
+            "model": "a",
+            "filter": "filter_4",
+            "contribution": 0.0,
+            "reason": "dead: contributes nothing on these sequences",
+        },
+        {"model": "b", "filter": "filter_2", "contribution": 0.3, "reason": "no motif: no site scores above 0"},
     ]
 
 
@@ -156,7 +166,7 @@ def test_a_model_without_a_live_filter_is_counted_and_named(three, interpretatio
     row = found.models.set_index("model").loc["quiet one"]
     assert (row["n_filters"], row["n_compared"], row["n_patterns"]) == (1, 0, 0)
     assert np.isnan(row["seen_again"])
-    assert found.scores["quiet one"].isna().all()
+    assert found.contributions["quiet one"].isna().all()
     assert found.summary.endswith("Without a filter to compare, and counted all the same: quiet one.")
 
 
@@ -172,15 +182,25 @@ def test_no_model_has_a_live_filter(interpretation):
 def compare_models_columns():
     return [
         *("pattern", "n_models", "share", "share_low", "share_high", "seen_again", "n_filters"),
-        *("score_mean", "score_lowest", "score_highest", "n_sites", "information"),
-        *("gain", "best_match", "q_value", "verdict"),
+        *("contribution_mean", "contribution_lowest", "contribution_highest", "n_sites", "information"),
+        *("gain", "refused", "best_match", "match_q", "verdict_kinds", "verdict"),
     ]
 
 
 def test_columns(found):
     assert found.table.columns.tolist() == compare_models_columns()
     assert found.members.columns.tolist() == [
-        *("model", "filter", "pattern", "orientation", "shift", "similarity", "score", "n_sites", "sites_in")
+        *(
+            "model",
+            "filter",
+            "pattern",
+            "consensus_orientation",
+            "consensus_shift",
+            "consensus_similarity",
+            "contribution",
+            "n_sites",
+            "sites_in",
+        )
     ]
 
 
@@ -239,11 +259,11 @@ def test_models_are_interpreted(make_model, sequences, tmp_path):
     assert found.table["n_models"].tolist() == [3]
     assert found.table["best_match"].tolist() == ["CTCF_known1"]
     members = found.members.set_index("model")
-    assert members["orientation"].to_dict() == {"rc": "+", "turned": "-", "traditional": "+"}
+    assert members["consensus_orientation"].to_dict() == {"rc": "+", "turned": "-", "traditional": "+"}
     assert found.left_out["filter"].tolist() == ["filter_1"] * 3
     for name, model in models.items():
         one = interpret(model, *sequences).table.set_index("filter")
-        assert members.loc[name, "score"] == pytest.approx(one.loc["filter_0", "score"])
+        assert members.loc[name, "contribution"] == pytest.approx(one.loc["filter_0", "contribution"])
     for part, x in zip(("pos.fa", "neg.fa.gz"), sequences, strict=True):
         write_fasta(tmp_path / part, decode(x))
     again = compare_models(list(models.values()), tmp_path / "pos.fa", tmp_path / "neg.fa.gz", names=list(models))
@@ -259,10 +279,10 @@ def test_names_are_numbers_if_not_given(three):
 
 def test_the_order_of_models_changes_nothing_but_the_columns(three, found):
     turned = compare_models(dict(reversed(three.items())))
-    columns = ["pattern", "n_models", "n_filters", "score_mean", "n_sites", "best_match", "verdict"]
+    columns = ["pattern", "n_models", "n_filters", "contribution_mean", "n_sites", "best_match", "verdict"]
     pd.testing.assert_frame_equal(turned.table[columns], found.table[columns])
-    pd.testing.assert_frame_equal(turned.scores[["a", "b", "c"]], found.scores)
-    assert turned.scores.columns.tolist() == ["c", "b", "a"]
+    pd.testing.assert_frame_equal(turned.contributions[["a", "b", "c"]], found.contributions)
+    assert turned.contributions.columns.tolist() == ["c", "b", "a"]
 
 
 def test_other_known_motifs(three, known):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from rcinterp.stability import compare_models
-from rcinterp.stability.page import write_page
+from rcinterp.stability.page import write_patterns
 
 
 def test_names_are_escaped(three, tmp_path):
@@ -27,8 +27,8 @@ def test_a_page_without_patterns_has_the_models(tmp_path):
     models = pd.DataFrame(
         {"model": ["m"], "n_filters": [3], "n_compared": [0], "n_patterns": [0], "seen_again": [None], "missed": [None]}
     ).assign(auroc=0.5, auprc=0.25)
-    tables = {"patterns": pd.DataFrame(), "models": models, "left_out": pd.DataFrame(), "scores": pd.DataFrame()}
-    write_page(tmp_path / "page.html", "title", "summary", tables, {})
+    tables = {"patterns": pd.DataFrame(), "models": models, "left_out": pd.DataFrame(), "contributions": pd.DataFrame()}
+    write_patterns(tmp_path / "page.html", "title", "summary", tables, {})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<td>0.5000</td>" in page
     assert page.count("<table>") == 1

@@ -48,13 +48,15 @@ def test_the_answer_in_words(found):
 
 
 def test_saved_tables_are_the_tables(saved, found):
-    assert {path.name for path in saved.iterdir()} == {*TABLES, *PICTURES, "scores.tsv", "report.html"}
+    assert {path.name for path in saved.iterdir()} == {*TABLES, *PICTURES, "pattern_contributions.tsv", "report.html"}
     for name, attribute in TABLES.items():
         table = getattr(found, attribute)
         read = pd.read_csv(saved / name, sep="\t").astype(table.dtypes.to_dict())
+        if "refused" in table:
+            read["refused"] = read["refused"].astype(object).where(read["refused"].notna(), None)
         pd.testing.assert_frame_equal(read, table, rtol=1e-14)
-    scores = pd.read_csv(saved / "scores.tsv", sep="\t", index_col="pattern")
-    pd.testing.assert_frame_equal(scores, found.scores, rtol=1e-14)
+    contributions = pd.read_csv(saved / "pattern_contributions.tsv", sep="\t", index_col="pattern")
+    pd.testing.assert_frame_equal(contributions, found.contributions, rtol=1e-14)
 
 
 def test_the_meme_file_holds_the_consensus_motifs(saved, found):
@@ -110,7 +112,7 @@ def test_without_a_pattern_there_is_nothing_to_draw(nothing, tmp_path):
     with pytest.raises(InputError, match=f"c.meme: {message}"):
         nothing.to_meme(tmp_path / "c.meme")
     nothing.save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*TABLES, "scores.tsv", "report.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {*TABLES, "pattern_contributions.tsv", "report.html"}
     assert nothing.summary == (
         "2 models show 0 patterns, 0 of them in every model. A further model would add about 0.0 patterns that none of "
         "these shows. Without a filter to compare, and counted all the same: model_0, model_1."
@@ -131,7 +133,7 @@ def test_the_report_is_one_file_that_says_what_the_tables_say(saved, found):
     assert found.summary in text
     for row in found.table.to_dict("records"):
         assert f"{row['n_models']} of 3<br>" in text
-        assert f"{row['score_mean']:+.3f}<br>" in text
+        assert f"{row['contribution_mean']:+.3f}<br>" in text
         assert row["verdict"] in text
     assert all(reason in text for reason in found.left_out["reason"])
     assert text.count("<td>0.8000</td>") == 1

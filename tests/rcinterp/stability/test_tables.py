@@ -1,11 +1,11 @@
-"""What is left out at its limits, and sums of scores."""
+"""What is left out at its limits, and sums of contributions."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE
-from rcinterp.stability.tables import list_filters, sum_scores
+from rcinterp.stability.tables import list_filters, sum_contributions
 
 
 def test_a_filter_counts_from_its_share_of_the_largest(place, interpretation):
@@ -24,8 +24,8 @@ def test_a_motif_of_weights_that_prefers_nothing(interpretation):
 
 
 def test_sums_stand_by_pattern_and_model():
-    rows = pd.DataFrame({"pattern": ["q", "p", "q"], "model": ["x", "y", "x"], "score": [1.0, -2.0, 0.5]})
-    found = sum_scores(rows, ["p", "q", "r"], ["z", "y", "x"])
+    rows = pd.DataFrame({"pattern": ["q", "p", "q"], "model": ["x", "y", "x"], "contribution": [1.0, -2.0, 0.5]})
+    found = sum_contributions(rows, ["p", "q", "r"], ["z", "y", "x"])
     np.testing.assert_array_equal(found, [[np.nan, -2, np.nan], [np.nan, np.nan, 1.5], [np.nan] * 3])
     assert found.index.tolist() == ["p", "q", "r"]
     assert found.columns.tolist() == ["z", "y", "x"]

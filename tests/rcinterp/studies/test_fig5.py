@@ -78,8 +78,8 @@ def test_results_are_those_of_the_models(study, folders, options):
     assert list(table.columns) == [
         *("model", "data", "recipe", "seed", "n_parameters", "n_epochs", "best_epoch"),
         *("valid_auroc", "valid_auprc", "rc_difference"),
-        *("filter", "score", "similarity", "palindrome_p", "best_match", "q_value"),
-        *("canonical_similarity", "weighted_similarity", "post_hoc_valid_auroc", "post_hoc_valid_auprc"),
+        *("filter", "contribution", "rc_similarity", "rc_p", "best_match", "match_q"),
+        *("canonical_similarity", "weighted_rc_similarity", "post_hoc_valid_auroc", "post_hoc_valid_auprc"),
     ]
     assert list(zip(table["model"], table["seed"], strict=True)) == MODELS
     for row in table.to_dict("records"):
@@ -107,7 +107,7 @@ def test_top_filters_are_the_first_of_each_table(study, folders):
     for (model, seed), rows in study.tables["top_filters"].groupby(["model", "seed"]):
         table = pd.read_csv(folders[model, seed] / "filters" / "filters.tsv", sep="\t")
         assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
-        for column in ("filter", "score", "similarity", "palindrome_p", "best_match", "q_value"):
+        for column in ("filter", "contribution", "rc_similarity", "rc_p", "best_match", "match_q"):
             found, expected = rows[column].reset_index(drop=True), table[column].head(len(rows))
             pd.testing.assert_series_equal(found, expected, check_dtype=False)
         weights = load_model(folders[model, seed]).conv1.weight.detach()
@@ -117,9 +117,9 @@ def test_top_filters_are_the_first_of_each_table(study, folders):
         summary = results.loc[(model, seed)]
         assert summary["filter"] == rows["filter"].iloc[0]
         assert summary["canonical_similarity"] == rows["canonical_similarity"].iloc[0]
-        positive = table[table["score"] > 0]
-        weighted = (positive["similarity"] * positive["score"]).sum() / positive["score"].sum()
-        assert summary["weighted_similarity"] == pytest.approx(weighted)
+        positive = table[table["contribution"] > 0]
+        weighted = (positive["rc_similarity"] * positive["contribution"]).sum() / positive["contribution"].sum()
+        assert summary["weighted_rc_similarity"] == pytest.approx(weighted)
 
 
 def test_the_verdict_says_what_the_results_say(study, slow_p):
@@ -128,8 +128,8 @@ def test_the_verdict_says_what_the_results_say(study, slow_p):
     rc, traditional = (results[results["model"] == model] for model in (RC, TRADITIONAL))
     assert lines[0] == "2 seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8), whose smallest p is 0.17"
     for line, column, higher, lower, digits in (
-        (lines[1], "similarity", traditional, rc, 2),
-        (lines[2], "weighted_similarity", traditional, rc, 2),
+        (lines[1], "rc_similarity", traditional, rc, 2),
+        (lines[2], "weighted_rc_similarity", traditional, rc, 2),
         (lines[3], "canonical_similarity", rc, traditional, 2),
         (lines[4], "valid_auroc", rc, traditional, 4),
         (lines[5], "valid_auprc", rc, traditional, 4),
@@ -150,7 +150,7 @@ def test_the_verdict_says_what_the_results_say(study, slow_p):
 
 def test_the_verdict_of_a_clear_case():
     """Ten seeds, in which everything is as the paper has it."""
-    larger = {"similarity": TRADITIONAL, "weighted_similarity": TRADITIONAL, "canonical_similarity": RC}
+    larger = {"rc_similarity": TRADITIONAL, "weighted_rc_similarity": TRADITIONAL, "canonical_similarity": RC}
     larger |= {"valid_auroc": RC, "valid_auprc": RC, "rc_difference": TRADITIONAL}
     rows = [
         {
@@ -162,12 +162,12 @@ def test_the_verdict_of_a_clear_case():
         for model in (RC, TRADITIONAL)
         for seed in range(10)
     ]
-    lines = fig5.judge(fig5._typed(pd.DataFrame(rows).assign(q_value=0.1))).split("\n")
+    lines = fig5.judge(fig5._typed(pd.DataFrame(rows).assign(match_q=0.1))).split("\n")
     assert [line.endswith(f"higher in {TRADITIONAL}, p = 5.41e-06") for line in lines[1:3]] == [True, True]
     assert [line.endswith(f"higher in {RC}, p = 5.41e-06") for line in lines[3:6]] == [True, True, True]
     assert not any("not significantly" in line for line in lines)
     assert lines[1].startswith(
-        f"palindrome score of the top filter: {TRADITIONAL} 0.61 (0.50 to 0.72), {RC} 0.11 (0.00 to 0.23)"
+        f"RC similarity of the top filter: {TRADITIONAL} 0.61 (0.50 to 0.72), {RC} 0.11 (0.00 to 0.23)"
     )
     assert lines[6] == f"{RC}: top filter named CTCF in 9 of 10 seeds"
     assert lines[8] == f"{TRADITIONAL}: top filter named CTCF in 0 of 10 seeds"
@@ -182,7 +182,7 @@ def test_the_typical_seed_is_that_of_the_median_auroc():
 
 
 def test_a_model_without_a_positive_score_has_no_weighted_similarity():
-    table = pd.DataFrame({"score": [0.0, -1.0, 2.0], "similarity": [0.5, 0.5, np.nan]})
+    table = pd.DataFrame({"contribution": [0.0, -1.0, 2.0], "rc_similarity": [0.5, 0.5, np.nan]})
     assert np.isnan(fig5._weighted_similarity(table))
 
 

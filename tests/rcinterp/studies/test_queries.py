@@ -69,8 +69,8 @@ def test_kinds_of_hybrids_are_apart():
 def test_a_hybrid_cut_at_the_axis_is_symmetric_and_has_most_of_the_motif_on_each_side(seed):
     matrix = q.perturbed_hybrid(GATA, 24, 0.5, q.CUT, CLEAN, np.random.default_rng(seed))
     row = find_palindromes(matrix[None]).iloc[0]
-    assert row["similarity"] > 0.99
-    axis = int(row["axis"] + 0.5)
+    assert row["rc_similarity"] > 0.99
+    axis = int(row["rc_axis"] + 0.5)
     sides = [matrix[:, :axis] - 0.25, matrix[:, axis:] - 0.25]
     # each side of a PPM is a half: one strand's letters and the other's background
     assert all((side**2).sum() > 0.69 * ((GATA - 0.25) ** 2).sum() / 4 for side in sides)
@@ -100,7 +100,7 @@ def test_fewer_sites_are_farther_from_the_motif():
 def test_noise_filters():
     rng = np.random.default_rng(0)
     bank = np.stack([q.noise_filter(11, symmetric, rng) for symmetric in (False, True)])
-    found = find_palindromes(bank)["similarity"]
+    found = find_palindromes(bank)["rc_similarity"]
     assert found[0] < 0.7
     assert found[1] == pytest.approx(1)
 
@@ -111,7 +111,7 @@ def test_queries_of_every_kind_width_and_noise():
     counts = Counter((query.kind, query.matrix.shape[1], query.noise) for query in queries)
     expected = {(kind, width, noise): 2 for kind in kinds for width in (15, 21) for noise in q.NOISES[:3]}
     assert counts == expected | {(kind, width, None): 2 for kind in (q.NOISE, q.SYMMETRIC_NOISE) for width in (15, 21)}
-    own = find_palindromes(ENCODE, n_permutations=1).set_index("filter")["similarity"]
+    own = find_palindromes(ENCODE, n_permutations=1).set_index("filter")["rc_similarity"]
     for query in queries:
         if query.motif is not None:
             assert (own[query.motif] >= 0.75) == (query.kind in (q.PALINDROMIC, q.HALF))

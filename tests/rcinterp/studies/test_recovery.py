@@ -11,7 +11,7 @@ import torch
 from rcinterp.data.sequences import decode
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.reading.layer import find_filters
+from rcinterp.reading.layer import find_layer
 from rcinterp.studies import _data, fig3, recovery, strategies
 from rcinterp.studies._data import PAPER_MOTIFS, Simulated
 from rcinterp.studies._runs import Run
@@ -61,7 +61,7 @@ def test_runs_of_other_studies_are_found_again():
 
 def test_which_of_the_twelve_motifs_are_palindromes():
     motifs = {name: ENCODE[name] for name in (*recovery.TWELVE_MOTIFS, *PAPER_MOTIFS)}
-    found = recovery.find_palindromes(motifs).set_index("filter")["similarity"]
+    found = recovery.find_palindromes(motifs).set_index("filter")["rc_similarity"]
     assert set(found.index[found >= recovery.PALINDROME]) == {"MYC_known1", "STAT_known1"}
     assert set(found.index[found >= recovery.PALINDROMIC_MOTIF]) == {"MYC_known1", "STAT_known1", "SRF_known1"}
     assert sorted(found)[-4] < 0.6  # far from the threshold
@@ -149,7 +149,7 @@ def test_shares_on_motifs_against_a_loop(words, monkeypatch, rc):
     monkeypatch.setattr(recovery, "N_SITES", 5)
     data = Simulated(("first", "second"), n_per_motif=50, length=83, seed=5)
     torch.manual_seed(1)
-    layer = find_filters(compact_model(1, 7, 83, rc=rc, widths=(9,), pool=5, stride=5, n_tasks=2))
+    layer = find_layer(compact_model(1, 7, 83, rc=rc, widths=(9,), pool=5, stride=5, n_tasks=2))
     sites, x = recovery.true_sites(data), data.load().test.x
     found = recovery._shares_on_motifs(layer, x, sites, ["first", "second"])
     np.testing.assert_allclose(found, slow_shares(layer, x, sites, ["first", "second"], 5))
@@ -158,7 +158,7 @@ def test_shares_on_motifs_against_a_loop(words, monkeypatch, rc):
 
 def test_no_more_sites_are_looked_at_than_half_of_the_rarest_motif_has_sequences(words):
     data = Simulated(("first", "second"), n_per_motif=50, length=83, seed=5)
-    layer = find_filters(compact_model(1, 3, 83, rc=True, widths=(9,), pool=5, stride=5, n_tasks=2))
+    layer = find_layer(compact_model(1, 3, 83, rc=True, widths=(9,), pool=5, stride=5, n_tasks=2))
     sites, x = recovery.true_sites(data), data.load().test.x
     n_sites = int(data.load().test.y.sum(0).min()) // 2
     assert 0 < n_sites < 15
@@ -233,12 +233,12 @@ def test_every_filter_has_its_row(planted):
     for name, row in rows.items():
         weight = PLANTED[name][0]
         if name == "dead":
-            assert np.isnan(row["palindrome"])
-            assert (row["similarity"], row["most_similar"], row["matched"]) == (None, None, [])
+            assert np.isnan(row["rc_similarity"])
+            assert (row["truth_similarity"], row["most_similar"], row["matched"]) == (None, None, [])
             continue
-        assert row["palindrome"] == pytest.approx(slow_palindrome(weight), abs=1e-5)
+        assert row["rc_similarity"] == pytest.approx(slow_palindrome(weight), abs=1e-5)
         similarity = {m: compare_matrices(weight, ENCODE[m]).value for m in MOTIFS}
-        assert row["similarity"] == pytest.approx(max(similarity.values()), abs=1e-5)
+        assert row["truth_similarity"] == pytest.approx(max(similarity.values()), abs=1e-5)
         assert similarity[row["most_similar"]] == max(similarity.values())
 
 
@@ -263,9 +263,9 @@ def test_filters_are_found_to_be_what_was_planted(planted):
         assert PLANTED[name][2] in rows[name]["matched"], name
     assert rows["random"]["share_on_motif"] < 0.5
     assert rows["random"]["matched"] == []
-    assert rows["hybrid"]["palindrome"] == pytest.approx(1)
-    assert rows["myc"]["palindrome"] > recovery.PALINDROME
-    assert max(rows[name]["palindrome"] for name in ("gata", "random", "turned", "idle")) < 0.6
+    assert rows["hybrid"]["rc_similarity"] == pytest.approx(1)
+    assert rows["myc"]["rc_similarity"] > recovery.PALINDROME
+    assert max(rows[name]["rc_similarity"] for name in ("gata", "random", "turned", "idle")) < 0.6
 
 
 def test_filters_that_do_nothing_are_not_live(planted):
@@ -304,7 +304,9 @@ def test_measures_count_the_planted_filters(planted):
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert len(matched) in (3, 4)  # the hybrid's motif may or may not match
-    best = [max(rows[name]["similarity"] for name in names) for names in (["gata"], ["myc"], ["hybrid", "turned"])]
+    best = [
+        max(rows[name]["truth_similarity"] for name in names) for names in (["gata"], ["myc"], ["hybrid", "turned"])
+    ]
     assert found["similarity_to_truth"] == pytest.approx(np.mean(best))
 
 
@@ -314,10 +316,10 @@ def test_measures_count_the_planted_filters(planted):
 def filter_row(live=True, palindrome=0.1, matched=(), motif=None, similarity=0.5, most_similar="GATA_known6"):
     return {
         "live": live,
-        "palindrome": palindrome,
+        "rc_similarity": palindrome,
         "matched": list(matched),
         "motif": motif,
-        "similarity": similarity,
+        "truth_similarity": similarity,
         "most_similar": most_similar,
     }
 

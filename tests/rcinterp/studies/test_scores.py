@@ -71,7 +71,7 @@ def test_names_are_counted_by_kind_and_gain():
             "live": [True, True, True, False],
             "motif": [MYC, MYC, None, None],
             "gain": [5.0, 5.0, 1.7, 0.7],
-            "q_value": [1e-5, 1e-5, 1e-3, 0.005],
+            "match_q": [1e-5, 1e-5, 1e-3, 0.005],
             "is_right": [True, False, False, False],
         }
     )
@@ -79,5 +79,5 @@ def test_names_are_counted_by_kind_and_gain():
     assert table.loc[0.0].tolist() == [2, 2, 1, 1, 1, 1, 1]
     assert table.loc[MIN_GAIN].tolist() == [2, 2, 1, 0, 1, 0, 1]
     assert (table["on_a_motif"] == 2).all()
-    later = scores.tabulate_names(names.assign(q_value=0.02))
+    later = scores.tabulate_names(names.assign(match_q=0.02))
     assert (later[["on_a_motif_named", "live_on_none_named", "not_live_on_none_named"]] == 0).all(axis=None)

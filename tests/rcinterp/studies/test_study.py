@@ -26,7 +26,7 @@ SMALL = {
     "strategies": (0, {"results", "summary"}, 14),
     "heads": (0, {"results", "summary"}, 4),
     "recovery": (0, {"results", "summary", "filters"}, 8),
-    "triage": (0, {"results", "verdicts", "filters"}, 4),
+    "triage": (0, {"results", "classes", "filters"}, 4),
     "scores": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
 }

@@ -66,12 +66,12 @@ def test_planted_filters(tmp_path):
     found = triage.read(plant(weights), run, tmp_path)
     assert json.loads(json.dumps(found)) == found
     rows = found["filters"]  # the third has no weight in the head: it is not live
-    assert [(row["filter"], row["truth"], row["verdict"]) for row in rows] == [
+    assert [(row["filter"], row["truth"], row["triage"]) for row in rows] == [
         ("filter_0", triage.ARTEFACT, "artefact hybrid"),
         ("filter_1", triage.OF_PALINDROME, "true palindrome"),
     ]
     assert [row["site_motif"] for row in rows] == [RXRA, MYC]
-    assert rows[1]["named"] == MYC
+    assert rows[1]["triage_motif"] == MYC
     assert rows[0]["weaker_share"] > 0.4
 
 
@@ -81,16 +81,22 @@ def test_a_model_without_live_filters(tmp_path):
 
 
 def test_the_table_counts_filters():
-    row = {"filter": "f", "palindrome": 0.9, "site_motif": RXRA, "truth": triage.ARTEFACT, "verdict": "artefact hybrid"}
-    row |= {"named": RXRA}
-    other = row | {"truth": triage.PLAIN, "verdict": "none"}
-    misnamed = row | {"named": MYC}
+    row = {
+        "filter": "f",
+        "rc_similarity": 0.9,
+        "site_motif": RXRA,
+        "truth": triage.ARTEFACT,
+        "triage": "artefact hybrid",
+    }
+    row |= {"triage_motif": RXRA}
+    other = row | {"truth": triage.PLAIN, "triage": "none"}
+    misnamed = row | {"triage_motif": MYC}
     runs = [
         Run(label, Simulated((RXRA, MYC)), seed, {"rc": label == "RC"}) for seed in (0, 1) for label in triage.MODELS
     ]
     found = triage.report(runs, [{"filters": [row, other]}, {"filters": [row, misnamed]}] * 2)
-    counts = found.tables["verdicts"]
-    assert counts.columns.tolist() == ["data", "model", "truth", *triage.VERDICTS]
+    counts = found.tables["classes"]
+    assert counts.columns.tolist() == ["data", "model", "truth", *triage.CLASSES]
     assert counts[["model", "truth", "artefact hybrid", "none"]].values.tolist() == [
         ["RC", triage.ARTEFACT, 2, 0],
         ["RC", triage.PLAIN, 0, 2],

@@ -1,0 +1,49 @@
+"""What a user chooses of `interpret`, checked once; a result keeps it."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from rcinterp.errors import InputError
+from rcinterp.reading.contributions import Baseline, Method
+from rcinterp.reading.filter_motifs import MotifsFrom
+from rcinterp.reading.reader import RunOptions
+from rcinterp.reading.sites import THRESHOLD, check_threshold
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user chooses of `interpret`.
+
+    Attributes
+    ----------
+    motifs_from, distance, method, baseline, threshold, measure_faithfulness, seed
+        As in `interpret`.
+    """
+
+    motifs_from: MotifsFrom = "sites"
+    distance: str = "euclidean"
+    method: Method = "gradient_x_activation"
+    baseline: Baseline = "zero"
+    threshold: float = THRESHOLD
+    measure_faithfulness: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no step could use, before the first one."""
+        check_threshold(self.threshold, "interpret")
+        if self.motifs_from not in get_args(MotifsFrom):
+            raise InputError(
+                f"interpret: got motifs_from={self.motifs_from!r}, expected 'sites', 'weights' or 'likelihood'."
+            )
+
+
+class InterpretOptions(RunOptions, total=False):
+    """Keywords of `interpret`: those of `Settings`, and how the model is run."""
+
+    motifs_from: MotifsFrom
+    distance: str
+    method: Method
+    baseline: Baseline
+    threshold: float
+    measure_faithfulness: bool
+    seed: int

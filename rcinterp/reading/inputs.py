@@ -1,0 +1,125 @@
+"""Sequences, and the further inputs of a model that go with them: one row a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
+from rcinterp.errors import InputError
+
+#: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
+Args: TypeAlias = "tuple[Tensor, ...] | list[Tensor] | None"
+#: What a model reads: sequences alone, or a tuple of them and its further inputs, ``(sequences, control, ...)``.
+ModelInput: TypeAlias = "SequenceInput | tuple[Any, ...]"
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a model reads, one row a sequence.
+
+    Attributes
+    ----------
+    x : Tensor, shape (N, 4, L)
+        One-hot sequences, rows A, C, G, T.
+    further : tuple of Tensor
+        The model's further inputs, N rows each.
+    names : list of str or None
+        Of the sequences, where they have any.
+    """
+
+    x: Tensor
+    further: tuple[Tensor, ...] = ()
+    names: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def length(self) -> int:
+        """Length of the sequences, in bp."""
+        return int(self.x.shape[2])
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of one row of each input."""
+        return tuple(tuple(value.shape[1:]) for value in (self.x, *self.further))
+
+    def rows(self, which: slice | Tensor) -> Inputs:
+        """Some of the rows, without their names."""
+        return Inputs(self.x[which], tuple(value[which] for value in self.further))
+
+
+def as_inputs(given: ModelInput, args: Args = None, origin: str = "sequences") -> Inputs:
+    """Sequences and further inputs, whatever they came as.
+
+    Parameters
+    ----------
+    given : Tensor (N, 4, L), or a FASTA path, or a list or Series of str, or a tuple
+        A tuple ``(sequences, control, ...)`` brings the further inputs along.
+    args : sequence of Tensor, optional
+        Further inputs that do not stand in the tuple.
+    origin : str
+        What messages begin with.
+
+    Raises
+    ------
+    InputError
+        If the sequences or the further inputs cannot be used, or these are given twice.
+    """
+    sequences, own = _take_apart(given, args, origin)
+    x = as_one_hot(sequences, origin)
+    return Inputs(x, rows_of_args(own, len(x)), names_of(sequences))
+
+
+def as_classes(positives: ModelInput, negatives: ModelInput, args: Args, caller: str) -> tuple[Inputs, Inputs]:
+    """Inputs of both classes; `args` has the rows of the positives and then of the negatives, or one row for all."""
+    here, there = f"{caller}: positives", f"{caller}: negatives"
+    if args is None:
+        return as_inputs(positives, None, here), as_inputs(negatives, None, there)
+    first, second = as_inputs(positives, (), here), as_inputs(negatives, (), there)
+    if first.further or second.further:
+        raise InputError(f"{caller}: got further inputs with the sequences and as args too, expected them once.")
+    rows = rows_of_args(args, len(first) + len(second))
+    return (
+        Inputs(first.x, tuple(value[: len(first)] for value in rows), first.names),
+        Inputs(second.x, tuple(value[len(first) :] for value in rows), second.names),
+    )
+
+
+def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
+    """Further inputs, one row a sequence each; a single row is repeated.
+
+    Raises
+    ------
+    InputError
+        If one is not a tensor, or has neither n rows nor one.
+    """
+    if args is None:
+        return ()
+    if not isinstance(args, tuple | list):
+        raise InputError(
+            f"args: got {type(args).__name__}, expected a tuple of tensors, one for each further input: "
+            "args=(controls,)."
+        )
+    for i, value in enumerate(args):
+        given: object = value
+        if not isinstance(given, Tensor) or given.dim() == 0 or given.shape[0] not in (1, n):
+            shape = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise InputError(
+                f"args: input {i} is {shape}, expected a tensor of {n} rows, one a sequence (positives first, then "
+                "negatives, where both are given), or of 1 row for all."
+            )
+    return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
+
+
+def _take_apart(given: ModelInput, args: Args, origin: str) -> tuple[SequenceInput, Args]:
+    """Sequences, and the further inputs that came with them or beside them."""
+    if not (isinstance(given, tuple) and len(given) > 1 and all(isinstance(value, Tensor) for value in given[1:])):
+        return given, args
+    if args:
+        raise InputError(f"{origin}: got further inputs with the sequences and as args too, expected them once.")
+    parts: Any = given
+    return parts[0], parts[1:]

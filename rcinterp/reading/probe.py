@@ -1,0 +1,224 @@
+"""How a model is built, seen in two runs of it on a few sequences: its layer, where to cut, whether gradients reach."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from rcinterp.errors import InputError
+from rcinterp.reading.cut import At, Cut, CutPoint, Follow, why_not_at_activation
+from rcinterp.reading.inputs import Inputs
+from rcinterp.reading.layer import FilterLayer, are_letters, choose_layer, find_layers
+from rcinterp.reading.model import Runner
+
+#: Sequences that a model is probed with.
+N_PROBED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class BoundLayer:
+    """A layer of a lent model, found and cut: what every measurement starts from.
+
+    Attributes
+    ----------
+    runner : Runner
+    point : CutPoint
+    read : Tensor
+        What the convolution read of the first sequence, (1, channels, ...).
+    given : Tensor, shape (1, 4, L)
+        That sequence.
+    gradient_fault : str
+        Why no gradient of the logit can be had at the cut; empty if it can.
+    """
+
+    runner: Runner
+    point: CutPoint
+    read: Tensor
+    given: Tensor
+    gradient_fault: str
+
+    @property
+    def layer(self) -> FilterLayer:
+        """The layer."""
+        return self.point.layer
+
+    def cut(self, replace: Callable[[int, Tensor], Tensor] | None = None) -> Cut:
+        """Cut the activation out of a run, for use in a ``with``; see `Cut`."""
+        return Cut(self.point, replace)
+
+    def require_gradients(self) -> None:
+        """Refuse a model that hides from gradients what its logits owe to the layer."""
+        if self.gradient_fault:
+            raise InputError(self.gradient_fault)
+
+
+def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "activation") -> BoundLayer:
+    """Find a layer of a lent model and where its activation is, by running the model on a few of the sequences.
+
+    Parameters
+    ----------
+    runner : Runner
+    inputs : Inputs
+    layer : str, optional
+        Name of the convolution; the first one over the sequence when not given.
+    at : "activation" or "convolution"
+
+    Raises
+    ------
+    InputError
+        If the model cannot be run, has no such layer or does not use it, or what belongs to which sequence cannot be
+        told.
+
+    Notes
+    -----
+    The first run follows what the convolutions return through the functions of torch that the model calls, as modules
+    or by name: through norms, dropout and pooling, to the first nonlinearity. If the output is used on a second way
+    before it (the skip of a residual stem), or is not followed by one, only the convolution's own output holds all
+    that the filter gives, and the cut is there. The second run is cut, and shows which rows and which axis of the
+    activation are whose, and whether gradients reach it. A third or fourth run is needed where the axes cannot be told
+    apart, or where no gradient arrives.
+    """
+    if at not in get_args(At):
+        raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
+    few = _few(inputs)
+    batch = runner.whole_batch(few)
+    chosen, follow = _follow(runner, batch, layer)
+    chains = [chain for chain in follow.chains if chain.layer is chosen]
+    if not chains:
+        raise InputError(
+            f"the model did not use {chosen.name!r} on these sequences; name another layer, layer=..., from "
+            "model.named_modules()."
+        )
+    reasons = [why_not_at_activation(chain) for chain in chains] if at == "activation" else []
+    reason = next(filter(None, reasons), "")
+    point = CutPoint(chosen, "convolution" if reason else at, reason)
+    with torch.inference_mode(False):
+        return _cut_once(runner, batch, point, follow.read[chosen.name][:1], few.x[:1])
+
+
+def _few(inputs: Inputs) -> Inputs:
+    few = inputs.rows(slice(N_PROBED))
+    if len(few) > 1:
+        return few
+    # of a single one it cannot be told which rows of an activation are its own
+    return Inputs(torch.cat([few.x, few.x]), tuple(torch.cat([value, value]) for value in few.further))
+
+
+def _follow(runner: Runner, batch: Sequence[Tensor], layer: str | None) -> tuple[FilterLayer, Follow]:
+    """Run the model once: the layer, and what became of the convolutions' outputs."""
+    layers = find_layers(runner.model, layer)
+    with Follow(list(layers.values())) as follow, torch.no_grad():
+        output = runner.run([value.clone() for value in batch])
+        error = _first_error(lambda: runner.select(output, len(batch[0])))
+    # stable: in the order of the calls, those that read letters first
+    called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name]))
+    chosen = choose_layer(runner.model, layers, called if layer is None else [layer], layer)
+    if error is not None:  # that there is no layer is said first
+        raise error
+    return chosen, follow
+
+
+def _first_error(call: Callable[[], Any]) -> InputError | None:
+    try:
+        call()
+    except InputError as error:
+        return error
+    return None
+
+
+def _cut_once(runner: Runner, batch: Sequence[Tensor], point: CutPoint, read: Tensor, given: Tensor) -> BoundLayer:
+    """Run the model once with the cut, and see what is whose."""
+
+    def call() -> Tensor:
+        return runner.logits([value.clone() for value in batch])
+
+    with torch.enable_grad(), Cut(point) as cut:
+        logit = call()
+    axis = _channel_axis(point, cut.taken[0], call)
+    if axis is None:
+        reason = "its channels cannot be told from its positions after a nonlinearity"
+        point, axis = CutPoint(point.layer, "convolution", reason), 1
+        with torch.enable_grad(), Cut(point) as cut:
+            logit = call()
+    point = replace(point, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, logit, point.layer))
+    return BoundLayer(runner, point, read, given, _gradient_fault(point, cut.taken, logit, call))
+
+
+def _gradient_fault(point: CutPoint, taken: Sequence[Tensor], logit: Tensor, call: Callable[[], Tensor]) -> str:
+    """Why no gradient of the logit can be had at the cut; empty if it can."""
+    try:
+        gradients = torch.autograd.grad(logit.sum(), list(taken), allow_unused=True) if logit.requires_grad else ()
+    except RuntimeError as error:
+        return (
+            f"the model's gradients cannot be taken ({str(error).splitlines()[0]}), expected a model that is "
+            "differentiable above the layer. Use method='ablation', which needs none."
+        )
+    if any(gradient is not None for gradient in gradients):  # perhaps 0, as where a sigmoid is saturated
+        return ""
+    with torch.no_grad(), Cut(point, lambda i, activation: torch.zeros_like(activation)):
+        silent = call()
+    if torch.allclose(silent.detach(), logit.detach(), rtol=1e-4, atol=1e-6):
+        return ""
+    return (
+        f"no gradient reaches layer {point.layer.name!r}, though the logits depend on it: the model or func= "
+        "cuts it off (torch.no_grad, detach). Use method='ablation', which needs none."
+    )
+
+
+def _channel_axis(point: CutPoint, activation: Tensor, call: Callable[[], Tensor]) -> int | None:
+    """Axis of the channels: 1, unless a model moved them before the nonlinearity; None if it cannot be told."""
+    n_channels = point.layer.n_channels
+    axes = [axis for axis in range(1, activation.dim()) if activation.shape[axis] == n_channels]
+    if len(axes) == 1 or point.at == "convolution":
+        return axes[0]
+    moved = activation - _with_a_position_moved(point, call)
+    n_changed = [int(_indices(moved, axis).sum()) for axis in axes]  # of the positions few, of the channels many
+    most = max(n_changed)
+    return axes[n_changed.index(most)] if n_changed.count(most) == 1 else None
+
+
+def _with_a_position_moved(point: CutPoint, call: Callable[[], Tensor]) -> Tensor:
+    """Activation after the convolution's output was raised at its first position, in all channels."""
+
+    def move(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        moved = output.clone()
+        steps = 1 + torch.arange(output.shape[1], device=output.device)
+        moved[..., 0] += steps.view(-1, *[1] * (output.dim() - 3))
+        return moved
+
+    handle = point.layer.convolution.register_forward_hook(move)
+    try:
+        with torch.no_grad(), Cut(point, lambda i, activation: activation) as cut:
+            call()
+    finally:
+        handle.remove()
+    activation: Tensor = cut.taken[0]
+    return activation
+
+
+def _indices(moved: Tensor, axis: int) -> Tensor:
+    """Whether anything changed at each index of an axis."""
+    changed: Tensor = (moved.detach() != 0).movedim(axis, 0)
+    return changed.flatten(1).any(1)
+
+
+def _rows_in_blocks(taken: Sequence[Tensor], logit: Tensor, layer: FilterLayer) -> bool:
+    """Whether row i of the activation belongs to sequence i modulo n (else to i // (rows / n))."""
+    rows, n = len(taken[0]), len(logit)
+    if n == 1 or all(len(activation) == n for activation in taken) or not logit.requires_grad:
+        return True
+    if any(len(activation) != rows for activation in taken) or rows % n:
+        raise InputError(
+            f"layer {layer.name!r} reads {rows} rows for {n} sequences, expected a multiple of {n}: what belongs to "
+            "which sequence cannot be told. Name another layer."
+        )
+    for i in range(n):
+        gradients = torch.autograd.grad(logit[i], list(taken), allow_unused=True, retain_graph=True)
+        touched = torch.zeros(rows, dtype=torch.bool)
+        for gradient in gradients:
+            touched |= (gradient != 0).flatten(1).any(1).cpu() if gradient is not None else False
+        if touched.any():
+            return not bool(touched[torch.arange(rows) % n != i].any())
+    return True

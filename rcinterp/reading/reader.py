@@ -1,0 +1,356 @@
+"""A model, its layer, its output and its device, bound once; what can be asked of them is a method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from rcinterp.data.datasets import check_disjoint
+from rcinterp.errors import InputError, require_whole
+from rcinterp.reading.contributions import (
+    Attribution,
+    Baseline,
+    Method,
+    attribute,
+    check_method,
+    describe_cut,
+    input_gradients,
+    tabulate_contributions,
+)
+from rcinterp.reading.cut import At
+from rcinterp.reading.faithfulness import Faithfulness, faithfulness_of
+from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_classes, as_inputs
+from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.model import BATCH_SIZE, Func, Runner
+from rcinterp.reading.probe import BoundLayer, probe
+from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
+from rcinterp.reading.sites import THRESHOLD, ClassSites, check_threshold, find_best_sites
+from rcinterp.reading.statistics import N_RESAMPLES
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RunOptions(TypedDict, total=False):
+    """How a model is run: what every function of a model takes by keyword, and hands to its `Reader`."""
+
+    func: Func | None
+    args: Args
+    device: str | torch.device | None
+    batch_size: int
+    verbose: bool
+
+
+class ContributionOptions(TypedDict, total=False):
+    """How contributions are measured, and how sure they are; the defaults are those of `Reader.contributions`."""
+
+    method: Method
+    baseline: Baseline
+    at: At
+    n_resamples: int
+    seed: int
+
+
+class Reader:
+    """A model, one of its layers, one of its outputs and a device, bound once.
+
+    Its methods answer what a layer's filters do. The model is lent while one of them runs, and comes back in its mode,
+    on its device, without hooks, even after an error. How it is built is found out at the first question, in two runs
+    on three sequences, and kept.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any model of sequences (n, 4, L) -> logits (n, n_tasks), (n,), or a profile (n, n_tasks, positions).
+    layer : str, optional
+        Name of the convolution, as in ``model.named_modules()``; the first one over the sequence when not given.
+    target : int
+        Which logit; of a profile, the row, whose positions are added up.
+    func : callable, optional
+        From what the model returns to logits of one of the shapes above, for models that return tuples or dicts.
+    args : sequence of Tensor, optional
+        Further inputs of the model: each with the rows of the positives and then of the negatives, or one row for all.
+        They can be given with the sequences instead, as a tuple ``(sequences, control, ...)``.
+    device : str or torch.device, optional
+        Where to run; when not given, where the model is, or on CUDA if the model is on the CPU and there is one.
+    batch_size : int
+        Sequences at a time.
+    verbose : bool
+        Whether to show progress bars on standard error.
+
+    Raises
+    ------
+    InputError
+        If the model is none, or an option is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> reader = Reader(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10))
+    >>> reader.contributions(x[:20], x[20:])["filter"].tolist()
+    ['filter_0', 'filter_1']
+    >>> reader.activations(x).shape
+    torch.Size([40, 4, 50])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str | None = None,
+        target: int = 0,
+        func: Func | None = None,
+        args: Args = None,
+        device: str | torch.device | None = None,
+        batch_size: int = BATCH_SIZE,
+        verbose: bool = False,
+    ) -> None:
+        self.runner = Runner(model, target, func, batch_size, device, verbose)
+        self.layer = layer
+        self.args = args
+        self._bound: dict[tuple[object, ...], BoundLayer] = {}
+        self._is_lent = False
+
+    def __repr__(self) -> str:
+        layer = "the first layer" if self.layer is None else f"layer {self.layer!r}"
+        return f"Reader of {layer} of {type(self.model).__name__}, target {self.runner.target}"
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        return self.runner.model
+
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Lend the model for several questions at once; it comes back as it was, even after an error."""
+        if self._is_lent:
+            yield
+            return
+        with self.runner.borrowed():
+            self._is_lent = True
+            try:
+                yield
+            finally:
+                self._is_lent = False
+
+    def contributions(
+        self,
+        positives: ModelInput,
+        negatives: ModelInput,
+        *,
+        method: Method = "gradient_x_activation",
+        baseline: Baseline = "zero",
+        at: At = "activation",
+        n_resamples: int = N_RESAMPLES,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """How much each filter contributes to the logit: one row a filter; see `rcinterp.filter_contributions`."""
+        classes = as_classes(positives, negatives, self.args, "filter_contributions")
+        return self._contributions(classes, method, baseline, at, n_resamples, seed)
+
+    def sequence_contributions(
+        self, sequences: ModelInput, *, method: Method = "gradient_x_activation", at: At = "activation"
+    ) -> Tensor:
+        """How much each filter contributes to the logit of each sequence, (N, F); `rcinterp.sequence_contributions`."""
+        inputs = as_inputs(sequences, self.args, "sequence_contributions")
+        check_method(method)
+        with self.borrowed():
+            return attribute(self._bind(inputs, at), method).by_filter(inputs, "sequences")
+
+    def input_contributions(self, sequences: ModelInput, *, hypothetical: bool = False) -> Tensor:
+        """How much each base contributes to the logit of its sequence, (N, 4, L): `rcinterp.input_contributions`."""
+        inputs = as_inputs(sequences, self.args, "input_contributions")
+        with self.borrowed():
+            return input_gradients(self.runner, inputs, hypothetical=hypothetical)
+
+    def sites(self, sequences: ModelInput, *, threshold: float = THRESHOLD) -> pd.DataFrame:
+        """Where each filter matches the sequences best: one row a site; see `rcinterp.find_sites`."""
+        inputs = as_inputs(sequences, self.args, "find_sites")
+        check_threshold(threshold, "find_sites")
+        with self.borrowed():
+            bound = self._bind(inputs)
+            best = find_best_sites(bound, find_receptive_field(bound, inputs), inputs)
+        return best.tabulate(bound.layer.filter_names, inputs.length, threshold, inputs.names)
+
+    def faithfulness(
+        self,
+        positives: ModelInput,
+        negatives: ModelInput,
+        *,
+        method: Method = "gradient_x_activation",
+        baseline: Baseline = "zero",
+        n_sequences: int | None = None,
+        at: At = "activation",
+        seed: int = 0,
+    ) -> Faithfulness:
+        """How well contributions predict what the logit loses without a filter; see `rcinterp.faithfulness`."""
+        classes = as_classes(positives, negatives, self.args, "faithfulness")
+        check_method(method, baseline)
+        with self.borrowed():
+            bound = self._bind(classes[0], at)
+            self._try_other(*classes)
+            return faithfulness_of(bound, classes, method=method, baseline=baseline, n_sequences=n_sequences, seed=seed)
+
+    def activations(self, x: ModelInput, *, at: At = "activation") -> Tensor:
+        """Activation of each channel at each position of each sequence, on the CPU.
+
+        Parameters
+        ----------
+        x : Tensor (N, 4, L), or a FASTA path, or a list of str
+        at : "activation" or "convolution"
+            After the first nonlinearity, or at the convolution's own output.
+
+        Returns
+        -------
+        Tensor, shape (N, channels, positions)
+            In the model's type. An RC layer has the forward channels first. Of a model that reads a sequence more than
+            once (both strands, say), the activation of the first time.
+        """
+        inputs = as_inputs(x, self.args, "activations")
+        found = []
+        with self.borrowed(), torch.no_grad():
+            bound = self._bind(inputs, at)
+            for batch in self.runner.batches(inputs, "activations"):
+                with bound.cut(lambda i, activation: activation) as cut:
+                    self.model(*batch)
+                first = bound.point.to_sequences(cut.taken[0], len(batch[0]))[:, 0]
+                found.append(first.movedim(bound.point.channel_axis, 1).flatten(2).cpu())
+        return torch.cat(found)
+
+    def logits(self, sequences: ModelInput) -> Tensor:
+        """Logit of each sequence, shape (N,), float64, on the CPU."""
+        inputs = as_inputs(sequences, self.args, "logits")
+        with self.borrowed():
+            self.runner.try_one(inputs)
+            return self._logits(inputs)
+
+    def read(
+        self,
+        positives: ModelInput,
+        negatives: ModelInput,
+        *,
+        method: Method = "gradient_x_activation",
+        baseline: Baseline = "zero",
+        seed: int = 0,
+        measure_faithfulness: bool = True,
+        letters_only: bool = False,
+    ) -> Reading:
+        """All that `rcinterp.interpret` asks of a model, with the model lent once.
+
+        Raises
+        ------
+        InputError
+            If the two classes are not of one length, or hold the same sequences; if only a layer that reads letters
+            will do, and this one does not; or as the methods that it calls.
+        """
+        classes = as_classes(positives, negatives, self.args, "interpret")
+        if classes[0].length != classes[1].length:
+            raise InputError(
+                f"interpret: got positives of {classes[0].length} bp and negatives of {classes[1].length} bp, "
+                "expected one length, the model's. Cut them to it."
+            )
+        check_disjoint(classes[0].x, classes[1].x, "interpret")
+        check_method(method, baseline)
+        with self.borrowed():
+            bound = self._bind(classes[0])
+            field = find_receptive_field(bound, classes[0])
+            if letters_only and not field.of_letters:
+                raise InputError(
+                    f"interpret: layer {bound.layer.name!r} does not read the sequence itself, expected "
+                    "motifs_from='sites': its weights are no patterns of letters."
+                )
+            sites = ClassSites(classes, *(find_best_sites(bound, field, inputs) for inputs in classes))
+            contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed)
+            faithfulness = None
+            if measure_faithfulness and method != "ablation":  # which is what it would be compared with
+                faithfulness = faithfulness_of(
+                    bound, classes, method=method, baseline=baseline, n_sequences=None, seed=seed
+                )
+            logits = tuple(self._logits(inputs) for inputs in classes)
+        return Reading(bound.layer, field, contributions, faithfulness, sites, (logits[0], logits[1]))
+
+    def _bind(self, inputs: Inputs, at: At = "activation") -> BoundLayer:
+        """The layer, found by probing the lent model on a few of these sequences, if not on such ones before."""
+        key = (at, *inputs.shapes)
+        if key not in self._bound:
+            self._bound[key] = probe(self.runner, inputs, self.layer, at)
+        return self._bound[key]
+
+    def _try_other(self, first: Inputs, second: Inputs) -> None:
+        """Run the model on the second class, if it is not as the first was."""
+        if first.shapes != second.shapes:
+            self.runner.try_one(second)
+
+    def _contributions(
+        self, classes: tuple[Inputs, Inputs], method: Method, baseline: Baseline, at: At, n_resamples: int, seed: int
+    ) -> pd.DataFrame:
+        check_method(method, baseline)
+        require_whole("n_resamples", n_resamples, 1)
+        require_whole("seed", seed, 0)
+        with self.borrowed():
+            bound = self._bind(classes[0], at)
+            self._try_other(*classes)
+            attribution: Attribution = attribute(bound, method, baseline, classes[1])
+            table = tabulate_contributions(attribution, *classes, n_resamples=n_resamples, seed=seed)
+        return table.assign(**describe_cut(attribution, baseline))
+
+    def _logits(self, inputs: Inputs) -> Tensor:
+        with torch.no_grad():
+            found = [self.runner.logits(batch).double().cpu() for batch in self.runner.batches(inputs, "logits")]
+        return torch.cat(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a `Reader` found in positives and negatives.
+
+    Attributes
+    ----------
+    layer : FilterLayer
+    field : ReceptiveField
+        What its filters see.
+    contributions : DataFrame
+        As `rcinterp.filter_contributions` returns it.
+    faithfulness : Faithfulness or None
+        None if it was not asked for.
+    sites : ClassSites
+        The best sites in either class.
+    logits : (Tensor, Tensor)
+        Of the positives and of the negatives, (N,) each, float64.
+    """
+
+    layer: FilterLayer
+    field: ReceptiveField
+    contributions: pd.DataFrame
+    faithfulness: Faithfulness | None
+    sites: ClassSites
+    logits: tuple[Tensor, Tensor]
+
+
+def as_reader(
+    model: nn.Module | Reader, layer: str | None = None, target: int = 0, **options: Unpack[RunOptions]
+) -> Reader:
+    """A reader of a model, or the reader itself, which has its own layer, target and options.
+
+    Raises
+    ------
+    InputError
+        If a reader comes with what it has already.
+    """
+    if not isinstance(model, Reader):
+        return Reader(model, layer, target, **options)
+    given = {"layer": layer, "target": target or None, **options}
+    twice = [name for name, value in given.items() if value is not None]
+    if twice:
+        raise InputError(
+            f"got a Reader and {', '.join(twice)} too, expected what it was made with alone. Make another Reader."
+        )
+    return model

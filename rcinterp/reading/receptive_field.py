@@ -1,0 +1,148 @@
+"""What the filters of a layer see of a sequence: how wide, and where; for layers of any depth."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rcinterp.errors import InputError
+from rcinterp.reading.inputs import Inputs
+from rcinterp.reading.layer import are_letters
+from rcinterp.reading.probe import BoundLayer
+
+#: Bases that are run through a model at once, at most, to find what a deeper layer sees.
+_MOST_BASES = 2_500_000
+
+
+@dataclass(frozen=True, eq=False)
+class ReceptiveField:
+    """What a layer's filters see of a sequence.
+
+    Attributes
+    ----------
+    width : int
+        Of what a filter sees at once, in bp.
+    starts : Tensor
+        Of a first layer, every position of the sequence at which the filter is laid. Of a deeper one, one a position
+        of the activation: before 0 or beyond the sequence where it is cut short.
+    of_letters : bool
+        Whether the layer reads the sequence itself.
+    """
+
+    width: int
+    starts: Tensor
+    of_letters: bool
+
+
+def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
+    """Find what a layer of a lent model sees of sequences such as these.
+
+    Raises
+    ------
+    InputError
+        If the layer reads letters in another order than those given, sees the whole sequence, or refuses NaN.
+    """
+    layer = bound.layer
+    width = layer.weight.shape[2]
+    read = _letters_read(bound)
+    if read is None:
+        return ReceptiveField(*field_of_positions(bound, inputs), of_letters=False)
+    offset, length = read
+    step, padding = layer.step_and_padding
+    starts = torch.arange(offset - padding, offset + length + padding - width + 1, step)
+    starts = starts[(starts >= max(0, offset)) & (starts + width <= min(inputs.length, offset + length))]
+    if not len(starts):
+        raise InputError(
+            f"layer {layer.name!r} reads {length} bp with filters of {width} bp: no site fits. Give longer sequences."
+        )
+    return ReceptiveField(width, starts, of_letters=True)
+
+
+def _letters_read(bound: BoundLayer) -> tuple[int, int] | None:
+    """Where in a sequence the letters begin that a layer reads, and how many; None if it reads no letters."""
+    if bound.layer.weight.shape[1] != 4 or not are_letters(bound.read):
+        return None
+    letters = bound.read.cpu().float().reshape(1, 4, -1)
+    offset = _offset(letters, bound.given.cpu().float())
+    if offset is None:
+        raise InputError(
+            f"layer {bound.layer.name!r} reads letters in another order or orientation than those given, expected "
+            "one-hot rows A, C, G, T as they stand. The logos would be wrong: turn the input before the model, not "
+            "inside it."
+        )
+    return offset, letters.shape[2]
+
+
+def _offset(read: Tensor, given: Tensor) -> int | None:
+    """Where what a layer reads begins in what was given: negative if it was padded, None if nowhere."""
+    short, long = sorted((read, given), key=lambda value: value.shape[2])
+    for i in range(long.shape[2] - short.shape[2] + 1):
+        if bool((long[:, :, i : i + short.shape[2]] == short).all()):
+            return i if read.shape[2] <= given.shape[2] else -i
+    return None
+
+
+class _Enough(Exception):
+    """Ends a run of a model as soon as its activation is there."""
+
+
+def first_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> Tensor:
+    """(n, channels, positions) of the first call of the convolution; the model is run no further."""
+
+    def stop(i: int, activation: Tensor) -> Tensor:
+        raise _Enough
+
+    with bound.cut(stop) as cut, suppress(_Enough):
+        bound.runner.model(*batch)
+    rows = bound.point.to_sequences(cut.taken[0], len(batch[0]))[:, 0]
+    return rows.movedim(bound.point.channel_axis, 1).flatten(2)
+
+
+def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, Tensor]:
+    """Width (bp) that each position of an activation sees, and where each begins, (positions,); the model is lent.
+
+    Positions near an end whose field is cut short by it begin where they would without the end: before 0, or so that
+    they end beyond the sequence.
+
+    Raises
+    ------
+    InputError
+        If the fields are of no one width, or as wide as the sequence, or the model refuses NaN.
+
+    Notes
+    -----
+    NaN is put in place of each base in turn, and it is seen where it arrives.
+    """
+    length = inputs.length
+    at_once = max(bound.runner.batch_size, min(-(-length // 2), _MOST_BASES // length))
+    runner = replace(bound.runner, batch_size=at_once, verbose=False)
+    marked = inputs.rows(torch.zeros(length, dtype=torch.int64))  # the first sequence, once a base
+    marked.x[torch.arange(length), :, torch.arange(length)] = float("nan")
+    seen_by = []
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):  # its transforms would spread the NaN
+        try:
+            for batch in runner.batches(marked):
+                seen_by.append(first_activation(bound, batch).isnan().any(1).cpu())
+        except (AssertionError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"layer {bound.layer.name!r}: the model refuses sequences with NaN, by which it is found what a "
+                f"filter sees ({type(error).__name__}: {error}). Take the check out of its forward."
+            ) from error
+    seen = torch.cat(seen_by)  # (base, position)
+    first = seen.int().argmax(0)
+    last = length - 1 - seen.flip(0).int().argmax(0)
+    widths = last - first + 1
+    width = int(widths.max())
+    inner = torch.nonzero((widths == width) & seen.any(0)).flatten()
+    steps = first[inner].diff()
+    if width >= length or not seen.any(0).all() or (len(steps) and int(steps.min()) != int(steps.max())):
+        raise InputError(
+            f"layer {bound.layer.name!r} sees {width} of {length} bp at once, or not the same number at every "
+            "position, expected a window that moves along the sequence: its filters have no sites. "
+            "filter_contributions(model, ..., layer=...) scores them; for logos name an earlier layer, or give longer "
+            "sequences."
+        )
+    step = int(steps[0]) if len(steps) else 1
+    return width, first[inner[0]] + step * (torch.arange(seen.shape[1]) - inner[0])
