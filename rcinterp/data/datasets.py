@@ -13,7 +13,15 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from rcinterp.data.sequences import SequenceInput, as_one_hot, as_records, name_record, read_fasta
+from rcinterp.data.sequences import (
+    NamedSequences,
+    SequenceInput,
+    as_one_hot,
+    as_records,
+    load_sequences,
+    name_record,
+    read_fasta,
+)
 from rcinterp.errors import InputError
 
 
@@ -235,6 +243,37 @@ def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: s
             "remove them from one, or no model can label them.",
             stacklevel=3,
         )
+
+
+def load_classes(
+    positives: SequenceInput, negatives: SequenceInput, caller: str, *, comparable: bool = False
+) -> tuple[NamedSequences, NamedSequences]:
+    """Positives and negatives as one-hot sequences with their names.
+
+    Parameters
+    ----------
+    positives, negatives : path, list, tuple or Series of str, ndarray, or tensor
+        As in `as_one_hot`.
+    caller : str
+        What messages begin with.
+    comparable : bool
+        Whether they must be of one length and different sequences.
+
+    Raises
+    ------
+    InputError
+        As `as_one_hot`; if they must be comparable, and are not.
+    """
+    here = load_sequences(positives, f"{caller}: positives")
+    there = load_sequences(negatives, f"{caller}: negatives")
+    if comparable:
+        if here.x.shape[2] != there.x.shape[2]:
+            raise InputError(
+                f"{caller}: got positives of {here.x.shape[2]} bp and negatives of {there.x.shape[2]} bp, expected one "
+                "length, the model's. Cut them to it."
+            )
+        check_disjoint(here.x, there.x, caller)
+    return here, there
 
 
 def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:

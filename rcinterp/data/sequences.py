@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -179,6 +179,40 @@ def as_one_hot(sequences: SequenceInput, origin: str = "as_one_hot") -> torch.Te
     if isinstance(sequences, (np.ndarray, torch.Tensor)):
         return _as_tensor(sequences, origin)
     return _one_hot(as_records(sequences, origin), origin)
+
+
+class NamedSequences(NamedTuple):
+    """Sequences, and their names where they have any.
+
+    Attributes
+    ----------
+    x : torch.Tensor, shape (N, 4, L)
+    names : list of str or None
+    """
+
+    x: torch.Tensor
+    names: list[str] | None
+
+
+def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> NamedSequences:
+    """Turn whatever a user may hold as sequences into a one-hot tensor and their names; a file is read once.
+
+    Parameters
+    ----------
+    sequences : path, list, tuple or Series of str, ndarray, or tensor
+        As in `as_one_hot`.
+    origin : str
+        What messages begin with.
+
+    Raises
+    ------
+    InputError
+        As `as_one_hot`.
+    """
+    if isinstance(sequences, (str, os.PathLike)):
+        records = read_fasta(sequences)
+        return NamedSequences(_one_hot(records, str(sequences)), names_of(records))
+    return NamedSequences(as_one_hot(sequences, origin), names_of(sequences))
 
 
 def names_of(sequences: SequenceInput) -> list[str] | None:

@@ -20,7 +20,6 @@ from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.verdicts import in_words, judge, refuse
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
-from rcinterp.motifs.centring import mean_center
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
 from rcinterp.reading.filter_motifs import motifs_of_filters
@@ -100,7 +99,7 @@ def interpret(
     run, own = split_options(dict(options))
     settings = Settings(**own)
     known = load_motifs_with_sites(motifs)
-    reading = as_reader(model, layer, target, **run).read(
+    reading = as_reader(model, layer, target, **run).read_classes(
         positives,
         negatives,
         method=settings.method,
@@ -150,8 +149,7 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
 
 
 def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
-    centred = mean_center(layer.weight.double()).weight.numpy()
-    return dict(zip(layer.filter_names, centred, strict=True))
+    return dict(zip(layer.filter_names, layer.centred(torch.float64).numpy(), strict=True))
 
 
 def _find_refused(found: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from rcinterp.data.sequences import SequenceInput, as_one_hot, names_of
+from rcinterp.data.datasets import load_classes
+from rcinterp.data.sequences import SequenceInput, load_sequences
 from rcinterp.errors import InputError
 
 #: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
@@ -69,24 +70,40 @@ def as_inputs(given: ModelInput, args: Args = None, origin: str = "sequences") -
     InputError
         If the sequences or the further inputs cannot be used, or these are given twice.
     """
-    sequences, own = _take_apart(given, args, origin)
-    x = as_one_hot(sequences, origin)
-    return Inputs(x, rows_of_args(own, len(x)), names_of(sequences))
+    sequences, along = _take_apart(given)
+    _check_given_once(args, along, origin)
+    x, names = load_sequences(sequences, origin)
+    return Inputs(x, rows_of_args(along or args, len(x)), names)
 
 
-def as_classes(positives: ModelInput, negatives: ModelInput, args: Args, caller: str) -> tuple[Inputs, Inputs]:
-    """Inputs of both classes; `args` has the rows of the positives and then of the negatives, or one row for all."""
-    here, there = f"{caller}: positives", f"{caller}: negatives"
-    if args is None:
-        return as_inputs(positives, None, here), as_inputs(negatives, None, there)
-    first, second = as_inputs(positives, (), here), as_inputs(negatives, (), there)
-    if first.further or second.further:
-        raise InputError(f"{caller}: got further inputs with the sequences and as args too, expected them once.")
-    rows = rows_of_args(args, len(first) + len(second))
-    return (
-        Inputs(first.x, tuple(value[: len(first)] for value in rows), first.names),
-        Inputs(second.x, tuple(value[len(first) :] for value in rows), second.names),
-    )
+def as_classes(
+    positives: ModelInput, negatives: ModelInput, args: Args, caller: str, *, comparable: bool = False
+) -> tuple[Inputs, Inputs]:
+    """Inputs of both classes.
+
+    Parameters
+    ----------
+    positives, negatives
+        As in `as_inputs`.
+    args : sequence of Tensor, optional
+        Further inputs: each with the rows of the positives and then of the negatives, or one row for all.
+    caller : str
+        What messages begin with.
+    comparable : bool
+        Whether the sequences must be of one length and different ones.
+
+    Raises
+    ------
+    InputError
+        As `as_inputs`; if they must be comparable, and are not.
+    """
+    (positives, along), (negatives, other) = _take_apart(positives), _take_apart(negatives)
+    _check_given_once(args, along + other, caller)
+    (x, names), (y, other_names) = load_classes(positives, negatives, caller, comparable=comparable)
+    if args is not None:
+        rows = rows_of_args(args, len(x) + len(y))
+        along, other = tuple(value[: len(x)] for value in rows), tuple(value[len(x) :] for value in rows)
+    return Inputs(x, rows_of_args(along, len(x)), names), Inputs(y, rows_of_args(other, len(y)), other_names)
 
 
 def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
@@ -115,11 +132,14 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
     return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
 
 
-def _take_apart(given: ModelInput, args: Args, origin: str) -> tuple[SequenceInput, Args]:
-    """Sequences, and the further inputs that came with them or beside them."""
+def _take_apart(given: ModelInput) -> tuple[SequenceInput, tuple[Tensor, ...]]:
+    """Sequences, and the further inputs that came along with them."""
     if not (isinstance(given, tuple) and len(given) > 1 and all(isinstance(value, Tensor) for value in given[1:])):
-        return given, args
-    if args:
-        raise InputError(f"{origin}: got further inputs with the sequences and as args too, expected them once.")
+        return given, ()
     parts: Any = given
     return parts[0], parts[1:]
+
+
+def _check_given_once(args: Args, along: tuple[Tensor, ...], origin: str) -> None:
+    if along and args is not None:
+        raise InputError(f"{origin}: got further inputs with the sequences and as args too, expected them once.")

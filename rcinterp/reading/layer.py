@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.motifs.centring import mean_center
 from rclayers import RCConv1d
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, RCConv1d)
@@ -59,6 +61,11 @@ class FilterLayer:
         spread = weight.new_zeros(*weight.shape[:2], step * (weight.shape[2] - 1) + 1)
         spread[:, :, ::step] = weight
         return spread
+
+    def centred(self, dtype: torch.dtype) -> Tensor:
+        """Mean-centred filters of a layer that reads sequence, shape (F, 4, W)."""
+        centred: Tensor = mean_center(self.weight.to(dtype)).weight
+        return centred
 
     @property
     def step_and_padding(self) -> tuple[int, int]:

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from rcinterp.data.datasets import check_disjoint
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.contributions import (
     Attribution,
@@ -232,7 +231,7 @@ class Reader:
             self.runner.try_one(inputs)
             return self._logits(inputs)
 
-    def read(
+    def read_classes(
         self,
         positives: ModelInput,
         negatives: ModelInput,
@@ -251,13 +250,7 @@ class Reader:
             If the two classes are not of one length, or hold the same sequences; if only a layer that reads letters
             will do, and this one does not; or as the methods that it calls.
         """
-        classes = as_classes(positives, negatives, self.args, "interpret")
-        if classes[0].length != classes[1].length:
-            raise InputError(
-                f"interpret: got positives of {classes[0].length} bp and negatives of {classes[1].length} bp, "
-                "expected one length, the model's. Cut them to it."
-            )
-        check_disjoint(classes[0].x, classes[1].x, "interpret")
+        classes = as_classes(positives, negatives, self.args, "interpret", comparable=True)
         check_method(method, baseline)
         with self.borrowed():
             bound = self._bind(classes[0])

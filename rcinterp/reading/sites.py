@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from rcinterp.errors import InputError
-from rcinterp.motifs.centring import mean_center
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.receptive_field import ReceptiveField, first_activation
@@ -132,7 +131,7 @@ def check_threshold(threshold: float, caller: str) -> None:
 def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> BestSites:
     """Best sites of a lent model's layer in these sequences."""
     if field.of_letters:
-        weight = mean_center(bound.layer.weight.float()).weight
+        weight = bound.layer.centred(torch.float32)
         return best_sites(weight, inputs.x.float().cpu(), bound.layer.is_rc, bound.runner.batch_size, field.starts)
     values, positions = [], []
     with torch.no_grad():
