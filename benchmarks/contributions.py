@@ -12,7 +12,7 @@ import captum
 import torch
 from captum.attr import LayerGradientXActivation
 
-from rcinterp.reading.contributions import sequence_contributions
+from rcinterp.reading.functions import sequence_contributions
 from rcinterp.training.models import compact_model
 
 N, LENGTH, BATCH = 2000, 1000, 25

@@ -76,7 +76,7 @@ def measure(seed, n_test):
         null = table["filter"].isin([f"filter_{f}" for f in range(N_FILTERS // 2, N_FILTERS)])
         uncorrected = float((table.loc[null, "p_value"] <= 0.05).mean())
         for level in LEVELS:
-            found = table["q_value"] <= level
+            found = table["contribution_q"] <= level
             false = int((found & null).sum())
             rows.append(
                 {

@@ -73,7 +73,7 @@ def measure(shape, training, valid):
         "shape": shape,
         "auroc": found.performance["auroc"],
         "layer": found.layer,
-        "at": found.contributions.attrs["at"],
+        "at": found.contributions["cut_at"][0],
         "filters": len(found.table),
     }
     for name, method in METHODS.items():
@@ -87,13 +87,13 @@ def measure(shape, training, valid):
             f"slope, {name}": how.slope,
             f"r over sequences, {name}": how.pearson_sequences,
         }
-    named = found.table.dropna(subset="q_value").query("q_value <= 0.01").sort_values("q_value")
+    named = found.table.dropna(subset="match_q").query("match_q <= 0.01").sort_values("match_q")
     top = found.table.dropna(subset="best_match").head(3)
     return row | {
         "significant": int((found.table["contribution_q"] <= 0.05).sum()),
         "named": len(named),
         "hybrids": int(found.table["triage"].str.contains("hybrid").sum()),
-        "top matches": "; ".join(f"{m} ({q:.1g})" for m, q in zip(top["best_match"], top["q_value"], strict=True)),
+        "top matches": "; ".join(f"{m} ({q:.1g})" for m, q in zip(top["best_match"], top["match_q"], strict=True)),
         "seconds_training": seconds,
         "seconds_reading": time.perf_counter() - start,
     }
@@ -106,8 +106,9 @@ def verdicts(kind, training, valid):
     rcinterp.fit(model, training, valid, seed=SEED, augment=not rc, progress=False)
     found = rcinterp.interpret(model, valid.positives(), valid.negatives(), measure_faithfulness=False)
     table = found.table.assign(model=VERDICTS[kind], auroc=found.performance["auroc"])
-    columns = ["model", "auroc", "filter", "score", "contribution_low", "contribution_high", "contribution_q", "similarity", "triage"]
-    return table[[*columns, "triage_motif", "best_match", "q_value", "verdict"]]
+    sure = ["contribution", "contribution_low", "contribution_high", "contribution_q"]
+    columns = ["model", "auroc", "filter", *sure, "rc_similarity", "triage", "triage_motif"]
+    return table[[*columns, "best_match", "match_q", "verdict"]]
 
 
 def to_markdown(table):
@@ -140,10 +141,13 @@ def main():
     shapes = pd.read_csv(path, sep="\t")
     print(to_markdown(shapes))
     for model, table in judged.groupby("model"):
-        interval = [f"{row.score:.2f} ({row.score_low:.2f} to {row.score_high:.2f})" for row in table.itertuples()]
+        interval = [
+            f"{row.contribution:.2f} ({row.contribution_low:.2f} to {row.contribution_high:.2f})"
+            for row in table.itertuples()
+        ]
         print(f"\n{model}, auROC {table['auroc'].iloc[0]:.4f}\n")
-        shown = table.drop(columns=["model", "auroc", "score", "contribution_low", "contribution_high"])
-        shown.insert(1, "score (95 %)", interval)
+        shown = table.drop(columns=["model", "auroc", "contribution", "contribution_low", "contribution_high"])
+        shown.insert(1, "contribution (95 %)", interval)
         print(to_markdown(shown))
 
 

@@ -13,6 +13,7 @@ import rcinterp
 from rcinterp.data.datasets import load_dataset, load_split
 from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.motifs import load_motifs
+from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import one_thread
 
 EMBEDDED = ("GATA_known6", "ELF1_known2", "RXRA_known1")
@@ -39,10 +40,14 @@ def train(data, n_filters, rc, seed, **sizes):
 def describe(found, expected):
     """The table with few columns, and the expected motif that each consensus is most like."""
     known = load_motifs("encode")
-    rows = found.table[["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "score_mean"]]
-    rows = rows.join(found.table[["score_lowest", "score_highest", "information", "gain", "best_match", "q_value"]])
+    rows = found.table[
+        ["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "contribution_mean"]
+    ]
+    rows = rows.join(
+        found.table[["contribution_lowest", "contribution_highest", "information", "gain", "best_match", "match_q"]]
+    )
     alike = [
-        {name: rcinterp.compare_matrices(found.consensus[pattern], known[name]).value for name in expected}
+        {name: compare_matrices(found.consensus[pattern], known[name]).value for name in expected}
         for pattern in rows["pattern"]
     ]
     nearest = [max(values, key=values.get) for values in alike]

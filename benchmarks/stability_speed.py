@@ -11,6 +11,7 @@ import pandas as pd
 from stability_threshold import perturb
 
 from rcinterp.interpretation import Interpretation
+from rcinterp.interpretation.settings import Settings
 from rcinterp.motifs import load_motifs
 from rcinterp.motifs.similarity import similarity_matrix
 from rcinterp.stability import compare_models
@@ -21,10 +22,13 @@ N_MODELS, N_FILTERS, WIDTH = 10, 300, 21
 def make_interpretation(motifs, rng):
     """A model whose filters show these motifs, without the training."""
     ppms = {f"filter_{i}": perturb(motif, WIDTH, rng) for i, motif in enumerate(motifs)}
-    table = pd.DataFrame({"filter": list(ppms), "score": rng.uniform(0.5, 2, len(ppms))})
+    table = pd.DataFrame({"filter": list(ppms), "contribution": rng.uniform(0.5, 2, len(ppms))})
     table = table.assign(mean_positive=1.0, mean_negative=0.0, sites_in="positives", n_sites=100)
     table = table.assign(information=10.0, other_information=5.0)
-    return Interpretation(table, *[pd.DataFrame()] * 3, {}, ppms, {"auroc": 0.9, "auprc": 0.9})
+    parts = dict.fromkeys(("contributions", "palindromes", "matches", "triage", "sites"), pd.DataFrame())
+    measured = {"performance": {"auroc": 0.9, "auprc": 0.9}, "faithfulness": None, "is_probability": False}
+    layer = {"layer": "conv1", "unit": "weight", "length": 200}
+    return Interpretation(table, **parts, filters={}, ppms=ppms, settings=Settings(), **measured, **layer)
 
 
 def timed(function, *arguments):

@@ -40,7 +40,7 @@ def look_at(queries, catalogue, catalogues):
     own = find_palindromes({str(i): query.matrix for i, query in enumerate(queries)}, n_permutations=1)
     of_family = np.array([q.family(name) for name in catalogue.names])
     rows = []
-    for query, similarity, shift in zip(queries, own["similarity"], own["shift"], strict=True):
+    for query, similarity, shift in zip(queries, own["rc_similarity"], own["rc_shift"], strict=True):
         truth = {
             "kind": query.kind,
             "width": query.matrix.shape[1],
@@ -51,7 +51,7 @@ def look_at(queries, catalogue, catalogues):
         for which in catalogues:
             without = of_family == q.family(query.motif) if which == WITHOUT and query.motif else None
             evidence = catalogue.evidence(query.matrix, int(shift), without)
-            rows.append({"catalogue": which, **truth, **triage.judge(similarity, evidence, catalogue.names)})
+            rows.append({"catalogue": which, **truth, **triage.classify(similarity, evidence, catalogue.names)})
     return pd.DataFrame(rows)
 
 
@@ -71,11 +71,11 @@ def calibrate(n):
     )
     hybrids = found[found["kind"].isin(q.HYBRIDS)]
     symmetric = np.arange(0, 1, 0.05)
-    symmetric = max(s for s in symmetric if (hybrids["similarity"] >= s - 1e-9).mean() >= 0.97)
+    symmetric = max(s for s in symmetric if (hybrids["rc_similarity"] >= s - 1e-9).mean() >= 0.97)
     noise = found[found["kind"] == q.SYMMETRIC_NOISE]["hybrid_similarity"]
     explained = min(s for s in np.arange(0, 1.05, 0.05) if (noise >= s - 1e-9).mean() < 0.1)
     steps = np.arange(0, 0.2, 0.01)
-    is_hybrid = (hybrids["similarity"] >= symmetric) & (hybrids["hybrid_similarity"] >= explained)
+    is_hybrid = (hybrids["rc_similarity"] >= symmetric) & (hybrids["hybrid_similarity"] >= explained)
     gain_of = (hybrids["hybrid_similarity"] - hybrids["single_similarity"]).where(is_hybrid, -1)
     gain = max(s for s in steps if (gain_of >= s - 1e-9).mean() >= 0.95)
     plain = found[found["kind"] == q.MOTIF]
@@ -89,23 +89,23 @@ def calibrate(n):
 def rates(found):
     """Sensitivity to hybrids, specificity on motifs, and how often verdict and name are right; by stratum."""
     is_hybrid, is_motif = found["kind"].isin(q.HYBRIDS), found["kind"].isin([q.MOTIF, q.PALINDROMIC])
-    called = found["verdict"] == triage.HYBRID
+    called = found["triage"] == triage.HYBRID
     right = {
         "hybrids: artefact hybrid": (is_hybrid, called),
-        "hybrids found: their motif named": (is_hybrid & called, found["motif"] == found["true"]),
+        "hybrids found: their motif named": (is_hybrid & called, found["triage_motif"] == found["true"]),
         "hybrids found: a motif of the family named": (
             is_hybrid & called,
-            found["motif"].fillna("_").map(q.family) == found["true"].fillna("").map(q.family),
+            found["triage_motif"].fillna("_").map(q.family) == found["true"].fillna("").map(q.family),
         ),
         "hybrids cut at the axis: artefact hybrid": (found["kind"] == q.CUT, called),
         "motifs: no hybrid": (is_motif, ~called),
         "palindromic motifs: no hybrid": (found["kind"] == q.PALINDROMIC, ~called),
         "palindromic motifs: true palindrome": (
             found["kind"] == q.PALINDROMIC,
-            found["verdict"] == triage.TRUE_PALINDROME,
+            found["triage"] == triage.TRUE_PALINDROME,
         ),
-        "other motifs: none": (found["kind"] == q.MOTIF, found["verdict"] == triage.NONE),
-        "half-sites: half-site": (found["kind"] == q.HALF, found["verdict"] == triage.HALF_SITE),
+        "other motifs: none": (found["kind"] == q.MOTIF, found["triage"] == triage.NONE),
+        "half-sites: half-site": (found["kind"] == q.HALF, found["triage"] == triage.HALF_SITE),
     }
     rows = []
     for stratum in ("", "width", "noise", "kind", "share"):
@@ -139,7 +139,7 @@ def measure(n, folder):
     table = pd.concat(tables)
     table = table[(table["catalogue"] == WHOLE) | ~table["what"].str.contains("named")]  # without, it cannot be
     table = table[["catalogue", "what", "stratum", "n", "share", "low", "high"]]
-    verdicts = pd.crosstab([found["catalogue"], found["kind"]], found["verdict"]).reset_index()
+    verdicts = pd.crosstab([found["catalogue"], found["kind"]], found["triage"]).reset_index()
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "rates.tsv", sep="\t", index=False, float_format="%.4f")
     verdicts.to_csv(folder / "verdicts.tsv", sep="\t", index=False)
@@ -152,14 +152,14 @@ def look_at_catalogue():
     catalogue, own = triage.Catalogue(motifs), find_palindromes(motifs, n_permutations=1)
     names, of_family = np.array(catalogue.names), np.array([q.family(name) for name in catalogue.names])
     rows = []
-    for name, similarity, shift in zip(names, own["similarity"], own["shift"], strict=True):
+    for name, similarity, shift in zip(names, own["rc_similarity"], own["rc_shift"], strict=True):
         for which, without in (("all others", names == name), (WITHOUT, of_family == q.family(name))):
             evidence = catalogue.evidence(motifs[name], int(shift), without)
-            verdict = triage.judge(similarity, evidence, catalogue.names)["verdict"]
+            verdict = triage.classify(similarity, evidence, catalogue.names)["triage"]
             kind = "0.8 and more" if similarity >= 0.8 else "0.45 to 0.8" if similarity >= triage.SYMMETRIC else "less"
-            rows.append({"judged by": which, "similarity to own RC": kind, "verdict": verdict})
+            rows.append({"judged by": which, "similarity to own RC": kind, "triage": verdict})
     found = pd.DataFrame(rows)
-    return pd.crosstab([found["judged by"], found["similarity to own RC"]], found["verdict"]).reset_index()
+    return pd.crosstab([found["judged by"], found["similarity to own RC"]], found["triage"]).reset_index()
 
 
 def look_at_models():
@@ -169,19 +169,20 @@ def look_at_models():
         train, valid = simulate_one_motif(name, 3000, 200, seed=seed)
         model = compact_model(1, 8, 200, rc=rc, widths=(21,), pool=20, stride=20)
         fit(model, train, valid, seed=seed, epochs=20, augment=not rc, progress=False)
-        score = filter_contributions(model, valid.positives(), valid.negatives()).set_index("filter")["contribution"].abs()
+        table = filter_contributions(model, valid.positives(), valid.negatives())
+        size = table.set_index("filter")["contribution"].abs()
         layer = find_layer(model)
         weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
-        live = {f: weight for f, weight in weights.items() if score[f] >= 0.05 * score.max()}
+        live = {f: weight for f, weight in weights.items() if size[f] >= 0.05 * size.max()}
         found = triage.triage_palindromes(live, catalogue)
         cut = pd.cut(
-            found["similarity"], [-1, triage.SYMMETRIC, 0.8, 1], labels=["less", "0.45 to 0.8", "0.8 and more"]
+            found["rc_similarity"], [-1, triage.SYMMETRIC, 0.8, 1], labels=["less", "0.45 to 0.8", "0.8 and more"]
         )
         of = {"embedded": name, "model": "RC" if rc else "traditional, augmented"}
         rows.append(found.assign(**of, **{"similarity to own RC": cut.astype(str)}))
     found = pd.concat(rows)
     return pd.crosstab(
-        [found["embedded"], found["model"], found["similarity to own RC"]], found["verdict"]
+        [found["embedded"], found["model"], found["similarity to own RC"]], found["triage"]
     ).reset_index()
 
 

