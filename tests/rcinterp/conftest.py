@@ -20,9 +20,9 @@ def documented_loader():
 
 
 @pytest.fixture
-def original_simulation_model(shared):
+def original_simulation_model(reference):
     """The trained model of section 3.4.1 and the arrays that the original computed with it."""
-    arrays = np.load(shared / "golden/e2e_sim.npz")
+    arrays = np.load(reference / "golden/e2e_sim.npz")
     model, load = documented_loader()
     weights = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
     return load(model, weights), arrays

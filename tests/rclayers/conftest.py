@@ -24,12 +24,12 @@ class Golden:
 
 
 @pytest.fixture(scope="session")
-def golden(shared: Path):
+def golden(reference: Path):
     """Give ``golden(kind)``: every golden case of that kind."""
-    cases = json.loads((shared / "golden/cases.json").read_text())
+    cases = json.loads((reference / "golden/cases.json").read_text())
     files = {"conv": "conv", "bn": "bn", "wsum": "wsum", "dense_ws": "dense", "dense_conv": "dense"}
     files["sepfc"] = "sepfc"
-    loaded = {name: np.load(shared / f"golden/layers_{name}.npz") for name in set(files.values())}
+    loaded = {name: np.load(reference / f"golden/layers_{name}.npz") for name in set(files.values())}
 
     def load(kind):
         found = [Golden(loaded[files[kind]], case) for case in cases if case["kind"] == kind]

@@ -142,10 +142,10 @@ def test_a_penalty_makes_a_smooth_profile(normal):
     assert train(1.0) < 0.5 * train(0.0)
 
 
-def test_initial_bound_is_the_original_s(shared):
+def test_initial_bound_is_the_original_s(reference):
     torch.manual_seed(0)
     measured = [
-        case for case in json.loads((shared / "golden/init.json").read_text()) if case["layer"] == "SeparableFC"
+        case for case in json.loads((reference / "golden/init.json").read_text()) if case["layer"] == "SeparableFC"
     ]
     assert {case["symmetric"] for case in measured} == {True, False}
     for case in measured:

@@ -57,9 +57,9 @@ def test_equivariant(normal, dtype, symmetric):
     assert_rc_equivariant(layer, normal(3, 10, 7).to(dtype))
 
 
-def test_initial_bound_is_that_of_section_3_7(shared):
+def test_initial_bound_is_that_of_section_3_7(reference):
     torch.manual_seed(0)
-    for case in json.loads((shared / "golden/init.json").read_text()):
+    for case in json.loads((reference / "golden/init.json").read_text()):
         if case["layer"] != "WeightedSum1D" or case["engine"] != "k1_theano" or case["what"] != "W":
             continue
         kind, size = (RCWeightedSum1d, case["channels"] // 2) if case["rc"] else (WeightedSum1d, case["channels"])

@@ -13,8 +13,8 @@ def ctcf():
 
 
 @pytest.fixture(scope="session")
-def tomtom_files(shared):
-    folder = shared / "oracle" / "tomtom"
+def tomtom_files(reference):
+    folder = reference / "tomtom"
     return folder / "queries.meme", folder / "targets_jaspar2020.meme.gz", folder / "tomtom.tsv"
 
 

@@ -204,10 +204,8 @@ def test_empty_file(tmp_path):
         load_dataset(POSITIVES, tmp_path / "none.fa")
 
 
-def test_real_dataset(shared):
-    folder = shared / "data/ctcf_gm12878_hg19/w300pad"
-    if not folder.is_dir():
-        pytest.skip("no CTCF sequences in the reference data")
+def test_real_dataset(reference):
+    folder = reference / "ctcf_gm12878_hg19/w300pad"
     data = load_dataset(folder / "train_chr21.pos.fa.gz", folder / "train_chr21.neg.fa.gz")
     assert (len(data), data.length, data.n_tasks) == (444 + 825, 300, 1)
     assert data.positives().shape == (444, 4, 300)

@@ -81,13 +81,13 @@ def test_a_file_that_cannot_be_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "n", "has_summits"),
     [
-        ("data/peaks_hg19/GM12878_CTCF_Broad_AwgUniPk.chr1-22.hg19.bed.gz", 43402, False),
-        ("data/peaks_hg19/ChIPseq.GM12878.SPI1.conservative.train.narrowPeak.gz", 36800, True),
-        ("data/peaks_hg19/ChIPseq.GM12878.MAX.conservative.train.narrowPeak.gz", 12786, True),
+        ("peaks_hg19/GM12878_CTCF_Broad_AwgUniPk.chr1-22.hg19.bed.gz", 43402, False),
+        ("peaks_hg19/ChIPseq.GM12878.SPI1.conservative.train.first10000.narrowPeak.gz", 10000, True),
+        ("peaks_hg19/ChIPseq.GM12878.MAX.conservative.train.narrowPeak.gz", 12786, True),
     ],
 )
-def test_real_files(shared, name, n, has_summits):
-    regions = read_regions(shared / name)
+def test_real_files(reference, name, n, has_summits):
+    regions = read_regions(reference / name)
     assert len(regions) == n
     assert (regions["has_summit"] == has_summits).all()
     assert ((regions["start"] <= regions["summit"]) & (regions["summit"] < regions["end"])).all()

@@ -382,10 +382,8 @@ def test_write_fasta_into_no_folder(tmp_path):
 # Real data ----------------------------------------------------------------------------------------------------------
 
 
-def test_real_fasta(shared, tmp_path):
-    folder = shared / "data/ctcf_gm12878_hg19/w300pad"
-    if not folder.is_dir():
-        pytest.skip("no CTCF sequences in the reference data")
+def test_real_fasta(reference, tmp_path):
+    folder = reference / "ctcf_gm12878_hg19/w300pad"
     records = read_fasta(folder / "train_chr21.pos.fa.gz")
     assert records.index[0] == "chr21:9485035-9485335"
     x = as_one_hot(folder / "train_chr21.pos.fa.gz")

@@ -88,11 +88,11 @@ def test_arguments_out_of_range(genome, write_bed):
         extract_windows(pd.DataFrame({"a": [1]}), genome, 50)
 
 
-def test_windows_of_real_peaks_are_where_others_cut_them(shared):
+def test_windows_of_real_peaks_are_where_others_cut_them(reference):
     """Sequences of 300 bp about the centres of these very peaks, whose headers say where they come from."""
-    regions = read_regions(shared / "data/peaks_hg19/GM12878_CTCF_Broad_AwgUniPk.chr1-22.hg19.bed.gz")
+    regions = read_regions(reference / "peaks_hg19/GM12878_CTCF_Broad_AwgUniPk.chr1-22.hg19.bed.gz")
     windows = place_windows(regions[regions["chrom"] == "chr21"], 300)
     ours = {f"{chrom}:{start}-{end}" for chrom, start, end in windows.itertuples(index=False)}
-    theirs = set(read_fasta(shared / "data/ctcf_gm12878_hg19/w300/train_chr21.pos.fa.gz").index)
+    theirs = set((reference / "ctcf_gm12878_hg19/w300_train_chr21.pos.names.txt").read_text().split())
     assert len(theirs) == 372
     assert theirs <= ours

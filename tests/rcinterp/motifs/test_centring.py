@@ -60,8 +60,8 @@ def test_n_and_padding_count_as_the_average_letter(layer: tuple[Tensor, Tensor, 
 
 
 @pytest.mark.parametrize("case", ["w15", "w4"])
-def test_numbers_of_deeplift(shared: Path, case: str) -> None:
-    golden = np.load(shared / "golden" / "mean_center.npz")
+def test_numbers_of_deeplift(reference: Path, case: str) -> None:
+    golden = np.load(reference / "golden" / "mean_center.npz")
     weight, bias = mean_center(golden[f"{case}/in/kernel"].transpose(2, 1, 0), golden[f"{case}/in/bias"])
     assert_allclose(weight.transpose(2, 1, 0), golden[f"{case}/deeplift/kernel"], rtol=0, atol=1e-12)
     assert_allclose(bias, golden[f"{case}/deeplift/bias"], rtol=0, atol=1e-12)

