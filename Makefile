@@ -14,10 +14,10 @@ test: .venv/.installed lint
 test-slow: .venv/.installed
 	$(BIN)/python -m pytest -q -m slow
 
-# Models of tangermeme and bpnet-lite: the first time it takes minutes, as bpnet-lite compiles packages.
+# Models of tangermeme and bpnet-lite, and memelite's Tomtom: the first time it takes minutes, as packages are compiled.
 test-peers: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[peers]"
-	$(BIN)/python -m pytest -q -rs tests/rcinterp/test_peers.py
+	$(BIN)/python -m pytest -q tests/rcinterp/test_peers.py tests/rcinterp/comparison tests/rcinterp/motifs/test_meme.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

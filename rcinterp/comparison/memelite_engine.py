@@ -1,6 +1,7 @@
-"""Alignments by memelite: Tomtom with Euclidean distance."""
+"""Alignments by memelite, where it is installed: Tomtom with Euclidean distance, compiled."""
 
 import importlib
+import importlib.util
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +11,11 @@ import numpy as np
 from rcinterp.comparison.alignment import Alignments, Floats
 
 _N_MEDIAN_BINS = 100_000  # of memelite's approximate median; with as many, it is Tomtom's exact one
+
+
+def is_installed() -> bool:
+    """Tell whether memelite can be used."""
+    return importlib.util.find_spec("memelite") is not None
 
 
 def align_by_memelite(queries: list[Floats], targets: list[Floats]) -> Alignments:
@@ -37,13 +43,16 @@ def align_by_memelite(queries: list[Floats], targets: list[Floats]) -> Alignment
 
 
 def is_engine_compiled() -> bool:
-    """Tell whether `compare_motifs` starts at once, or first compiles its engine (about a minute, once a machine).
+    """Tell whether `compare_motifs` starts at once, or memelite first compiles itself (a minute, once a machine).
 
     Returns
     -------
     bool
-        True if the compiled engine is in this process or in numba's cache on disk, newer than its source.
+        True if memelite is not installed, or if what it compiled is in this process or in numba's cache on disk, newer
+        than its source.
     """
+    if not is_installed():
+        return True
     engine = importlib.import_module("memelite.tomtom")
     if engine._tomtom.signatures:
         return True

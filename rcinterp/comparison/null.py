@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.signedinteger]
 
 
 def best_alignment_p_values(scores: Integers, best: Integers, widths: Integers) -> Floats:
@@ -43,28 +43,44 @@ def best_alignment_p_values(scores: Integers, best: Integers, widths: Integers) 
 
 
 def _log_probabilities_below(scores: Integers, values: Integers) -> tuple[Floats, Floats]:
-    """Return sums of log(1 - S) over spans of query positions, both (W + 1, values).
+    r"""Return sums of log(1 - S) over spans of query positions, both (W + 1, values).
 
     Row n of the first: over all spans of n positions. Row n of the second: over the spans shorter than n that lie at
     one of the query's ends.
+
+    With :math:`h_j(x)` the share of background columns that score x with position j, longer spans follow from shorter
+    ones, :math:`S_{ij}(u) = \sum_x h_j(x) S_{i,j-1}(u - x)`, from the empty one's, 1 for u <= 0. Everything is counted
+    as depth below the highest score that positions 0 to j allow, of which only what the values need is kept.
     """
-    width, lowest = len(scores), int(scores.min())
-    histograms = [np.bincount(row - lowest, minlength=int(scores.max()) - lowest + 1) / row.size for row in scores]
-    spans = [np.ones(1) for _ in range(width)]  # distribution of the score of the span that starts here
+    width = len(scores)
+    highest = scores.max(axis=1).astype(np.int64)
+    histograms = _histograms_from_the_top(scores, highest)
+    tops = np.cumsum(highest)
+    depths = np.arange(tops[-1] - values[0] + 1)
+    tails = np.zeros((width, depths.size))  # S of the spans that start at each position and end here
     of_length, at_ends = np.zeros((2, width + 1, values.size))
-    for length in range(1, width + 1):
-        spans = [np.convolve(spans[i], histograms[i + length - 1]) for i in range(width - length + 1)]
-        logs = np.array([_log_below(span, values - length * lowest) for span in spans])
-        of_length[length] = logs.sum(axis=0)
-        if length < width:
-            at_ends[length + 1] = at_ends[length] + logs[0] + logs[-1]
-    return of_length, at_ends
+    for end, top in enumerate(tops):
+        tails[end] = depths >= top - highest[end]
+        for tail in tails[: end + 1]:
+            tail[:] = np.convolve(tail, histograms[end])[: depths.size]
+        logs = _log_below(tails[: end + 1], top - values)
+        of_length[1 : end + 2] += logs[::-1]
+        if end < width - 1:
+            at_ends[end + 2] += logs[0]
+        else:
+            at_ends[2:] += logs[:0:-1]
+    return of_length, np.cumsum(at_ends, axis=0)
 
 
-def _log_below(distribution: Floats, values: Integers) -> Floats:
-    """Return log P(X < value) for X = 0, 1, ... of this distribution."""
-    at_least = np.append(np.minimum(np.cumsum(distribution[::-1])[::-1], 1.0), 0.0)
-    at_least[0] = 1.0
+def _histograms_from_the_top(scores: Integers, highest: Integers) -> Floats:
+    """Return the share of columns that score the highest, one less, and so on with each query position."""
+    size = int(highest.max() - scores.min()) + 1
+    counts = [np.bincount(top - row, minlength=size) for row, top in zip(scores, highest, strict=True)]
+    return np.array(counts) / scores.shape[1]
+
+
+def _log_below(tails: Floats, depths: Integers) -> Floats:
+    """Return log(1 - S) at these depths; S is 0 above the top."""
+    at_least = np.where(depths >= 0, tails[:, np.maximum(depths, 0)], 0.0)
     with np.errstate(divide="ignore"):  # log 0 for values that are always reached
-        logs: Floats = np.log1p(-at_least[np.clip(values, 0, distribution.size)])
-    return logs
+        return np.log1p(-np.minimum(at_least, 1.0))

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from rcinterp.comparison.alignment import Alignments, Floats, align, pearson_scores
-from rcinterp.comparison.memelite_engine import align_by_memelite
+from rcinterp.comparison.alignment import Alignments, Floats, align, euclidean_scores, pearson_scores
+from rcinterp.comparison.memelite_engine import align_by_memelite, is_installed
 from rcinterp.comparison.queries import MIN_BITS, QuerySource, read_queries, sort_out
 from rcinterp.comparison.tables import empty_table, tabulate
 from rcinterp.errors import InputError
@@ -94,7 +94,6 @@ def compare_motifs(
     best_matches : One row for each query.
     find_uninformative : The queries that get no p-value.
     rcinterp.motifs.groups.best_groups : One row for each query and group of targets.
-    is_engine_compiled : Whether the first call on this machine will wait about a minute for the compiler.
 
     Notes
     -----
@@ -105,8 +104,8 @@ def compare_motifs(
     .. math:: -\sqrt{\textstyle\sum_b (x_b - y_b)^2} \quad\text{or}\quad
         \frac{\sum_b (x_b - 1/4)(y_b - 1/4)}{\sqrt{\sum_b (x_b - 1/4)^2 \sum_b (y_b - 1/4)^2}} ,
 
-    the latter 0 if one of them is uniform. The engine (memelite for Euclidean distance,
-    `rcinterp.comparison.alignment` for Pearson correlation) gives the probability :math:`p_1` that the best alignment
+    the latter 0 if one of them is uniform. The engine (`rcinterp.comparison.alignment`;
+    memelite for Euclidean distance where it is installed) gives the probability :math:`p_1` that the best alignment
     to one orientation of a random target of that width scores as high; Tomtom's p-value is that of the best of both,
     :math:`p = 1 - (1 - p_1)^2`. The orientation with the smaller p is reported. q-values: `q_values` of all
     2 x n_targets p-values of a query. Against MEME 5.4.1, p-values agree to 0.03 % and q-values to 0.3 %, the rest of
@@ -191,6 +190,9 @@ def _align(queries: list[Floats], targets: list[Floats], others: list[Floats], d
     """Return the alignments with the targets, forward and then reverse; the others are only background."""
     forward = [*targets, *others]
     both = [*forward, *(reverse_complement_motif(ppm) for ppm in forward)]
-    found = align_by_memelite(queries, both) if distance == "euclidean" else align(queries, both, pearson_scores)
+    if distance == "euclidean":
+        found = align_by_memelite(queries, both) if is_installed() else align(queries, both, euclidean_scores)
+    else:
+        found = align(queries, both, pearson_scores)
     kept = np.concatenate([np.arange(len(targets)), len(forward) + np.arange(len(targets))])
     return Alignments(found.p_values[:, kept], found.offsets[:, kept], found.overlaps[:, kept])

@@ -107,3 +107,9 @@ def dna():
         return torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float().contiguous()
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def read_meme_by_memelite():
+    """Give memelite's own reader of MEME files, or skip."""
+    return pytest.importorskip("memelite.io", reason="needs memelite (pip install rcinterp[fast])").read_meme

@@ -14,8 +14,8 @@ from rcinterp.reading.model import predict, profile_score
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
-needs_tangermeme = pytest.mark.skipif(find_spec("tangermeme") is None, reason="no tangermeme: pip install .[peers]")
-needs_bpnet_lite = pytest.mark.skipif(find_spec("bpnetlite") is None, reason="no bpnet-lite: pip install .[peers]")
+needs_tangermeme = pytest.mark.skipif(find_spec("tangermeme") is None, reason="needs tangermeme (make test-peers)")
+needs_bpnet_lite = pytest.mark.skipif(find_spec("bpnetlite") is None, reason="needs bpnet-lite (make test-peers)")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the peers' own imports
     pytest.mark.filterwarnings("ignore:Setting forward, backward hooks"),  # captum's

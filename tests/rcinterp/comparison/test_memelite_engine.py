@@ -5,15 +5,38 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from rcinterp.comparison import compare_motifs
-from rcinterp.comparison.memelite_engine import is_engine_compiled
+import numpy as np
+import pytest
+
+from rcinterp.comparison import compare_motifs, memelite_engine
+from rcinterp.comparison.alignment import align, euclidean_scores
+from rcinterp.comparison.memelite_engine import align_by_memelite, is_engine_compiled, is_installed
+
+needs_memelite = pytest.mark.skipif(not is_installed(), reason="needs memelite (pip install rcinterp[fast])")
 
 
+def test_without_memelite_nothing_is_compiled(monkeypatch, ctcf):
+    monkeypatch.setattr(memelite_engine, "is_installed", lambda: False)
+    assert is_engine_compiled()
+
+
+@needs_memelite
+def test_it_agrees_with_the_own_engine(ctcf):
+    rng = np.random.default_rng(0)
+    targets = [rng.dirichlet([0.3] * 4, size=int(w)).T for w in rng.integers(6, 20, size=80)]
+    queries = [0.9 * target + 0.025 for target in targets[:11]]
+    own, theirs = align(queries, targets, euclidean_scores), align_by_memelite(queries, targets)
+    assert (own.offsets == theirs.offsets).mean() > 0.95  # of equal scores it takes others
+    np.testing.assert_allclose(np.log10(own.p_values), np.log10(theirs.p_values), atol=0.1)
+
+
+@needs_memelite
 def test_the_engine_is_compiled_once_used(ctcf):
     compare_motifs({"q": ctcf})
     assert is_engine_compiled()
 
 
+@needs_memelite
 def test_the_engine_is_compiled_if_a_newer_cache_file_says_so(tmp_path, monkeypatch):
     source, stats = tmp_path / "tomtom.py", SimpleNamespace(cache_path=str(tmp_path))
     source.touch()

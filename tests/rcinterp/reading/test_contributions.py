@@ -424,7 +424,7 @@ def test_half_precision(kind, others, dna):
     assert torch.corrcoef(torch.stack([expected.mean(0), found.mean(0)]))[0, 1] > 0.998
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("device", [None, "cuda"])
 def test_on_cuda_as_on_the_cpu(device, others, dna):
     torch.manual_seed(0)

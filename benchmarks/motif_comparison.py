@@ -1,0 +1,73 @@
+"""How fast is the Tomtom engine beside memelite's? JSON: seconds of both, warm, median of alternating runs.
+
+python benchmarks/motif_comparison.py [CATALOGUE.meme]    # 2 minutes; against ENCODE, and another catalogue if given
+"""
+
+import json
+import sys
+import time
+from datetime import date
+from importlib.metadata import version
+from statistics import median
+
+import numpy as np
+
+from rcinterp.comparison.alignment import align, euclidean_scores, pearson_scores
+from rcinterp.comparison.memelite_engine import align_by_memelite, is_installed
+from rcinterp.motifs import load_motifs, reverse_complement_motif
+
+SIZES = (8, 64, 256, 1000)
+N_RUNS = 3
+
+
+def blurred(motifs, n, seed=0):
+    """Motifs as filters show them: cut or padded to 11 to 21 positions, and blurred by noise."""
+    rng = np.random.default_rng(seed)
+    queries = []
+    for name in rng.choice(list(motifs), n):
+        width, motif = int(rng.integers(11, 22)), motifs[name]
+        query = rng.dirichlet([1] * 4, size=width).T
+        kept = min(width, motif.shape[1])
+        query[:, :kept] = 0.8 * motif[:, :kept] + 0.2 * query[:, :kept]
+        queries.append(query)
+    return queries
+
+
+def seconds(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def measure(queries, targets):
+    engines = {
+        "euclidean": lambda: align(queries, targets, euclidean_scores),
+        "pearson": lambda: align(queries, targets, pearson_scores),
+    }
+    if is_installed():
+        engines["memelite"] = lambda: align_by_memelite(queries, targets)
+    times = {name: [] for name in engines}
+    for _ in range(N_RUNS if len(queries) < 1000 else 1):
+        for name, run in engines.items():
+            times[name].append(seconds(run))
+    return {name: round(median(found), 3) for name, found in times.items()}
+
+
+def main():
+    rows = []
+    for catalogue in ("encode", *sys.argv[1:]):
+        motifs = load_motifs(catalogue)
+        both = [0.995 * ppm + 0.00125 for ppm in motifs.values()]
+        both += [reverse_complement_motif(ppm) for ppm in both]
+        measure(blurred(motifs, 2), both)  # compiles and imports what is compiled and imported once
+        for size in SIZES:
+            found = measure(blurred(motifs, size), both)
+            ratio = {"ratio": round(found["euclidean"] / found["memelite"], 2)} if "memelite" in found else {}
+            rows.append({"targets": len(motifs), "queries": size, **found, **ratio})
+    packages = ("rcinterp", "numpy", *(["memelite"] if is_installed() else []))
+    versions = {name: version(name) for name in packages}
+    print(json.dumps({"date": str(date.today()), "versions": versions, "seconds": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
