@@ -125,7 +125,7 @@ def compare_motifs(
 
     Examples
     --------
-    >>> from rcinterp.motifs import load_motifs
+    >>> from rcinterp import best_matches, load_motifs
     >>> filters = {"filter_0": load_motifs("encode")["CTCF_known1"][:, 3:14]}
     >>> best = best_matches(compare_motifs(filters))
     >>> best["Target_ID"][0], int(best["Optimal_offset"][0]), best["Orientation"][0]

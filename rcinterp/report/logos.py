@@ -76,7 +76,7 @@ def plot_logo(
     --------
     >>> import numpy as np
     >>> ax = plot_logo(np.eye(4) - 0.25, title="ACGT", ylabel="weight (centred)")
-    >>> ax.figure.savefig("logo.png")  # doctest: +SKIP
+    >>> ax.figure.savefig("logo.png")
     """
     heights = _check_matrix(matrix)
     _check_colors(color_scheme)

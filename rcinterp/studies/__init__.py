@@ -3,7 +3,9 @@
 Examples
 --------
 >>> from rcinterp.studies import Options, find_study, run_study
->>> found = run_study(find_study("fig3"), "results", Options(seeds=2, small=True), jobs=2)  # doctest: +SKIP
+>>> found = run_study(find_study("fig3"), "results", Options(seeds=1, epochs=1, small=True), progress=False)
+>>> found.folder.name
+'fig3-1epochs-small'
 """
 
 from importlib import import_module

@@ -510,7 +510,7 @@ def test_there_is_at_least_one_process(tmp_path):
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="this is not glibc"
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="needs glibc"
 )
 def test_glibc_keeps_freed_memory():
     script = "from rcinterp.studies._runner import _keep_freed_memory as keep; print(keep())"  # not in this process
