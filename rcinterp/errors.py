@@ -10,8 +10,9 @@ class InputError(ValueError):
     """
 
 
-def require_whole(name: str, value: object, least: int) -> int:
+def require_whole(name: str, value: object, least: int, caller: str = "") -> int:
     """Return a whole number of at least `least`, numpy's included, or say what was expected; True is none."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
-        raise InputError(f"{name}: got {value!r}, expected a whole number of at least {least}.")
+        got = f"{caller}: got {name}={value!r}" if caller else f"{name}: got {value!r}"
+        raise InputError(f"{got}, expected a whole number of at least {least}.")
     return operator.index(value)

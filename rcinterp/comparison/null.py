@@ -76,11 +76,13 @@ def _histograms_from_the_top(scores: Integers, highest: Integers) -> Floats:
     """Return the share of columns that score the highest, one less, and so on with each query position."""
     size = int(highest.max() - scores.min()) + 1
     counts = [np.bincount(top - row, minlength=size) for row, top in zip(scores, highest, strict=True)]
-    return np.array(counts) / scores.shape[1]
+    shares: Floats = np.array(counts) / scores.shape[1]
+    return shares
 
 
 def _log_below(tails: Floats, depths: Integers) -> Floats:
     """Return log(1 - S) at these depths; S is 0 above the top."""
     at_least = np.where(depths >= 0, tails[:, np.maximum(depths, 0)], 0.0)
     with np.errstate(divide="ignore"):  # log 0 for values that are always reached
-        return np.log1p(-np.minimum(at_least, 1.0))
+        logs: Floats = np.log1p(-np.minimum(at_least, 1.0))
+    return logs

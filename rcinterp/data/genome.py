@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import pyfaidx
 
 from rcinterp.errors import InputError
+from rcinterp.files import GZIP_MAGIC
 
 #: A FASTA file, a folder of them, or several files.
 GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # an empty block
 _PACKED = (".gz", ".bgz")
 _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
@@ -141,7 +141,7 @@ def _check_fasta(path: Path) -> None:
             tail = file.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path.") from None
-    is_gzip, is_named_gzip = head.startswith(_GZIP_MAGIC), path.suffix in _PACKED
+    is_gzip, is_named_gzip = head.startswith(GZIP_MAGIC), path.suffix in _PACKED
     if is_gzip and head[12:] != b"BC":
         raise InputError(
             f"{path}: is plain gzip, in which no position can be found; expected FASTA, plain or bgzip. Unpack it "

@@ -5,20 +5,17 @@ Regions are 0-based and half-open.
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
+from rcinterp.files import read_text
 
 _COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
 _NARROWPEAK_COLUMNS = 10
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -54,7 +51,7 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     rows: list[tuple[str, int, int, int, bool, float]] = []
     n_columns = 0
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "a BED or narrowPeak file").splitlines(), start=1):
         fields = line.rstrip().split("\t") if "\t" in line else line.split()
         if not line.strip() or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
             continue
@@ -95,20 +92,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-def _read_text(path: str | os.PathLike[str]) -> str:
-    try:
-        data = Path(path).read_bytes()
-        return (gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text, expected BED or narrowPeak, plain or gzip; convert it first.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: is a damaged gzip file ({error}); copy or download it again.") from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), expected a BED or narrowPeak file; check the path."
-        ) from None
 
 
 def take_summits(regions: pd.DataFrame, summits: pd.DataFrame) -> pd.DataFrame:

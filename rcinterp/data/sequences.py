@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
+from rcinterp.files import read_text
 
 #: What every public function takes for sequences: a FASTA path, strings, or a one-hot (N, 4, L).
 SequenceInput: TypeAlias = (
@@ -28,7 +28,6 @@ SequenceInput: TypeAlias = (
 
 _BASES, _AMBIGUITY = "ACGT", "NRYSWKMBDHV"
 _UNKNOWN, _NO_BASE = len(_BASES), 255
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def _tables() -> tuple[bytes, bytes]:
@@ -366,7 +365,12 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
     >>> read_fasta("peaks.fa.gz").to_dict()
     {'a': 'ACGT', 'b': 'TTN'}
     """
-    text = _read_text(path).replace("\r\n", "\n").replace("\r", "\n").lstrip()
+    text = (
+        read_text(path, "a FASTA file", f"check the path{_list_advice(path)}")
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .lstrip()
+    )
     if not text:
         raise InputError(f"{path}: the file is empty; expected FASTA records ('>name', then the sequence).")
     if not text.startswith(">"):
@@ -380,24 +384,6 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
     records = as_records(pd.Series(sequences, index=index), str(path))
     letters = _spell(_encode(records, str(path)), records.str.len())
     return pd.Series(letters, index=index, name="sequence")
-
-
-def _read_text(path: str | os.PathLike[str]) -> str:
-    try:
-        data = Path(path).read_bytes()
-        return (gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text, expected FASTA, plain or gzip; convert the file first.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: is a damaged gzip file ({error}); copy or download it again.") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected a FASTA file; check the path{_list_advice(path)}.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, expected a FASTA file; name a file in it.") from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path{_list_advice(path)}."
-        ) from None
 
 
 def _list_advice(path: str | os.PathLike[str]) -> str:

@@ -14,12 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import codes_to_one_hot
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
+from rcinterp.motifs.matrices import as_ppm
 
 #: The spawn keys that keep the random streams of one seed apart.
 _MOTIFS_STREAM, _BACKGROUND_STREAM, _SPLIT_STREAM = range(3)
-
-_PPM_TOLERANCE = 0.01  # how far from 1 a column's sum may be: motif files round to 3 digits and more
 
 
 class Split(NamedTuple):
@@ -220,13 +219,13 @@ def simulate_background(n: int, length: int, *, seed: int, gc: float = 0.4) -> t
     >>> simulate_background(2, 7, seed=0).shape
     torch.Size([2, 4, 7])
     """
-    _check_at_least("n", n, 1)
-    _check_at_least("length", length, 1)
+    require_whole("n", n, 1, "simulate")
+    require_whole("length", length, 1, "simulate")
     return codes_to_one_hot(_sample_bases(_background_ppm(gc, length), n, _generator(seed, _BACKGROUND_STREAM)))
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
-    _check_at_least("seed", seed, 0)
+    require_whole("seed", seed, 0, "simulate")
     return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(stream,)))
 
 
@@ -298,37 +297,14 @@ def _check_motifs(motifs: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float
             f"simulate_motifs: got motifs={str(motifs)[:40]}, expected at least one motif; "
             "give a dict of name to (4, W) PPM."
         )
-    return {name: _check_ppm(name, motif) for name, motif in motifs.items()}
-
-
-def _check_ppm(name: str, motif: ArrayLike) -> NDArray[np.float64]:
-    try:
-        ppm: NDArray[np.float64] = np.asarray(motif, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"simulate_motifs: motif {name!r} is {type(motif).__name__}, expected a (4, W) array of probabilities; "
-            "load_motifs(source) makes such a dict."
-        ) from None
-    if ppm.ndim != 2 or ppm.shape[0] != 4 or ppm.shape[1] == 0:
-        advice = "; if its rows are positions, use ppm.T" if ppm.ndim == 2 and ppm.shape[1] == 4 else ""
-        raise InputError(
-            f"simulate_motifs: motif {name!r} has shape {ppm.shape}, expected (4, W), rows A, C, G, T{advice}."
-        )
-    sums = ppm.sum(axis=0)
-    if not (ppm >= 0).all() or not (np.abs(sums - 1) <= _PPM_TOLERANCE).all():
-        raise InputError(
-            f"simulate_motifs: motif {name!r} is no PPM: got values from {ppm.min():g} to {ppm.max():g} and column "
-            f"sums from {sums.min():g} to {sums.max():g}, expected probabilities with columns that sum to 1; "
-            "divide counts by their sum, counts / counts.sum(axis=0)."
-        )
-    scaled: NDArray[np.float64] = ppm / sums
-    return scaled
+    ppms = {name: as_ppm(motif, name) for name, motif in motifs.items()}
+    return {name: ppm / ppm.sum(axis=0) for name, ppm in ppms.items()}
 
 
 def _check_counts(n_per_motif: int, label_noise: float, mean: float, smallest: int, largest: int) -> None:
-    _check_at_least("n_per_motif", n_per_motif, 1)
-    _check_at_least("min_instances", smallest, 0)
-    _check_at_least("max_instances", largest, max(1, smallest))
+    require_whole("n_per_motif", n_per_motif, 1, "simulate")
+    require_whole("min_instances", smallest, 0, "simulate")
+    require_whole("max_instances", largest, max(1, smallest), "simulate")
     if not 0 < mean < math.inf:
         raise InputError(f"simulate_motifs: got mean_instances={mean}, expected a number above 0, e.g. 2.")
     if not 0 <= label_noise <= 1:
@@ -338,7 +314,7 @@ def _check_counts(n_per_motif: int, label_noise: float, mean: float, smallest: i
 
 
 def _check_length(length: int, ppms: Mapping[str, NDArray[np.float64]], max_instances: int) -> None:
-    _check_at_least("length", length, 1)
+    require_whole("length", length, 1, "simulate")
     name, width = max(((name, ppm.shape[1]) for name, ppm in ppms.items()), key=lambda pair: pair[1])
     shortest = width + (max_instances - 1) * (2 * width - 1)
     if length < shortest:
@@ -346,8 +322,3 @@ def _check_length(length: int, ppms: Mapping[str, NDArray[np.float64]], max_inst
             f"simulate_motifs: got length={length} bp, expected at least {shortest} bp, so that {max_instances} "
             f"instances of {name!r} ({width} bp) always find room; use length={shortest} or a smaller max_instances."
         )
-
-
-def _check_at_least(argument: str, value: int, least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"simulate: got {argument}={value!r}, expected a whole number of at least {least}.")

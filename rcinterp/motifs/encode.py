@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import Motif
-from rcinterp.motifs.reading import read_text
+from rcinterp.motifs.reading import read_motif_text
 from rcinterp.motifs.tabular import parse_encode
 
 _FILE = "encode_motifs.txt.gz"
@@ -79,7 +79,7 @@ def _data_file() -> Path:
 @lru_cache(maxsize=1)
 def _parse(path: Path) -> dict[str, Motif]:
     """Read the catalogue; its arrays are read-only, because cached."""
-    motifs = parse_encode(read_text(path), path)
+    motifs = parse_encode(read_motif_text(path), path)
     for motif in motifs.values():
         motif.ppm.flags.writeable = False
     return motifs

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.meme import parse_meme
-from rcinterp.motifs.reading import Record, Source, read_text, split_records
+from rcinterp.motifs.reading import Record, Source, read_motif_text, split_records
 from rcinterp.motifs.tabular import parse_encode, parse_homer, parse_jaspar, parse_pfm
 from rcinterp.motifs.transfac import MATRIX_HEADER, parse_transfac
 
@@ -72,7 +72,7 @@ def read_motifs(path: Source, format: str | None = None) -> dict[str, Motif]:
     """
     if format is not None and format not in PARSERS:
         raise InputError(f"read_motifs: got format {format!r}, expected one of {', '.join(PARSERS)}.")
-    text = read_text(path)
+    text = read_motif_text(path)
     return PARSERS[format or _tell_format(text, path)](text, path)
 
 

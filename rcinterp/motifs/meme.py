@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
-from rcinterp.motifs.reading import Source, collect, read_text
+from rcinterp.motifs.reading import Source, collect, read_motif_text
 
 #: MEME cuts longer names off (MAX_MOTIF_ID_LENGTH in its sources), after which two may be the same.
 MAX_NAME_LENGTH = 100
@@ -61,7 +61,7 @@ def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
     ----------
     https://meme-suite.org/meme/doc/meme-format.html
     """
-    return parse_meme(read_text(path), path)
+    return parse_meme(read_motif_text(path), path)
 
 
 def parse_meme(text: str, source: Source) -> dict[str, Motif]:

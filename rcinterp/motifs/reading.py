@@ -1,9 +1,7 @@
 """What the readers of motif files share: text, records after ``>``, counts or probabilities, unique names."""
 
-import gzip
 import os
 import warnings
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
+from rcinterp.files import read_text
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_ppm
 
 Source = str | os.PathLike[str]
@@ -33,34 +32,15 @@ class Record:
     rows: tuple[tuple[str, ...], ...]
 
 
-def read_text(source: Source) -> str:
-    """Return the text of a plain or gzipped file, which is told from its first two bytes.
-
-    Parameters
-    ----------
-    source : str or path-like
-        The file.
-
-    Returns
-    -------
-    str
-        UTF-8, without a byte order mark.
+def read_motif_text(source: Source) -> str:
+    """Return the text of a plain or gzip motif file.
 
     Raises
     ------
     InputError
         If there is no such file, or it is damaged or not text.
     """
-    path = Path(source)
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f'motifs: found no file {path}; expected "encode" or the path of a motif file.') from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as plain or gzipped text ({error}). Is the file complete?") from error
+    return read_text(source, "a motif file", 'give "encode" or the path of a motif file')
 
 
 def split_records(text: str, source: Source) -> list[Record]:

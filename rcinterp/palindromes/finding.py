@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.errors import InputError
+from rcinterp.errors import require_whole
 from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import reverse_complement_motif
 
@@ -86,7 +86,9 @@ def find_palindromes(
     >>> found[["rc_similarity", "rc_shift", "rc_overlap", "rc_axis"]].values.tolist()
     [[1.0, 1, 6, 3.5]]
     """
-    _check_options(min_overlap=(min_overlap, 1), n_permutations=(n_permutations, 1), seed=(seed, 0))
+    require_whole("min_overlap", min_overlap, 1, "find_palindromes")
+    require_whole("n_permutations", n_permutations, 1, "find_palindromes")
+    require_whole("seed", seed, 0, "find_palindromes")
     matrices = filters_by_name(filters, caller="find_palindromes")
     widths = {matrix.shape[1] for matrix in matrices.values()}
     facing = {width: _face_columns(width, min_overlap, n_permutations, seed) for width in widths}
@@ -150,12 +152,3 @@ def _find_palindrome(matrix: NDArray[np.float64], facing: _FacingColumns) -> dic
         "rc_overlap": width - abs(shift),
         "rc_axis": (width - 1 + shift) / 2,
     }
-
-
-def _check_options(**options: tuple[int, int]) -> None:
-    for name, (value, least) in options.items():
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(
-                f"find_palindromes: got {name}={value!r}, expected an integer of at least {least}. "
-                f"Leave {name} out for its default."
-            )

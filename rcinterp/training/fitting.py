@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from rcinterp.data.datasets import Dataset
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
 from rcinterp.reading.model import place_of, predict
 from rcinterp.training.initialisation import read_out_parameters
@@ -109,13 +109,13 @@ def fit(
     """
     recipe = find_recipe(recipe)
     _check_data(model, train, valid)
-    epochs = _whole("epochs", recipe.epochs if epochs is None else epochs)
+    epochs = require_whole("epochs", recipe.epochs if epochs is None else epochs, 1, "fit")
     patience = recipe.patience if patience == "recipe" else patience
     if samples_per_epoch is None:
         fewest, most = recipe.samples_per_epoch
         samples_per_epoch = min(most, max(fewest, len(train)))
-    samples_per_epoch = _whole("samples_per_epoch", samples_per_epoch)
-    batch_size, seed = _whole("batch_size", batch_size), operator.index(seed)
+    samples_per_epoch = require_whole("samples_per_epoch", samples_per_epoch, 1, "fit")
+    batch_size, seed = require_whole("batch_size", batch_size, 1, "fit"), operator.index(seed)
     loss_weight = _positive_weight(positive_weight, train.y)
     optimiser = _make_optimiser(recipe, model, train)
     settings = {
@@ -350,12 +350,6 @@ def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
             f"fit: got {train.n_tasks} tasks for a model of {model.architecture.n_tasks}; build it with "
             f"compact_model(..., n_tasks={train.n_tasks})."
         )
-
-
-def _whole(name: str, size: object) -> int:
-    if not hasattr(size, "__index__") or operator.index(size) < 1:
-        raise InputError(f"fit: got {name}={size}, expected a whole number of at least 1.")
-    return operator.index(size)
 
 
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

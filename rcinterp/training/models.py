@@ -1,7 +1,6 @@
 """The paper's compact models and their traditional twins; saving and loading them."""
 
 import json
-import operator
 import os
 import platform
 from collections import OrderedDict
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
 from rcinterp.training.initialisation import initialise_as_keras
 from rclayers import (
@@ -169,16 +168,16 @@ def compact_model(
     1983
     """
     sizes = {"n_layers": n_layers, "n_filters": n_filters, "length": length, "n_tasks": n_tasks}
-    sizes = {name: _whole(name, size) for name, size in (sizes | {"pool": pool, "stride": stride}).items()}
+    sizes |= {"pool": pool, "stride": stride}
+    sizes = {name: require_whole(name, size, 1, "compact_model") for name, size in sizes.items()}
     if widths is None:
         widths = (15, *[14] * (sizes["n_layers"] - 1))
     if isinstance(widths, int):
         raise InputError(f"compact_model: got widths={widths}, expected one a layer, e.g. widths=({widths},).")
     if read_out is None:
         read_out = "weighted_sum" if rc else "dense"
-    architecture = Architecture(
-        rc=bool(rc), widths=tuple(_whole("widths", width) for width in widths), read_out=read_out, **sizes
-    )
+    widths = tuple(require_whole("widths", width, 1, "compact_model") for width in widths)
+    architecture = Architecture(rc=bool(rc), widths=widths, read_out=read_out, **sizes)
     _check(architecture)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 4
@@ -213,13 +212,6 @@ def _read_out(architecture: Architecture) -> dict[str, nn.Module]:
         nn.init.constant_(cast(Tensor, head.bias), 0)
         head.requires_grad_(False)
     return {"weighted_sum": weighted_sum(n_filters, length), "head": head}
-
-
-def _whole(name: str, size: Any) -> int:
-    """Size as an int, whatever kind of whole number it is."""
-    if hasattr(size, "__index__") and not isinstance(size, bool) and operator.index(size) >= 1:
-        return operator.index(size)
-    raise InputError(f"compact_model: got {name}={size!r}, expected a whole number of at least 1.")
 
 
 def _check(architecture: Architecture) -> None:

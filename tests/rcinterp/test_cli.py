@@ -504,7 +504,9 @@ def test_motifs_that_are_not_there(simulated, trained, tmp_path):
     assert_refused(
         run("interpret", trained[0], *reading_files(simulated), "--motifs", text, *out), "bad.meme: got a file"
     )
-    assert_refused(run("compare", tmp_path / "none.meme"), 'found no file .*none.meme; expected "encode" or the path')
+    assert_refused(
+        run("compare", tmp_path / "none.meme"), 'none.meme: no such file, expected a motif file; give "encode" or'
+    )
     assert_refused(run("compare", text), "bad.meme: got a file")
     assert_refused(run("compare", tmp_path), "File '.*' is a directory")
     assert not (tmp_path / "out").exists()
@@ -674,7 +676,7 @@ def test_as_a_program(tmp_path):
     command = [sys.executable, "-m", "rcinterp.cli", "compare", "none.meme"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r'Error: motifs: found no file none.meme; expected "encode" or [^\n]*\n', done.stderr)
+    assert re.fullmatch(r"Error: none.meme: no such file, expected a motif file; give [^\n]*\n", done.stderr)
 
 
 def test_a_reader_that_has_left_is_no_problem_of_the_input(tmp_path):

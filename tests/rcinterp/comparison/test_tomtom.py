@@ -271,7 +271,7 @@ def test_few_targets_are_a_warning_of_our_own():
             {"queries": {"q": np.eye(4)[:, np.arange(101) % 4]}},
             "query q has 101 positions, expected at most 100. Trim it",
         ),
-        ({"queries": "nowhere.meme"}, "found no file nowhere.meme"),
+        ({"queries": "nowhere.meme"}, "nowhere.meme: no such file"),
         ({"targets": {}}, "got an empty mapping"),
         ({"targets": {"t": np.full((4, 5), np.nan)}}, "motif t: got NaN or infinite values"),
     ],

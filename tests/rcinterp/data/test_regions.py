@@ -71,8 +71,8 @@ def test_a_file_that_cannot_be_read(tmp_path):
     for name, message in (
         ("cut.gz", "is a damaged gzip file"),
         ("binary", "is not text"),
-        ("none", r"cannot be read \(No such file"),
-        ("", r"cannot be read \(Is a directory"),
+        ("none", r"no such file, expected a BED or narrowPeak file"),
+        ("", r"is a folder, expected a BED or narrowPeak file"),
     ):
         with pytest.raises(InputError, match=message):
             read_regions(tmp_path / name)

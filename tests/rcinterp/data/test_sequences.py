@@ -308,7 +308,7 @@ def test_read_fasta_knows_gzip_by_its_first_bytes(tmp_path):
         (b">a\nACGT\n>b\nAC\nGU\n", r"record 1 \('b'\) has 'U' at position 3; .*RNA must be converted to DNA first"),
         (b">a\nACGT\n>b\nMKELV\n", r"record 1 \('b'\) has 'E' at position 2; .*mask or remove it"),
         (b">a\nACGT\n >b\nACGT\n", r"record 0 \('a'\) has '>' at position 4"),
-        (b"\x89PNG\r\n\x1a\n\xff\xfe\x00", "is not text, expected FASTA, plain or gzip"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe\x00", "is not text, expected a FASTA file, plain or gzip"),
         (gzip.compress(b">a\nACGT\n" * 50)[:-12], "is a damaged gzip file .*copy or download it again"),
         (b"\x1f\x8b", "is a damaged gzip file"),
         (b"\x1f\x8b" + b"ACGT" * 9, "is a damaged gzip file"),

@@ -123,5 +123,5 @@ def test_bad_input():
             group_motifs(random_motifs([7, 5]), min_similarity=value)
     with pytest.raises(InputError, match="best_groups: target T2 has no group, expected one for every target"):
         best_groups(pd.DataFrame({"Query_ID": ["q", "q"], "Target_ID": ["T1", "T2"]}), {"T1": "T"})
-    with pytest.raises(InputError, match="found no file"):
+    with pytest.raises(InputError, match="no such file"):
         group_motifs("nowhere.meme")

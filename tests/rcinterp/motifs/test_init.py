@@ -56,7 +56,7 @@ def test_a_file_named_encode_needs_a_folder(tmp_path, monkeypatch):
         ({}, r"got an empty mapping, expected at least one motif"),
         ({1: np.full((4, 5), 0.25)}, r"got the name 1 \(int\), expected a str"),
         ({"M": np.full((4, 5), 0.5)}, r"motif M: the probabilities of position 0 .* sum to 2"),
-        ("encod", r'found no file encod; expected "encode" or the path of a motif file'),
+        ("encod", r'encod: no such file, expected a motif file; give "encode" or the path of a motif file'),
         ([np.full((4, 5), 0.25)], r'got list, expected "encode", the path of a motif file, or a mapping'),
         (None, r"got NoneType, expected"),
     ],

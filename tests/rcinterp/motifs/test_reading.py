@@ -7,7 +7,7 @@ import pytest
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import Motif
-from rcinterp.motifs.reading import Record, collect, counts_to_motif, numbers, read_text, split_records
+from rcinterp.motifs.reading import Record, collect, counts_to_motif, numbers, read_motif_text, split_records
 
 COUNTS = np.array([[3, 0, 5], [5, 1, 0], [2, 0, 0], [10, 7, 11]], dtype=float)
 
@@ -15,16 +15,19 @@ COUNTS = np.array([[3, 0, 5], [5, 1, 0], [2, 0, 0], [10, 7, 11]], dtype=float)
 def test_text_plain_and_gzipped(tmp_path):
     for content in (b"\xef\xbb\xbfACGT\n", gzip.compress(b"ACGT\n")):
         (tmp_path / "motifs").write_bytes(content)
-        assert read_text(tmp_path / "motifs") == "ACGT\n"
+        assert read_motif_text(tmp_path / "motifs") == "ACGT\n"
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", gzip.compress(b"ACGT" * 99)[:20]])
-def test_damaged_files(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff\xfe\x00", "is not text"), (gzip.compress(b"ACGT" * 99)[:20], "is a damaged gzip file")],
+)
+def test_damaged_files(tmp_path, content, message):
     (tmp_path / "motifs").write_bytes(content)
-    with pytest.raises(InputError, match=r"cannot be read as plain or gzipped text .* Is the file complete\?"):
-        read_text(tmp_path / "motifs")
-    with pytest.raises(InputError, match=r'found no file .*nowhere; expected "encode" or the path of a motif file'):
-        read_text(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=message):
+        read_motif_text(tmp_path / "motifs")
+    with pytest.raises(InputError, match=r'nowhere: no such file, expected a motif file; give "encode" or the path'):
+        read_motif_text(tmp_path / "nowhere")
 
 
 def test_records_without_comments_blank_lines_and_brackets():

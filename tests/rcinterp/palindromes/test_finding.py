@@ -202,10 +202,10 @@ def test_figures_of_the_encode_motifs(encode_file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"min_overlap": 0}, "got min_overlap=0, expected an integer of at least 1. Leave min_overlap out"),
+        ({"min_overlap": 0}, "got min_overlap=0, expected a whole number of at least 1"),
         ({"min_overlap": 2.5}, "got min_overlap=2.5"),
-        ({"n_permutations": 0}, "got n_permutations=0, expected an integer of at least 1"),
-        ({"seed": -1}, "got seed=-1, expected an integer of at least 0"),
+        ({"n_permutations": 0}, "got n_permutations=0, expected a whole number of at least 1"),
+        ({"seed": -1}, "got seed=-1, expected a whole number of at least 0"),
     ],
 )
 def test_options_out_of_range(options: dict[str, int], message: str) -> None:
