@@ -24,7 +24,7 @@ from rcinterp.palindromes import triage
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.layer import find_layer
-from rcinterp.studies import _queries as q
+from rcinterp.palindromes import known_filters as q
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model
 

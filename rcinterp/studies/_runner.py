@@ -1,6 +1,5 @@
 """Runs of a study: each done once, its result kept, whatever stops the study in between, and wherever they run."""
 
-import ctypes
 import hashlib
 import inspect
 import json
@@ -30,10 +29,6 @@ from rcinterp.training.models import load_model
 
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
 _ONE_AT_A_TIME = threading.Lock()
-
-#: Of glibc's malloc.h, and what they are by default.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_TRIM_THRESHOLD, _MMAP_MAX = 128 * 1024, 65536
 
 #: For a network file system to show what another machine has written (its cache may be a minute old).
 _SECONDS_TO_APPEAR = 90
@@ -112,10 +107,10 @@ def _spread(
     if not runs:
         return
     if scheduler is not None:
-        yield from on_dask(partial(do, own_process=True), runs, scheduler)
+        yield from on_dask(do, runs, scheduler)
     else:
         n_jobs = min(jobs, len(runs))
-        yield from _in_processes(partial(do, own_process=n_jobs > 1), runs, n_jobs)
+        yield from _in_processes(do, runs, n_jobs)
 
 
 def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[Outcome, None, None]:
@@ -129,7 +124,7 @@ def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int
         ) from None
 
 
-def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool, own_process: bool) -> Outcome:
+def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool) -> Outcome:
     """Train and read unless it is done; a run that another process is at is waited for, or left alone.
 
     Parameters
@@ -138,8 +133,6 @@ def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool, own_pro
         As in `run_all`.
     wait : bool
         Whether to wait for the other process.
-    own_process : bool
-        Whether the process was started for runs, and may be set up for them.
     """
     place = folder / run.name
     with _ONE_AT_A_TIME, one_thread():
@@ -149,10 +142,7 @@ def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool, own_pro
         except Timeout:
             return None
         with lock:
-            kept = own_process and _keep_freed_memory()
             _complete(run, place, reading)
-            if kept:
-                _give_memory_back()
     return run.name
 
 
@@ -178,28 +168,6 @@ def _complete(run: Run, place: Path, reading: _Named | None) -> None:
     (place / CHECKPOINT).unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
     if reading is not None and _kept(place / reading.name) is None:
         _keep(place / reading.name, reading.read(load_model(place), run, place), run)
-
-
-def _keep_freed_memory() -> bool:
-    """Let glibc keep large blocks that are freed, and say whether it will; others, as musl and macOS, are left alone.
-
-    Half the time of long sequences goes into getting the same blocks back from the kernel, page by page. The price: a
-    process holds on to up to 2 GB that it does not use, until its run is done.
-    """
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
-        return False
-    return bool(libc.mallopt(_M_MMAP_MAX, 0) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
-
-
-def _give_memory_back() -> None:
-    """Undo that: a Dask worker has other work, and is given no more of it if it holds too much."""
-    libc = ctypes.CDLL(None)
-    libc.mallopt(_M_MMAP_MAX, _MMAP_MAX)
-    libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
-    libc.malloc_trim(0)
 
 
 def _named(reading: Reading | None) -> _Named | None:

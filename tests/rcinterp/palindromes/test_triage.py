@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif
+from rcinterp.palindromes import known_filters as q
 from rcinterp.palindromes.triage import HALF_SITE, HYBRID, NONE, TRUE_PALINDROME, Catalogue, triage_palindromes
-from rcinterp.studies import _queries as q
 
 ENCODE = load_motifs("encode")
 CTCF = ENCODE["CTCF_known1"]

@@ -1,6 +1,5 @@
 """Runs that are stopped, killed, shared and repeated: the same bytes in the end, and nothing done twice."""
 
-import ctypes
 import json
 import os
 import pickle
@@ -507,29 +506,3 @@ def test_a_bar_if_wanted(tmp_path, capsys):
 def test_there_is_at_least_one_process(tmp_path):
     with pytest.raises(InputError, match="jobs: got 0, expected at least 1"):
         run_all(RUNS, tmp_path, jobs=0)
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="needs glibc"
-)
-def test_glibc_keeps_freed_memory():
-    script = "from rcinterp.studies._runner import _keep_freed_memory as keep; print(keep())"  # not in this process
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "True\n"
-
-
-@pytest.mark.parametrize("missing", ["mallopt", "malloc_trim"])
-def test_another_c_library_is_left_alone(missing, monkeypatch):
-    class Musl:
-        def __getattr__(self, name):
-            if name == missing:
-                raise AttributeError(name)
-            return lambda *_: pytest.fail("called")
-
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: Musl())
-    assert _runner._keep_freed_memory() is False
-
-
-def test_another_system_is_left_alone(monkeypatch):
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: pytest.fail("called"))
-    assert _runner._keep_freed_memory() is False

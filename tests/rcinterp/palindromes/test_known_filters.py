@@ -7,8 +7,8 @@ import pytest
 
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
+from rcinterp.palindromes import known_filters as q
 from rcinterp.palindromes.finding import find_palindromes
-from rcinterp.studies import _queries as q
 
 ENCODE = load_motifs("encode")
 GATA, CTCF = ENCODE["GATA_known6"], ENCODE["CTCF_known1"]
