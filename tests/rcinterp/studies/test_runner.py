@@ -428,7 +428,7 @@ def test_a_process_does_one_run_at_a_time_whatever_its_threads(monkeypatch, tmp_
     monkeypatch.setattr(_runner, "train", train)
     for run in RUNS:
         (tmp_path / run.name).mkdir()
-    threads = [threading.Thread(target=_runner._run_one, args=(run, tmp_path, None, False, True)) for run in RUNS]
+    threads = [threading.Thread(target=_runner._run_one, args=(run, tmp_path, None, False)) for run in RUNS]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -436,14 +436,13 @@ def test_a_process_does_one_run_at_a_time_whatever_its_threads(monkeypatch, tmp_
     assert together == [1, 1, 1]
 
 
-@pytest.mark.parametrize("own_process", [False, True])
-def test_a_run_has_one_thread_and_the_caller_keeps_its_own(own_process, monkeypatch, tmp_path):
+def test_a_run_has_one_thread_and_the_caller_keeps_its_own(monkeypatch, tmp_path):
     monkeypatch.setattr(_runner, "train", lambda run, folder: {"threads": torch.get_num_threads()})
     (tmp_path / RUNS[0].name).mkdir()
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert _runner._run_one(RUNS[0], tmp_path, None, False, own_process) == RUNS[0].name
+        assert _runner._run_one(RUNS[0], tmp_path, None, False) == RUNS[0].name
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -452,7 +451,7 @@ def test_a_run_has_one_thread_and_the_caller_keeps_its_own(own_process, monkeypa
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
     with pytest.raises(InputError, match=r"elsewhere/rc-paper-seed2-\w+: not there on .*, on a file system that all"):
-        _runner._run_one(RUNS[0], tmp_path / "elsewhere", None, False, True)
+        _runner._run_one(RUNS[0], tmp_path / "elsewhere", None, False)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -462,7 +461,7 @@ def test_a_worker_with_another_version_says_so(tmp_path, monkeypatch):
     with pytest.raises(
         InputError, match=r"rcinterp differ on .*; expected the same files and the same version of rcint"
     ):
-        _runner._run_one(RUNS[0], tmp_path, None, False, True)
+        _runner._run_one(RUNS[0], tmp_path, None, False)
 
 
 def test_data_that_change_after_the_start_are_no_part_of_the_study(tmp_path):
@@ -475,7 +474,7 @@ def test_data_that_change_after_the_start_are_no_part_of_the_study(tmp_path):
     (tmp_path / run.name).mkdir()
     write_fasta(data / "valid.neg.fa", ["TTTTACGT" * 5, "ACCCCCGA" * 5])
     with pytest.raises(InputError, match="data differ on"):
-        _runner._run_one(run, tmp_path, None, False, True)
+        _runner._run_one(run, tmp_path, None, False)
     assert not (tmp_path / run.name / "result.json").exists()
 
 
