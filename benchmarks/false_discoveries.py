@@ -74,7 +74,7 @@ def measure(seed, n_test):
     for n in n_test:
         table = filter_contributions(model, *draw(n, 1000 * seed + 3), seed=seed)
         null = table["filter"].isin([f"filter_{f}" for f in range(N_FILTERS // 2, N_FILTERS)])
-        uncorrected = float((table.loc[null, "p_value"] <= 0.05).mean())
+        uncorrected = float((table.loc[null, "contribution_p"] <= 0.05).mean())
         for level in LEVELS:
             found = table["contribution_q"] <= level
             false = int((found & null).sum())

@@ -18,7 +18,7 @@ def test_the_demo_names_ctcf(tmp_path):
     for model in ("rc", "traditional"):
         top = pd.read_csv(tmp_path / model / "filters.tsv", sep="\t").iloc[0]
         assert top["best_match"].startswith("CTCF")
-        assert top["q_value"] < 1e-6
+        assert top["match_q"] < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_the_rc_model_of_figure_5_on_real_data(reference, recipe, options, auroc
     assert (predict(model, valid.x) - predict(model, reverse_complement(valid.x))).abs().max() < 1e-5
     top = interpret(model, valid.positives(), valid.negatives()).table.iloc[0]
     assert top["best_match"].startswith("CTCF")
-    assert top["q_value"] < 0.01
+    assert top["match_q"] < 0.01
