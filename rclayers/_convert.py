@@ -75,6 +75,7 @@ def to_rc(model: nn.Module, length: int, *, keep: str = "filters", copy_weights:
 
     Examples
     --------
+    >>> from torch import nn
     >>> from rclayers.testing import check_rc
     >>> plain = nn.Sequential(
     ...     nn.Conv1d(4, 6, 7), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(8), nn.Flatten(), nn.Linear(30, 2)

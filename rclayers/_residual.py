@@ -33,6 +33,7 @@ class RCResidual(nn.Module):
     Examples
     --------
     >>> import torch
+    >>> from rclayers import RCConv1d
     >>> RCResidual(RCConv1d(6, n_filters=3, kernel_size=5))(torch.rand(2, 6, 11)).shape
     torch.Size([2, 6, 7])
     """
@@ -93,7 +94,8 @@ class RCDilatedBlock(RCResidual):
     --------
     A model like BPNet's body, with one logit:
 
-    >>> from rclayers import RCLinear
+    >>> from torch import nn
+    >>> from rclayers import RCConv1d, RCLinear
     >>> from rclayers.testing import check_rc
     >>> model = nn.Sequential(
     ...     RCConv1d(4, n_filters=8, kernel_size=21, padding="same"),

@@ -180,6 +180,7 @@ def check_rc(
 
     Examples
     --------
+    >>> from torch import nn
     >>> from rclayers import RCConv1d
     >>> bool(check_rc(nn.Sequential(RCConv1d(4, 3, 7), nn.ReLU(), RCConv1d(6, 1, 5)), length=30).is_equivariant)
     True

@@ -304,6 +304,7 @@ def gc_bins(sequences: pd.Series[str]) -> NDArray[np.int64]:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> gc_bins(pd.Series(["ATNN", "GATT", "GCNN"])).tolist()
     [0, 5, 19]
     """

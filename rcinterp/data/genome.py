@@ -50,6 +50,7 @@ class Genome:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> _ = Path("genome.fa").write_text(">chr1\nACGTacgtR\n")
     >>> with Genome("genome.fa") as genome:
     ...     genome.lengths, genome.fetch("chr1", 3, 9)

@@ -45,6 +45,7 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> _ = Path("peaks.bed").write_text("chr1\t100\t160\n")
     >>> read_regions("peaks.bed")[["chrom", "start", "end", "summit", "has_summit"]].values.tolist()
     [['chr1', 100, 160, 130, False]]
@@ -116,6 +117,7 @@ def take_summits(regions: pd.DataFrame, summits: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> table = lambda *rows: pd.DataFrame(rows, columns=["chrom", "start", "end", "summit", "has_summit", "score"])
     >>> regions = table(("chr1", 10, 30, 20, False, 0.0), ("chr2", 10, 30, 20, False, 0.0))
     >>> summits = table(("chr1", 12, 13, 12, False, 5.0), ("chr1", 17, 18, 17, False, 7.0))
@@ -156,6 +158,7 @@ def overlap_any(regions: pd.DataFrame, others: pd.DataFrame) -> NDArray[np.bool_
 
     Examples
     --------
+    >>> import pandas as pd
     >>> table = lambda *rows: pd.DataFrame(rows, columns=["chrom", "start", "end"])
     >>> overlap_any(table(("chr1", 0, 5), ("chr1", 5, 8), ("chr2", 0, 5)), table(("chr1", 4, 5))).tolist()
     [True, False, False]

@@ -67,6 +67,7 @@ def one_hot(
 
     Examples
     --------
+    >>> import torch
     >>> one_hot("ACn", dtype=torch.int64)
     tensor([[[1, 0, 0],
              [0, 1, 0],
@@ -94,6 +95,7 @@ def codes_to_one_hot(codes: NDArray[np.uint8], dtype: torch.dtype = torch.float3
 
     Examples
     --------
+    >>> import numpy as np
     >>> decode(codes_to_one_hot(np.array([[0, 3, 4]], dtype=np.uint8)))
     ['ATN']
     """
@@ -219,6 +221,7 @@ def names_of(sequences: SequenceInput) -> list[str] | None:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> names_of(pd.Series(["ACGT"], index=["chr1:5-9"])), names_of(["ACGT"])
     (['chr1:5-9'], None)
     """
@@ -306,6 +309,7 @@ def name_record(index: pd.Index, i: int) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> name_record(pd.Index(["chr1:5-8"]), 0), name_record(pd.RangeIndex(1), 0)
     ("record 0 ('chr1:5-8')", 'record 0')
     """

@@ -161,6 +161,7 @@ def simulate_motifs(
 
     Examples
     --------
+    >>> import numpy as np
     >>> tata = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 0, 1, 0, 0]])
     >>> simulate_motifs({"TATAA": tata}, n_per_motif=3, length=50, seed=0).x.shape
     torch.Size([3, 4, 50])

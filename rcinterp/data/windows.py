@@ -58,6 +58,7 @@ def place_windows(regions: pd.DataFrame, width: int) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> place_windows(pd.DataFrame({"chrom": ["chr1"], "summit": [130]}), 60).values.tolist()
     [['chr1', 100, 160]]
     """

@@ -177,6 +177,7 @@ def to_logomaker(matrix: NDArray[Any] | Tensor) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import numpy as np
     >>> to_logomaker(np.eye(4)).loc[2].to_dict()
     {'A': 0.0, 'C': 0.0, 'G': 1.0, 'T': 0.0}
     """

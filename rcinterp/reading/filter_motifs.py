@@ -72,6 +72,7 @@ def weights_to_ppm(
 
     Examples
     --------
+    >>> import numpy as np
     >>> weights_to_ppm(np.eye(4), information=4.0).round(2)[0].tolist()
     [0.81, 0.06, 0.06, 0.06]
     >>> weights_to_ppm(np.eye(4), site_counts=7 * np.eye(4) + 1).round(2)[0].tolist()
