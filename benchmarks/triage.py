@@ -20,11 +20,11 @@ import pandas as pd
 
 from rcinterp.demo import simulate_one_motif
 from rcinterp.motifs import load_motifs
+from rcinterp.palindromes import known_filters as q
 from rcinterp.palindromes import triage
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.layer import find_layer
-from rcinterp.palindromes import known_filters as q
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model
 

@@ -267,7 +267,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def fetch_dataset(
+def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, each by its name
     name: str,
     out: str | os.PathLike[str],
     *,

@@ -102,7 +102,7 @@ class Simulation:
         )
 
 
-def simulate_motifs(
+def simulate_motifs(  # noqa: PLR0913  # the numbers of section 3.2, each by its name
     motifs: Mapping[str, ArrayLike],
     n_per_motif: int = 10_000,
     length: int = 200,

@@ -41,7 +41,7 @@ def training(options: Options, recipe: str) -> dict[str, Any]:
     return chosen
 
 
-def simulated_run(
+def simulated_run(  # noqa: PLR0913  # what runs of the simulated studies differ in
     label: str,
     n_filters: int,
     seed: int,

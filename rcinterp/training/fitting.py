@@ -29,7 +29,7 @@ from rcinterp.training.recipes import Recipe, find_recipe
 from rclayers import reverse_complement
 
 
-def fit(
+def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by its name
     model: nn.Module,
     train: Dataset,
     valid: Dataset,

@@ -107,7 +107,7 @@ class CompactModel(nn.Sequential):
         return logits
 
 
-def compact_model(
+def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each number by its name
     n_layers: int,
     n_filters: int,
     length: int,

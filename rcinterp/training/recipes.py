@@ -118,7 +118,7 @@ def tie_positions(strength: float) -> Callable[[nn.Module, int], Callable[[], Te
     return prepare
 
 
-def compose(
+def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md takes apart one by one
     name: str,
     *,
     threshold: float = 1.0,
