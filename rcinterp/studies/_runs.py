@@ -14,10 +14,11 @@ from torch import nn
 from rcinterp.data.datasets import Dataset
 from rcinterp.reading.model import predict
 from rcinterp.studies._data import Data
+from rcinterp.studies._rejected import compose_any
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.training.performance import evaluate
-from rcinterp.training.recipes import PARTS, compose, find_recipe
+from rcinterp.training.recipes import PARTS, find_recipe
 from rclayers import Conjoined, reverse_complement
 
 #: In the folder of a run, until its result is kept.
@@ -39,7 +40,7 @@ class Run:
     recipe : str
         Name of a recipe.
     parts : mapping, optional
-        Arguments of `recipes.compose`, if the recipe is to be made of them; JSON.
+        Arguments of `compose_any`, if the recipe is to be made of them; JSON.
     training : mapping
         Further arguments of `fit`; JSON.
     conjoined : bool
@@ -96,7 +97,7 @@ def train(run: Run, folder: Path) -> dict[str, Any]:
     train_data, valid, test = run.data.load()
     model = run.build()
     trained: nn.Module = Conjoined(model) if run.conjoined else model
-    recipe = find_recipe(run.recipe) if run.parts is None else compose(run.recipe, **run.parts)
+    recipe = find_recipe(run.recipe) if run.parts is None else compose_any(run.recipe, **run.parts)
     history = fit(
         trained,
         train_data,

@@ -39,7 +39,7 @@ SCORES = {"test_auroc": "clean test auROC", "valid_auroc": "validation auROC"}
 
 
 def variants(n_layers: int, is_simulated: bool) -> dict[str, dict[str, Any]]:
-    """Rows of the table: arguments of `recipes.compose` by name."""
+    """Rows of the table: arguments of `compose_any` by name."""
     parts = {part: names for part, names in PARTS.items() if part != "passes" or not is_simulated}
     rows = {"no part": dict(PAPER)}
     rows |= {f"{part} alone": {**PAPER, **_of(QUIET, names)} for part, names in parts.items()}

@@ -3,7 +3,7 @@
 import json
 import operator
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -139,8 +139,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         if initialise:
             torch.manual_seed(seed)
             recipe.initialise(model, train.length)
-        penalty = None if recipe.penalty is None else recipe.penalty(model, train.length)
-        run = _Run(model, recipe, optimiser, penalty, settings)
+        run = _Run(model, recipe, optimiser, settings)
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             run.restore(path)
@@ -173,7 +172,6 @@ class _Run:
     model: nn.Module
     recipe: Recipe
     optimiser: torch.optim.Optimizer
-    penalty: Callable[[], Tensor] | None
     settings: dict[str, Any]
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -285,8 +283,6 @@ def _train_epoch(run: _Run, train: Dataset, order: Tensor, positive_weight: Tens
         logits = run.model(x.to(device, dtype))
         loss = _loss(logits, train.y[rows].to(device, dtype), positive_weight)
         run.optimiser.zero_grad()
-        if run.penalty is not None:
-            loss = loss + run.penalty()
         loss.backward()  # type: ignore[no-untyped-call]  # so it is in torch
         run.optimiser.step()
         losses.append(loss.detach())

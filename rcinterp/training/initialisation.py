@@ -3,7 +3,10 @@
 docs/recipe.md derives the quiet start and measures what each part of it does.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -42,7 +45,7 @@ def expected_maximum(n: int) -> float:
     return math.sqrt(2 * math.log(n))
 
 
-def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every_layer: bool = False) -> int:
+def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0) -> int:
     """Start the batch norm before the last max pooling at the bias ``-factor · expected_maximum(n)``.
 
     Parameters
@@ -53,8 +56,6 @@ def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every
         Of the sequences, in bp.
     factor : float
         1 for the expected maximum itself.
-    every_layer : bool
-        Set every batch norm, whatever comes after it; docs/recipe.md shows what harm that does.
 
     Returns
     -------
@@ -66,16 +67,19 @@ def raise_threshold(model: nn.Module, length: int, *, factor: float = 1.0, every
     n is how many scores the batch norm gives each filter on one sequence: the positions of its map, counted on both
     strands if the layer is an RC layer or the model reads both. Frozen batch norms are left alone.
     """
-    calls = _trace(model, length)
+    calls = trace(model, length)
     pools = [i for i, call in enumerate(calls) if isinstance(call.module, _MAX_POOLS)]
     norms = [norm for norm in (_norm_before(calls, i) for i in pools) if norm is not None][-1:]
-    if every_layer:
-        norms = list(dict.fromkeys(call.module for call in calls if isinstance(call.module, _BatchNorm)))
+    set_thresholds(calls, norms, factor)
+    return len(norms)
+
+
+def set_thresholds(calls: Sequence[_Call], norms: Sequence[_BatchNorm], factor: float) -> None:
+    """Start batch norms at the bias ``-factor · expected_maximum(n)``; frozen ones are left alone."""
     for norm in norms:
         if norm.bias is not None and norm.bias.requires_grad:
             n_scores = sum(math.prod(call.output) for call in calls if call.module is norm) // norm.num_features
             nn.init.constant_(norm.bias, -factor * expected_maximum(n_scores))
-    return len(norms)
 
 
 def level_read_out(model: nn.Module, length: int) -> None:
@@ -103,7 +107,7 @@ def level_read_out(model: nn.Module, length: int) -> None:
                 _level(read_out)
 
 
-def _level(read_out: "ReadOut") -> None:
+def _level(read_out: ReadOut) -> None:
     n_outputs, n_channels, n_positions = read_out.shape
     if read_out.is_weighted_sum:
         read_out.parameter.fill_((n_channels * n_positions) ** -0.5)
@@ -126,7 +130,7 @@ def _level(read_out: "ReadOut") -> None:
 
 def read_out_parameters(model: nn.Module, length: int) -> list[nn.Parameter]:
     """Parameters of the layers that the model calls after its last max pooling; none if it has no max pooling."""
-    calls = _trace(model, length)
+    calls = trace(model, length)
     last = max((i for i, call in enumerate(calls) if isinstance(call.module, _MAX_POOLS)), default=len(calls))
     return list(dict.fromkeys(parameter for call in calls[last:] for parameter in call.module.parameters()))
 
@@ -150,7 +154,7 @@ class ReadOut:
 
 def find_read_outs(model: nn.Module, length: int) -> list[ReadOut]:
     """Weighted sums, separable layers, and dense layers over a map's positions, in the order of the model's calls."""
-    calls = _trace(model, length)
+    calls = trace(model, length)
     found: dict[nn.Parameter, ReadOut] = {}
     for i, call in enumerate(calls):
         if isinstance(call.module, WeightedSum1d):
@@ -176,7 +180,7 @@ class _Call:
     output: tuple[int, ...]
 
 
-def _trace(model: nn.Module, length: int) -> list[_Call]:
+def trace(model: nn.Module, length: int) -> list[_Call]:
     """Layers without parts of their own, in the order in which the model calls them for one sequence."""
     calls: list[_Call] = []
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.training.initialisation import find_read_outs, initialise_as_keras, level_read_out, raise_threshold
+from rcinterp.training.initialisation import initialise_as_keras, level_read_out, raise_threshold
 
 #: Samples of an epoch: the least that a schedule of 20 epochs can do with, and the paper's.
 FEWEST, MOST = 1000, 5000
@@ -46,8 +46,6 @@ class Recipe:
     momentum : float, optional
         Share of the newest batch in batch norm's running statistics, during training; when not given, the layers' own,
         which is 0.01 in compact models (Keras' 0.99).
-    penalty : callable, optional
-        (model, length) -> a function without arguments that gives what is added to the loss of each batch.
     """
 
     name: str
@@ -59,7 +57,6 @@ class Recipe:
     patience: int | None = 10
     read_out_rate: Callable[[int], float] = lambda n_train: 1.0
     momentum: float | None = None
-    penalty: Callable[[nn.Module, int], Callable[[], Tensor]] | None = None
 
 
 def find_recipe(recipe: str | Recipe) -> Recipe:
@@ -103,33 +100,16 @@ def one_cycle(progress: float, warm_up: float = 0.25) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
-def tie_positions(strength: float) -> Callable[[nn.Module, int], Callable[[], Tensor]]:
-    """Penalty: `strength` times the squared deviations of the read-out's weights from their mean over positions."""
-
-    def prepare(model: nn.Module, length: int) -> Callable[[], Tensor]:
-        read_outs = find_read_outs(model, length)
-
-        def penalty() -> Tensor:
-            terms = [(w - w.mean(-1, keepdim=True)).square().sum() for w in (r.weights() for r in read_outs)]
-            return strength * sum(terms, start=torch.zeros(()))
-
-        return penalty
-
-    return prepare
-
-
 def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md takes apart one by one
     name: str,
     *,
     threshold: float = 1.0,
-    every_layer: bool = False,
     level: bool = True,
     cycle: bool = True,
     learning_rate: float = 1e-3,
     read_out_rate: float = 1.0,
     read_out_by_size: bool = False,
     momentum: float | None = None,
-    tying: float = 0.0,
     epochs: int = 20,
     samples_per_epoch: tuple[int, int] = (MOST, MOST),
     patience: int | None = None,
@@ -142,8 +122,6 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
     threshold : float
         Where the batch norm before the pooling starts, in units of minus the expected maximum (`raise_threshold`); 0 to
         leave it.
-    every_layer : bool
-        Every batch norm, not only that one.
     level : bool
         Start the read-out level over positions (`level_read_out`).
     cycle : bool
@@ -154,8 +132,6 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
         Factor on the learning rate of the layers after the last max pooling.
     read_out_by_size : bool
         In proportion less for fewer than 5,000 training sequences, as many as an epoch takes at most, down to a fifth.
-    tying : float
-        Strength of `tie_positions`; 0 for none.
     momentum, epochs, samples_per_epoch, patience
         As in `Recipe`.
     """
@@ -166,7 +142,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
 
     def initialise(model: nn.Module, length: int) -> None:
         initialise_as_keras(model)
-        if threshold and not raise_threshold(model, length, factor=threshold, every_layer=every_layer):
+        if threshold and not raise_threshold(model, length, factor=threshold):
             warnings.warn(
                 f"recipe {name}: the model has no batch norm that feeds a max pooling (both as modules), for which the "
                 'recipe is made; a filter starts as in recipe="paper", which may train it better.',
@@ -185,7 +161,6 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
         patience=patience,
         read_out_rate=factor,
         momentum=momentum,
-        penalty=tie_positions(tying) if tying else None,
     )
 
 

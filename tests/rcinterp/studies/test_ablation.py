@@ -6,8 +6,9 @@ import pytest
 
 from rcinterp.studies import ablation, fig3, fig4, fig5
 from rcinterp.studies._data import Simulated
+from rcinterp.studies._rejected import compose_any
 from rcinterp.studies._study import Options
-from rcinterp.training.recipes import PAPER, QUIET, RECIPES, compose
+from rcinterp.training.recipes import PAPER, QUIET, RECIPES
 
 PARTS = {
     "threshold": {"threshold"},
@@ -65,7 +66,7 @@ def test_variants_differ_in_what_they_say(is_simulated):
     assert three.pop("quiet, threshold in every layer") == {**QUIET, "every_layer": True}
     assert three == found
     for name, parts in found.items():
-        assert compose(name, **parts).name == name
+        assert compose_any(name, **parts).name == name
     assert RECIPES["quiet"].epochs == ablation.EPOCHS
 
 

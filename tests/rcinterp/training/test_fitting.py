@@ -242,17 +242,6 @@ def test_loss_is_the_weighted_mean_not_divided_by_the_weights(positive_weight, e
     assert fitting._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
 
 
-def test_a_recipe_adds_its_penalty_to_the_loss(data):
-    """One so strong that it leaves the weights no choice."""
-    recipe = compose("tied", threshold=0, level=False, cycle=False, tying=1e4, learning_rate=0.01)
-    weights = {}
-    for name, chosen in {"tied": recipe, "free": "paper"}.items():
-        model = _model()
-        fit(model, *data, seed=0, recipe=chosen, **(SETTINGS | {"epochs": 30}))
-        weights[name] = model.weighted_sum.weight.detach().std(1).max()
-    assert weights["tied"] < 0.1 * weights["free"]
-
-
 def test_a_recipe_s_momentum_is_the_batch_norm_s_during_training_only(data):
     train, valid = data
     model = _model()

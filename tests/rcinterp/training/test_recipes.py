@@ -4,9 +4,8 @@ from torch import nn
 
 from rcinterp.errors import InputError
 from rcinterp.training.fitting import fit
-from rcinterp.training.initialisation import level_read_out
 from rcinterp.training.models import compact_model
-from rcinterp.training.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle, tie_positions
+from rcinterp.training.recipes import PAPER, RECIPES, KerasAdam, compose, find_recipe, one_cycle
 
 
 def test_keras_adam_equals_its_equation():
@@ -37,23 +36,6 @@ def test_one_cycle_rises_for_a_quarter_and_falls_to_nothing():
     assert falling == sorted(falling, reverse=True)
 
 
-@pytest.mark.parametrize("rc", [True, False])
-def test_tying_penalises_what_differs_between_positions(rc):
-    torch.manual_seed(0)
-    model = compact_model(1, 3, 41, rc=rc, n_tasks=2, widths=(8,), pool=10, stride=4)
-    penalty = tie_positions(0.7)(model, 41)
-    weight = model.weighted_sum.weight if rc else model.head.weight.view(2, 3, 7)
-    slow = 0.0
-    for row in weight.detach().reshape(-1, 7).tolist():
-        mean = sum(row) / 7
-        slow += 0.7 * sum((value - mean) ** 2 for value in row)
-    assert float(penalty().detach()) == pytest.approx(slow, rel=1e-5)
-    penalty().backward()
-    assert (model.weighted_sum if rc else model.head).weight.grad.abs().sum() > 0
-    level_read_out(model, 41)
-    assert float(penalty().detach()) == pytest.approx(0, abs=1e-9)
-
-
 def test_compose_without_any_part_is_the_paper_s_recipe():
     plain = compose("plain", **PAPER)
     weights = []
@@ -63,15 +45,14 @@ def test_compose_without_any_part_is_the_paper_s_recipe():
         recipe.initialise(model, 41)
         weights.append(torch.cat([value.flatten() for value in model.state_dict().values()]))
         assert recipe.schedule(0.3) == 1
-        assert recipe.penalty is None
         assert recipe.momentum is None
         assert recipe.optimiser(model.parameters()).param_groups[0]["lr"] == 1e-3
     assert torch.equal(*weights)
 
 
-@pytest.mark.parametrize("part", ["threshold", "level", "cycle", "tying"])
+@pytest.mark.parametrize("part", ["threshold", "level", "cycle"])
 def test_each_part_does_its_own_and_nothing_else(part):
-    chosen = {"threshold": 0, "level": False, "cycle": False} | {part: 1.0 if part in ("tying", "threshold") else True}
+    chosen = {"threshold": 0, "level": False, "cycle": False} | {part: 1.0 if part == "threshold" else True}
     torch.manual_seed(0)
     model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4)
     recipe = compose("one", **chosen)
@@ -79,7 +60,6 @@ def test_each_part_does_its_own_and_nothing_else(part):
     assert bool((model.norm1.bias < -2).all()) == (part == "threshold")
     assert (model.weighted_sum.weight.unique().numel() == 1) == (part == "level")
     assert (recipe.schedule(0) == 0) == (part == "cycle")
-    assert (recipe.penalty is not None) == (part == "tying")
     assert model.conv1.weight.unique().numel() > 50
 
 
