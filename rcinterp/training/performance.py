@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.reading.model import predict
+from rcinterp.reading.model import BATCH_SIZE, predict
 
 
 def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
@@ -47,6 +47,6 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("task")
 
 
-def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = 500) -> pd.DataFrame:
-    """Scores of a model on a data set (auROC, auPRC), one row a task; as `score_logits`."""
+def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -> pd.DataFrame:
+    """How well a model tells positives from negatives (auROC, auPRC), one row a task; as `score_logits`."""
     return score_logits(data.y, predict(model, data.x, batch_size=batch_size))
