@@ -12,7 +12,11 @@ class InputError(ValueError):
 
 def require_whole(name: str, value: object, least: int, caller: str = "") -> int:
     """Return a whole number of at least `least`, numpy's included, or say what was expected; True is none."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # or TypeError
+    except TypeError:  # no whole number, as 2.5, or an array of one
+        whole = None
+    if whole is None or whole < least:
         got = f"{caller}: got {name}={value!r}" if caller else f"{name}: got {value!r}"
         raise InputError(f"{got}, expected a whole number of at least {least}.")
-    return operator.index(value)
+    return whole
