@@ -213,9 +213,7 @@ def test_bad_files(files, tmp_path):
         assert_refused(
             run("build", *files, option, tmp_path / "bad.bed", *out), r"bad\.bed: line 1 has start 'x' and end"
         )
-        assert_refused(
-            run("build", *files, option, tmp_path / "none.bed", *out), r"none\.bed: no such file"
-        )
+        assert_refused(run("build", *files, option, tmp_path / "none.bed", *out), r"none\.bed: no such file")
     (tmp_path / "plain.fa.gz").write_bytes(gzip.compress((tmp_path / "hg.fa").read_bytes()))
     assert_refused(run("build", *files, "--genome", tmp_path / "plain.fa.gz", *out), r"plain\.fa\.gz: is plain gzip")
     assert_refused(
