@@ -21,7 +21,7 @@ from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Findings, Options, Study, run_study, tabulate
 
-distributed = pytest.importorskip("distributed")  # of the extra rcinterp[dask], which users may lack
+distributed = pytest.importorskip("distributed", reason="needs dask.distributed (pip install rcinterp[dask])")
 
 DATA = Simulated(("GATA_known6", "ELF1_known2"), n_per_motif=50, length=100, seed=1)
 
