@@ -21,7 +21,7 @@ from rcinterp.data.genome import Genome, GenomeInput
 from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 
 #: What a split calls all chromosomes that it does not name.
 REST = "rest"
@@ -186,8 +186,8 @@ def _check_settings(settings: DatasetSettings, files: DatasetFiles) -> None:
     ratio, top = settings.negatives_per_positive, settings.top_relaxed
     if ratio is not None and not 0 < ratio < float("inf"):
         raise InputError(f"negatives_per_positive: got {ratio:g}, expected a positive number, e.g. 1.")
-    if top is not None and top < 1:
-        raise InputError(f"top_relaxed: got {top}, expected at least 1, e.g. 150000 as in the paper.")
+    if top is not None:
+        require_whole("top_relaxed", top, 1)
     if top is not None and files.relaxed_peaks is None:
         raise InputError(
             f"top_relaxed: got {top}, but no relaxed peaks, and negatives may overlap none of the peaks themselves; "

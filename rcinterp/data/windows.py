@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from rcinterp.data.genome import Genome, GenomeInput
 from rcinterp.data.regions import read_regions
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 
 #: The reason why a region of a chromosome that the genome lacks is left out.
 ABSENT = "chromosome not in the genome"
@@ -68,8 +68,7 @@ def place_windows(regions: pd.DataFrame, width: int) -> pd.DataFrame:
 
 def cut_windows(regions: pd.DataFrame, genome: Genome, width: int, max_n: float = 0.0) -> Windows:
     """Cut the windows about the summits of regions; the rules are those of `extract_windows`."""
-    if width < 1:
-        raise InputError(f"width: got {width}, expected at least 1 bp, e.g. 1000 as in the paper.")
+    require_whole("width", width, 1)
     if not 0 <= max_n <= 1:
         raise InputError(f"max_n: got {max_n:g}, expected a share of N from 0 to 1, e.g. 0 for none.")
     table = place_windows(regions.reset_index(drop=True), width)

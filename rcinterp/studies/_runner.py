@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
 from rcinterp.reading.model import one_thread
 from rcinterp.studies._dask import Outcome, on_dask
@@ -80,8 +80,7 @@ def run_all(
     UserWarning
         If the scheduler has no worker yet; the runs wait for one.
     """
-    if jobs < 1:
-        raise InputError(f"jobs: got {jobs}, expected at least 1.")
+    require_whole("jobs", jobs, 1)
     folder = folder.resolve()
     named = _named(reading)
     kept = {run.name: _result_of(run, folder, named) for run in runs}

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
 from rcinterp.training.recipes import find_recipe
@@ -51,12 +51,11 @@ class Options:
     small: bool = False
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise InputError(f"seeds: got {self.seeds}, expected at least 1; the paper has 10.")
+        require_whole("seeds", self.seeds, 1)
         if self.noise not in (None, *NOISES):
             raise InputError(f"noise: got {self.noise!r}, expected one of {', '.join(NOISES)}.")
-        if self.epochs is not None and self.epochs < 1:
-            raise InputError(f"epochs: got {self.epochs}, expected at least 1.")
+        if self.epochs is not None:
+            require_whole("epochs", self.epochs, 1)
 
 
 @dataclass(frozen=True, eq=False)

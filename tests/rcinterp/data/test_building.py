@@ -292,7 +292,7 @@ def test_a_set_without_windows(genome, peaks, write_bed, tmp_path):
     [
         ({"negatives_per_positive": 0}, "negatives_per_positive: got 0, expected a positive number"),
         ({"negatives_per_positive": float("inf")}, "negatives_per_positive: got inf"),
-        ({"top_relaxed": 0}, "top_relaxed: got 0, expected at least 1"),
+        ({"top_relaxed": 0}, "top_relaxed: got 0, expected a whole number of at least 1"),
     ],
 )
 def test_settings_out_of_range(genome, peaks, tmp_path, settings, message):

@@ -80,8 +80,9 @@ def test_no_window_left(genome, write_bed):
 
 def test_arguments_out_of_range(genome, write_bed):
     bed = write_bed("p.bed", ("chr1", 500, 600))
-    with pytest.raises(InputError, match="width: got 0, expected at least 1 bp"):
-        extract_windows(bed, genome, 0)
+    for width in (0, 10.5):
+        with pytest.raises(InputError, match=f"width: got {width}, expected a whole number of at least 1"):
+            extract_windows(bed, genome, width)
     with pytest.raises(InputError, match="max_n: got 2, expected a share of N from 0 to 1"):
         extract_windows(bed, genome, 50, max_n=2)
     with pytest.raises(InputError, match="got a table of a, expected columns chrom and summit; read the file with"):

@@ -503,5 +503,5 @@ def test_a_bar_if_wanted(tmp_path, capsys):
 
 
 def test_there_is_at_least_one_process(tmp_path):
-    with pytest.raises(InputError, match="jobs: got 0, expected at least 1"):
+    with pytest.raises(InputError, match="jobs: got 0, expected a whole number of at least 1"):
         run_all(RUNS, tmp_path, jobs=0)

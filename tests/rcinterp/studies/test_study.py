@@ -123,10 +123,9 @@ def test_the_ablation_takes_no_recipe(start):
 
 
 def test_numbers_of_seeds_and_epochs():
-    with pytest.raises(InputError, match="seeds: got 0, expected at least 1; the paper has 10"):
-        Options(seeds=0)
-    with pytest.raises(InputError, match="epochs: got 0, expected at least 1"):
-        Options(epochs=0)
+    for name, number in (("seeds", 0), ("seeds", 1.5), ("seeds", True), ("epochs", 0), ("epochs", 1.5)):
+        with pytest.raises(InputError, match=f"{name}: got {number}, expected a whole number of at least 1"):
+            Options(**{name: number})
     assert Options() == Options(seeds=10, data=(), epochs=None, recipe="paper", lengths=(), small=False)
 
 
