@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +19,12 @@ def new_figure(
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def mean_and_range(ax: Axes, x: float, values: pd.Series, **look: Any) -> None:
+    """The mean of values at x, with a line from the lowest to the highest."""
+    ends = [[values.mean() - values.min()], [values.max() - values.mean()]]
+    ax.errorbar(x, values.mean(), yerr=ends, **look)
 
 
 def legend_above(figure: Figure, ax: Axes, n_columns: int) -> None:

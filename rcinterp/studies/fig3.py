@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rcinterp.studies._drawing import COLOURS, new_figure
+from rcinterp.studies._drawing import COLOURS, mean_and_range, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import simulated_run
 from rcinterp.studies._statistics import claim, heading, spread, summarise
@@ -55,9 +55,8 @@ def draw(results: pd.DataFrame) -> Figure:
     for ax, (column, name) in zip(axes, SCORES.items(), strict=True):
         for i, (label, *_) in enumerate(MODELS):
             values = results.loc[results["model"] == label, column]
-            low, high = values.mean() - values.min(), values.max() - values.mean()
             ax.bar(i, values.mean(), color=COLOURS[i], width=0.7)
-            ax.errorbar(i, values.mean(), yerr=[[low], [high]], color="black", capsize=4)
+            mean_and_range(ax, i, values, color="black", capsize=4)
             ax.plot([i] * len(values), values, ".", color="black", alpha=0.4, markersize=4)
         spare = 0.15 * (results[column].max() - results[column].min() or 0.01)
         ax.set_ylim(results[column].min() - 4 * spare, results[column].max() + spare)

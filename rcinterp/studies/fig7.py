@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rcinterp.studies._chip import chip_run, folders
-from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
+from rcinterp.studies._drawing import COLOURS, legend_above, mean_and_range, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._statistics import claim, heading, summarise
 from rcinterp.studies._study import Findings, Options, Study, tabulate
@@ -77,9 +77,8 @@ def _draw_groups(ax: Axes, groups: Sequence[tuple[str, pd.DataFrame, int]], colu
     for i, (_, rows, n) in enumerate(groups):
         for j, (kind, factor) in enumerate(kinds):
             values = rows.loc[rows["model"] == _label(factor * n, kind == "RC"), column]
-            ends = [[values.mean() - values.min()], [values.max() - values.mean()]]
             label = kind if i == 0 else None
-            ax.errorbar(i + 0.2 * (j - 1), values.mean(), yerr=ends, fmt="o", capsize=3, color=COLOURS[j], label=label)
+            mean_and_range(ax, i + 0.2 * (j - 1), values, fmt="o", capsize=3, color=COLOURS[j], label=label)
     ax.set_xticks(range(len(groups)), [name for name, *_ in groups], fontsize=8)
     ax.set_xlim(-0.6, len(groups) - 0.4)
 

@@ -30,16 +30,12 @@ def make_runs(options: Options) -> list[Run]:
         for seed in range(options.seeds):
             for kind, rc in KINDS.items():
                 dense = "dense" if rc else None  # what a traditional model has when it is not told
-                n_filters = matched_filters(data, rc)
-                runs.append(_run(f"{kind}, separable", n_filters, seed, options, data, rc, "separable"))
-                runs.append(_run(f"{kind}, dense", DENSE_FILTERS, seed, options, data, rc, dense))
+                sizes = zip(HEADS, (matched_filters(data, rc), DENSE_FILTERS), ("separable", dense), strict=True)
+                runs += [
+                    simulated_run(f"{kind}, {head}", n_filters, seed, options, data=data, rc=rc, read_out=read_out)
+                    for head, n_filters, read_out in sizes
+                ]
     return runs
-
-
-def _run(
-    label: str, n_filters: int, seed: int, options: Options, data: Simulated, rc: bool, read_out: str | None
-) -> Run:
-    return simulated_run(label, n_filters, seed, options, data=data, rc=rc, read_out=read_out)
 
 
 def matched_filters(data: Simulated, rc: bool) -> int:
@@ -47,14 +43,8 @@ def matched_filters(data: Simulated, rc: bool) -> int:
 
     def count(n_filters: int, read_out: str) -> int:
         length, n_tasks = data.sizes
-        sizes: dict[str, Any] = {
-            "n_filters": n_filters,
-            "length": length,
-            "n_tasks": n_tasks,
-            "rc": rc,
-            "read_out": read_out,
-        }
-        return count_parameters(compact_model(**ARCHITECTURE, **sizes))
+        sizes: dict[str, Any] = {"n_filters": n_filters, "length": length, "n_tasks": n_tasks}
+        return count_parameters(compact_model(**ARCHITECTURE, **sizes, rc=rc, read_out=read_out))
 
     first, second = count(1, "separable"), count(2, "separable")
     return 1 + round((count(DENSE_FILTERS, "dense") - first) / (second - first))
