@@ -8,8 +8,13 @@ BIN := .venv/bin
 demo: .venv/.installed
 	$(BIN)/rcinterp demo --out demo
 
+# Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
+WORKERS ?= 2
+test test-slow test-peers: export OMP_NUM_THREADS = 1
+test test-slow test-peers: export OPENBLAS_NUM_THREADS = 1
+
 test: .venv/.installed lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
 
 test-slow: .venv/.installed
 	$(BIN)/python -m pytest -q -m slow

@@ -1,6 +1,6 @@
 """Tables of matches with the columns of Tomtom's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def tabulate(
         What `compare_motifs` returns.
     """
     both = [*targets.values(), *(reverse_complement_motif(ppm) for ppm in targets.values())]
-    consensuses, names = np.array([consensus(ppm) for ppm in both]), np.array(list(targets))
+    consensuses, names = np.array(_consensuses(both)), np.array(list(targets))
     tables = []
     for index, (name, ppm) in enumerate(queries.items()):
         p, overlap = found.p_values[index], found.overlaps[index]
@@ -109,6 +109,13 @@ def empty_table() -> pd.DataFrame:
     """Return a table without rows, with the columns' types."""
     types = {"Optimal_offset": np.int64, "Overlap": np.int64, "p-value": float, "E-value": float, "q-value": float}
     return pd.DataFrame({column: pd.Series(dtype=types.get(column, str)) for column in COLUMNS})
+
+
+def _consensuses(ppms: Sequence[Floats]) -> list[str]:
+    """Return the consensus of every PPM; of all at once, as there are thousands."""
+    letters = consensus(np.concatenate(ppms, axis=1))
+    ends = np.cumsum([ppm.shape[1] for ppm in ppms])
+    return [letters[end - ppm.shape[1] : end] for ppm, end in zip(ppms, ends, strict=True)]
 
 
 def _better_orientations(p: NDArray[np.float64], overlap: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -174,7 +174,8 @@ def _pair(templates: Templates, motif: int) -> tuple[NDArray[np.intp], NDArray[n
 
 def _place(motif: Matrix, width: int) -> tuple[NDArray[np.intp], Matrix]:
     """Starts at which most of the motif lies in the filter, and what lies in it there, flat and of norm 1."""
-    padded = np.pad(motif, ((0, 0), (width - 1, width - 1)))
+    padded = np.zeros((4, motif.shape[1] + 2 * (width - 1)))
+    padded[:, width - 1 : width - 1 + motif.shape[1]] = motif
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).transpose(1, 0, 2)
     norms = (windows**2).sum((1, 2))
     kept = np.flatnonzero((norms >= KEPT * norms.max()) & (norms > 0))

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 from torch import Tensor
 
 from rcinterp.errors import InputError
@@ -95,6 +94,8 @@ def tabulate_contributions(
     attribution: Attribution, positives: Inputs, negatives: Inputs, *, n_resamples: int, seed: int
 ) -> pd.DataFrame:
     """One row a filter, as `rcinterp.filter_contributions` returns it, but for what is the same in every row."""
+    from scipy.stats import false_discovery_control  # its import takes a second
+
     positive = attribution.by_strand(positives, "positives")
     negative = attribution.by_strand(negatives, "negatives")
     here, there = (

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
 from torch import Tensor
 
 from rcinterp.errors import InputError
@@ -104,9 +103,7 @@ def _compare(
     squares = float((contribution**2).sum())
     return Faithfulness(
         pearson=_pearson(contribution[live], loss[live]),
-        spearman=float(spearmanr(contribution[live], loss[live]).statistic)
-        if _vary(contribution[live], loss[live])
-        else np.nan,
+        spearman=_spearman(contribution[live], loss[live]),
         slope=float((contribution * loss).sum() / squares) if squares else np.nan,
         pearson_sequences=_pearson(every_own[:, live].ravel(), every_loss[:, live].ravel()),
         n_sequences=len(every_own),
@@ -121,8 +118,12 @@ def _vary(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
 
 
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    from scipy.stats import pearsonr  # its import takes a second
+
     return float(pearsonr(a, b).statistic) if _vary(a, b) else float("nan")
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    from scipy.stats import spearmanr
+
     return float(spearmanr(a, b).statistic) if _vary(a, b) else float("nan")

@@ -25,9 +25,11 @@ from rcinterp.motifs.matrices import as_matrix, reverse_complement_motif
 #: white and no two look alike to a reader without red, green or blue cones (CIE76 distance at least 25).
 ACCESSIBLE_COLORS: Mapping[str, str] = {"A": "#1B9E77", "C": "#1F4E9E", "G": "#D08000", "T": "#B5202B"}
 
+#: Opacity of what hangs below the axis, so that the eye reads what stands on it.
+FADED = 0.5
+
 _LETTERS = "ACGT"
 _INK = "#333333"
-_FADED = 0.5  # opacity of what hangs below the axis, so that the eye reads what stands on it
 
 
 def plot_logo(
@@ -83,7 +85,7 @@ def plot_logo(
     if ax is None:
         ax = LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
     for letter, row, paths in zip(_LETTERS, heights, _place_letters(heights), strict=True):
-        alpha = np.where(row < 0, _FADED, 1.0)
+        alpha = np.where(row < 0, FADED, 1.0)
         letters = PathCollection(paths, facecolors=color_scheme[letter], alpha=alpha, linewidths=0, label=letter)
         ax.add_collection(letters, autolim=False)
     _style_axes(ax, heights)
@@ -172,13 +174,13 @@ class LogoFigure(Figure):
 
 
 @lru_cache(maxsize=1)
-def _shape_letters() -> dict[str, Path]:
+def letter_shapes() -> dict[str, Path]:
     """Shape of each letter on the unit square about x = 0, as logomaker draws it."""
     ax = Figure().subplots()
     return {letter: logomaker.Glyph(0, letter, floor=0, ceiling=1, ax=ax).patch.get_path() for letter in _LETTERS}
 
 
-def _stack(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+def stack_letters(heights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where each letter stands: the end of it that is nearest to the axis, (4, W)."""
     order = np.argsort(heights, axis=0, kind="stable")  # from the bottom up
     sizes = np.take_along_axis(heights, order, axis=0)
@@ -190,8 +192,8 @@ def _stack(heights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _place_letters(heights: NDArray[np.float64]) -> Iterator[list[Path]]:
     """Placed shapes of A, then of C, G and T: one path a position, empty where the letter has no height."""
-    for letter, sizes, bases in zip(_LETTERS, heights, _stack(heights), strict=True):
-        shape = _shape_letters()[letter]
+    for letter, sizes, bases in zip(_LETTERS, heights, stack_letters(heights), strict=True):
+        shape = letter_shapes()[letter]
         vertices = np.asarray(shape.vertices)
         placed = zip(range(len(sizes)), sizes, bases, strict=True)
         yield [Path(vertices * (1, size) + (position, base), shape.codes) for position, size, base in placed]

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.motifs import information_content, reverse_complement_motif
-from rcinterp.report.figures import as_data_uri
-from rcinterp.report.logos import plot_logo
+from rcinterp.report.svg import draw_logo, draw_positions, letter_definitions
 
 
 @dataclass(frozen=True)
@@ -73,15 +70,19 @@ def filter_section(
     middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
     rows = []
     for row in plain_rows(table):
-        weight, ppm = filters[row["filter"]], ppms[row["filter"]]
-        where = middles.get(row["filter"])
+        name = row["filter"]
+        weight, ppm, where = filters[name], ppms[name], middles.get(name)
+        bits = ppm * information_content(ppm)
+        shown = "the centred weights" if unit == "weight" else "the motif"
         rows.append(
             row
             | {
-                "forward": _draw(weight),
-                "reverse": _draw(reverse_complement_motif(weight)),
-                "compared": _draw(ppm * information_content(ppm), top=2.0),
-                "positions": None if where is None else _draw_positions(where.to_numpy(), length),
+                "forward": draw_logo(weight, f"Logo of {shown} of {name}"),
+                "reverse": draw_logo(reverse_complement_motif(weight), f"Logo of the reverse complement of {name}"),
+                "compared": draw_logo(bits, f"Logo of the motif of {name}", (0, 2)),
+                "positions": None
+                if where is None
+                else draw_positions(where.to_numpy(), length, f"Positions of the sites of {name}"),
             }
         )
     return Section(heading, list(notes), rows, unit)
@@ -111,30 +112,11 @@ def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _draw(matrix: NDArray[np.float64], top: float | None = None) -> str:
-    """Logo as a data URI (SVG): the same bytes for the same matrix."""
-    figure = Figure(figsize=(0.6 + 0.15 * matrix.shape[1], 0.85), layout="constrained")
-    ax: Axes = plot_logo(matrix, figure.subplots())
-    if top is not None:
-        ax.set_ylim(0, top)
-        ax.set_yticks([0, top / 2, top])
-    return as_data_uri(figure)
-
-
-def _draw_positions(middles: NDArray[np.float64], length: int) -> str:
-    """Histogram of where sites lie in their sequences, as a data URI."""
-    figure = Figure(figsize=(1.5, 0.7), layout="constrained")
-    ax = figure.subplots()
-    ax.hist(middles, bins=20, range=(0, length), color="#777777")
-    ax.set_xlim(0, length)
-    ax.set_xticks([0, length])
-    ax.set_yticks([])
-    ax.tick_params(labelsize=6, length=2)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    return as_data_uri(figure)
-
-
 @cache
 def _templates() -> Environment:
     loader = PackageLoader("rcinterp", "report")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.globals["letters"] = letter_definitions()
+    return templates

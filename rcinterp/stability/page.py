@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rcinterp.report.figures import as_data_uri
+from rcinterp.motifs import information_content
 from rcinterp.report.page import plain_rows, write_page
-from rcinterp.stability.drawing import draw_consensus, draw_contributions, limits_of
+from rcinterp.report.svg import draw_bars, draw_logo
+from rcinterp.stability.drawing import limits_of
 
 
 def write_patterns(
@@ -30,27 +30,14 @@ def write_patterns(
     consensus : dict of str to ndarray, shape (4, W)
     """
     contributions = tables["contributions"]
-    rows = [
-        row
-        | {
-            "logo": as_data_uri(_logo(consensus[row["pattern"]])),
-            "bars": as_data_uri(_bars(contributions.loc[row["pattern"]], limits_of(contributions))),
-        }
-        for row in plain_rows(tables["patterns"])
-    ]
+    rows = []
+    for row in plain_rows(tables["patterns"]):
+        name = row["pattern"]
+        bits = consensus[name] * information_content(consensus[name])
+        logo = draw_logo(bits, f"Logo of the consensus of {name}", (0, 2))
+        bars = draw_bars(
+            contributions.loc[name].to_list(), f"Contributions of {name} in each model", limits_of(contributions)
+        )
+        rows.append(row | {"logo": logo, "bars": bars})
     models, left_out = plain_rows(tables["models"]), plain_rows(tables["left_out"])
     write_page(path, "patterns.html", title=title, summary=summary, rows=rows, models=models, left_out=left_out)
-
-
-def _logo(ppm: NDArray[np.float64]) -> Figure:
-    figure = Figure(figsize=(0.6 + 0.15 * ppm.shape[1], 0.85), layout="constrained")
-    draw_consensus(ppm, figure.subplots())
-    return figure
-
-
-def _bars(contributions: pd.Series, limits: tuple[float, float]) -> Figure:
-    figure = Figure(figsize=(0.5 + 0.16 * len(contributions), 0.85), layout="constrained")
-    ax = figure.subplots()
-    draw_contributions(contributions, ax)
-    ax.set_ylim(*limits)
-    return figure

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 def wilson_interval(
@@ -43,7 +43,7 @@ def wilson_interval(
     >>> low.round(2).tolist(), high.round(2).tolist()
     ([0.57, 0.04], [1.0, 0.62])
     """
-    share, z = np.asarray(n_with) / n_all, float(norm.ppf((1 + confidence) / 2))
+    share, z = np.asarray(n_with) / n_all, float(ndtri((1 + confidence) / 2))
     middle = share + z**2 / (2 * n_all)
     half = z * np.sqrt(share * (1 - share) / n_all + z**2 / (4 * n_all**2))
     scale = 1 + z**2 / n_all

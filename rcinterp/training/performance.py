@@ -34,17 +34,12 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
         raise InputError(f"got {scores.shape} logits for {truth.shape} labels, expected one logit a label.")
     if not np.isfinite(scores).all():
         raise InputError("the model's logits are not finite; its training has diverged: lower the learning rate.")
-    rows = []
     for task in range(truth.shape[1]):
         if len(np.unique(truth[:, task])) < 2:
             raise InputError(f"task {task} has only one class in these sequences; positives and negatives are needed.")
-        rows.append(
-            {
-                "auroc": roc_auc_score(truth[:, task], scores[:, task]),
-                "auprc": average_precision_score(truth[:, task], scores[:, task]),
-            }
-        )
-    return pd.DataFrame(rows).rename_axis("task")
+    measures = {"auroc": roc_auc_score, "auprc": average_precision_score}
+    columns = {name: np.atleast_1d(measure(truth, scores, average=None)) for name, measure in measures.items()}
+    return pd.DataFrame(columns).rename_axis("task")
 
 
 def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.demo import simulate_one_motif
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
-from rcinterp.motifs import Motif, information_content, reverse_complement_motif
+from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import one_thread
 from rcinterp.stability import compare_models
@@ -255,20 +255,23 @@ def make_model(known):
 
 def test_models_are_interpreted(make_model, sequences, tmp_path):
     models = {"rc": make_model(True), "turned": make_model(True, turned=True), "traditional": make_model(False)}
-    found = compare_models(models, *sequences, batch_size=11)
+    few = dict(list(load_motifs("encode").items())[::20]) | {"CTCF_known1": load_motifs("encode")["CTCF_known1"]}
+    found = compare_models(models, *sequences, motifs=few, batch_size=11)
     assert found.table["n_models"].tolist() == [3]
     assert found.table["best_match"].tolist() == ["CTCF_known1"]
     members = found.members.set_index("model")
     assert members["consensus_orientation"].to_dict() == {"rc": "+", "turned": "-", "traditional": "+"}
     assert found.left_out["filter"].tolist() == ["filter_1"] * 3
     for name, model in models.items():
-        one = interpret(model, *sequences).table.set_index("filter")
+        one = interpret(model, *sequences, motifs=few).table.set_index("filter")
         assert members.loc[name, "contribution"] == pytest.approx(one.loc["filter_0", "contribution"])
     for part, x in zip(("pos.fa", "neg.fa.gz"), sequences, strict=True):
         write_fasta(tmp_path / part, decode(x))
-    again = compare_models(list(models.values()), tmp_path / "pos.fa", tmp_path / "neg.fa.gz", names=list(models))
+    again = compare_models(
+        list(models.values()), tmp_path / "pos.fa", tmp_path / "neg.fa.gz", motifs=few, names=list(models)
+    )
     pd.testing.assert_frame_equal(again.table, found.table, rtol=1e-5)
-    mixed = compare_models({**models, "rc": interpret(models["rc"], *sequences)}, *sequences)
+    mixed = compare_models({**models, "rc": interpret(models["rc"], *sequences, motifs=few)}, *sequences, motifs=few)
     pd.testing.assert_frame_equal(mixed.table, found.table)
 
 

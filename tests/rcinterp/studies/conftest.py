@@ -15,6 +15,7 @@ from rcinterp.motifs import load_motifs_with_sites
 from rcinterp.studies import _data, recovery
 from rcinterp.studies._chip import chip_run
 from rcinterp.studies._data import Simulated
+from rcinterp.studies._simulation import simulated_run
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model, count_parameters
 
@@ -46,6 +47,16 @@ def fast():
         yield
     for cache in caches:
         cache.cache_clear()
+
+
+@pytest.fixture
+def few_filters(monkeypatch):
+    """A quarter of the filters of recovery, and of the studies of its runs."""
+
+    def simulated_run_of_a_quarter(label, n_filters, *arguments, **options):
+        return simulated_run(label, n_filters // 4, *arguments, **options)
+
+    monkeypatch.setattr("rcinterp.studies.recovery.simulated_run", simulated_run_of_a_quarter)
 
 
 def write_folder(folder, seed):

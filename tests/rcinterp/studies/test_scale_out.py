@@ -141,9 +141,9 @@ def test_a_worker_with_two_threads_gives_the_bytes_of_the_serial_run(cluster, se
 
 
 def test_a_worker_killed_amid_a_run_changes_no_byte(cluster, serial, tmp_path):
-    options = Options(seeds=3, epochs=60)
+    options = Options(seeds=2, epochs=40)
     runs = {run.name for run in make_runs(options)}
-    expected = serial(3, 60)
+    expected = serial(2, 40)
     errors = []
 
     def study():
