@@ -1,12 +1,12 @@
-"""Do q-values of filter scores keep their promise? The table of docs/scores.md, on trained models whose truth is known.
+"""Do q-values of contributions keep their promise? On trained models whose truth is known (docs/contributions.md).
 
     python benchmarks/false_discoveries.py > false_discoveries.tsv    # 20 seeds: 3 minutes
 
 Sequences of 200 bp: positives have one of two motifs in their left half, negatives have not; the right half is alike
 in both classes, a third of it with a decoy motif. Half of the filters of a traditional one-layer model are read in the
 left half only, the others in the right half only (the weights of the other windows are held at 0). The model is
-trained, so that filters of the right half fit the noise of the training set; on new sequences their true score is 0,
-exactly. Whatever is called significant among them is a false discovery.
+trained, so that filters of the right half fit the noise of the training set; on new sequences their true contribution
+is exactly 0. Whatever is called significant among them is a false discovery.
 """
 
 import argparse

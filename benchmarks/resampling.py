@@ -1,4 +1,4 @@
-"""How long do the error bars of filter scores take? Seconds for 256 filters and 20,000 sequences.
+"""How long do the error bars of contributions take? Seconds for 256 filters and 20,000 sequences.
 
 python benchmarks/resampling.py
 """

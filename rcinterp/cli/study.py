@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from rcinterp.cli._common import FOLDER, OUT, say, warm_up
-from rcinterp.studies import STUDIES
+from rcinterp.studies import FORMER_NAMES, STUDIES
 
 #: Studies that compare motifs, for which an engine may have to be compiled first.
-_COMPARE_MOTIFS = ("fig5", "recovery", "triage", "scores")
+_COMPARE_MOTIFS = ("fig5", "recovery", "triage", "contributions")
 
 
 @click.group()
@@ -21,11 +21,11 @@ def study() -> None:
 def list_studies() -> None:
     """Name every study, and the question that it puts."""
     for name, question in STUDIES.items():
-        click.echo(f"{name:<12}{question}")
+        click.echo(f"{name:<15}{question}")
 
 
-def _command(name: str, question: str) -> click.Command:
-    @click.command(name, help=question)
+def _command(name: str, question: str, hidden: bool = False) -> click.Command:
+    @click.command(name, help=question, hidden=hidden)
     @click.option("--data", type=FOLDER, multiple=True, help="Folder with train*/valid* .pos.fa and .neg.fa files.")
     @click.option("--seeds", type=click.IntRange(1), default=10)
     @click.option("--epochs", type=click.IntRange(1), help="[default: the study's own]")
@@ -40,7 +40,7 @@ def _command(name: str, question: str) -> click.Command:
         from rcinterp.studies import Options, find_study, run_study
 
         study = find_study(name)
-        if name in _COMPARE_MOTIFS:
+        if study.name in _COMPARE_MOTIFS:
             warm_up()
         found = run_study(study, out, Options(**chosen), jobs=jobs, scheduler=scheduler)
         say(found.verdict)
@@ -51,3 +51,5 @@ def _command(name: str, question: str) -> click.Command:
 
 for _name, _question in STUDIES.items():
     study.add_command(_command(_name, _question))
+for _former, _name in FORMER_NAMES.items():
+    study.add_command(_command(_former, STUDIES[_name], hidden=True))

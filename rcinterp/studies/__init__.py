@@ -30,13 +30,17 @@ STUDIES = {
     "heads": "Simulated data: is a separable read-out better than a dense one of as many parameters?",
     "recovery": "Simulated data: which filters found an embedded motif, which are artefacts?",
     "triage": "Simulated data: do the verdicts on palindromic filters agree with where their best sites lie?",
-    "scores": "Simulated data: does the score rank the filters of a task first, and are filters named rightly?",
+    "contributions": "Simulated data: do contributions rank a task's filters first, and are filters named rightly?",
     "ablation": "What does each part of the recipe quiet do? (Simulated data, or the data given.)",
 }
+
+#: Studies by the names that they used to have.
+FORMER_NAMES = {"scores": "contributions"}
 
 
 def find_study(name: str) -> "Study":
     """The declaration of a study; its module is imported now."""
+    name = FORMER_NAMES.get(name, name)
     if name not in STUDIES:
         raise InputError(f"study: got {name!r}, expected one of {', '.join(STUDIES)}.")
     study: Study = import_module(f"rcinterp.studies.{name}").STUDY

@@ -118,14 +118,14 @@ def train(run: Run, folder: Path) -> dict[str, Any]:
         "n_parameters": count_parameters(model),
         "n_epochs": len(history),
         "best_epoch": int(best["epoch"]),
-        **_scores(trained, valid, test, ""),
-        **({} if run.conjoined or model.architecture.rc else _scores(Conjoined(model), valid, test, "post_hoc_")),
+        **_performance(trained, valid, test, ""),
+        **({} if run.conjoined or model.architecture.rc else _performance(Conjoined(model), valid, test, "post_hoc_")),
         "rc_difference": float(strands.abs().max()),
         "history": history.drop(columns="is_best").to_dict("list"),
     }
 
 
-def _scores(model: nn.Module, valid: Dataset, test: Dataset | None, prefix: str) -> dict[str, float]:
+def _performance(model: nn.Module, valid: Dataset, test: Dataset | None, prefix: str) -> dict[str, float]:
     """Mean over tasks of auROC and auPRC, e.g. post_hoc_test_auroc."""
     scores = {}
     for part, data in (("valid", valid), ("test", test)):

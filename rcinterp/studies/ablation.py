@@ -35,7 +35,7 @@ LENGTHS = (200, 1000)
 #: Layers, and filters of the RC model; the traditional one has twice as many.
 REAL_SIZES = ((1, 8), (3, 16))
 #: What is compared: of simulated data the first, of real data the second.
-SCORES = {"test_auroc": "clean test auROC", "valid_auroc": "validation auROC"}
+PERFORMANCE = {"test_auroc": "clean test auROC", "valid_auroc": "validation auROC"}
 
 
 def variants(n_layers: int, is_simulated: bool) -> dict[str, dict[str, Any]]:
@@ -107,7 +107,7 @@ def _label(model: Mapping[str, Any], augment: bool) -> str:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Scores of every variant: clean test auROC of simulated data, validation auROC of real data."""
+    """Performance of every variant: clean test auROC of simulated data, validation auROC of real data."""
     table = tabulate(runs, results)
     column = _column(table)
     last = [result["history"]["valid_auroc"][-1] for result in results]
@@ -118,14 +118,14 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
 
 def _column(table: pd.DataFrame) -> str:
     """Augmented models are those of real data, which may have test sets too, or some of them."""
-    simulated, real = SCORES
+    simulated, real = PERFORMANCE
     return real if table["model"].str.contains("augmented").any() else simulated
 
 
 def judge(results: pd.DataFrame) -> str:
     """Mean, lowest and highest of every variant."""
     column = _column(results)
-    lines = [f"{results['seed'].nunique()} seeds; {SCORES[column]}, mean (lowest to highest)"]
+    lines = [f"{results['seed'].nunique()} seeds; {PERFORMANCE[column]}, mean (lowest to highest)"]
     for (data, model), rows in results.groupby(["data", "model"], sort=False):
         for recipe, of in rows.groupby("recipe", sort=False):
             epochs = spread(of["best_epoch"], 0)
@@ -145,7 +145,7 @@ def draw(results: pd.DataFrame) -> Figure:
             ax.plot(scores, [i] * len(scores), ".", color=COLOURS[0 if "RC" in str(model) else 1])
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_title(f"{data}\n{model}", fontsize=8)
-        ax.set_xlabel(SCORES[column], fontsize=8)
+        ax.set_xlabel(PERFORMANCE[column], fontsize=8)
         ax.tick_params(axis="x", labelsize=8)
     return figure
 

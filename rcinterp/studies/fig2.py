@@ -19,7 +19,7 @@ N_SHOWN, N_FIRST = 100, 10
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     """Curves of every seed, and their means over the first epochs as numbers for how fast a model learns.
 
-    Recipes other than the paper's do not score the training set: its curves and claim are left out.
+    Recipes other than the paper's do not measure the training set: its curves and claim are left out.
     """
     curves = pd.concat(
         [

@@ -14,7 +14,7 @@ from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 #: Label, filters and whether the strands share weights.
 MODELS = (("RC, 20 filters", 20, True), ("traditional, 20 filters", 20, False), ("traditional, 40 filters", 40, False))
-SCORES = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
+PERFORMANCE = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
 
 
 def make_runs(options: Options) -> list[Run]:
@@ -27,7 +27,7 @@ def make_runs(options: Options) -> list[Run]:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Validation scores of the best epoch, with the paper's tests; clean test scores beside them."""
+    """Validation performance of the best epoch, with the paper's tests; clean test performance beside it."""
     table = tabulate(runs, results)
     columns = ["valid_auroc", "valid_auprc", "test_auroc", "test_auprc", "best_epoch"]
     summary = summarise(table, ["model", "n_parameters"], columns)
@@ -38,7 +38,7 @@ def judge(results: pd.DataFrame) -> str:
     """The paper's two claims, and what it could not see: the clean test set."""
     rc, small, large = (label for label, *_ in MODELS)
     lines = [heading(results)]
-    for column, name in SCORES.items():
+    for column, name in PERFORMANCE.items():
         lines.append(claim(f"validation {name}", results, column, rc, small, 4))
         lines.append(claim(f"validation {name}", results, column, rc, large, 4))
     lines.append(claim("validation auROC", results, "valid_auroc", large, small, 4))
@@ -52,7 +52,7 @@ def judge(results: pd.DataFrame) -> str:
 def draw(results: pd.DataFrame) -> Figure:
     """Means with lowest and highest over seeds, as in figure 3, and every seed."""
     figure, axes = new_figure(1, 2, width=6.5, height=3)
-    for ax, (column, name) in zip(axes, SCORES.items(), strict=True):
+    for ax, (column, name) in zip(axes, PERFORMANCE.items(), strict=True):
         for i, (label, *_) in enumerate(MODELS):
             values = results.loc[results["model"] == label, column]
             ax.bar(i, values.mean(), color=COLOURS[i], width=0.7)

@@ -15,7 +15,7 @@ from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 MODELS = (("RC, 16 filters", 16, True), ("traditional, 16 filters", 16, False), ("traditional, 32 filters", 32, False))
-SCORES = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
+PERFORMANCE = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
 
 
 def make_runs(options: Options) -> list[Run]:
@@ -31,11 +31,11 @@ def make_runs(options: Options) -> list[Run]:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Validation scores by share of the training set."""
+    """Validation performance by share of the training set."""
     table = tabulate(runs, results)
     table.insert(2, "share", [run.data.share for run in runs if isinstance(run.data, Folder)])
     table.insert(3, "n_train", [len(run.data.load()[0]) for run in runs])
-    summary = summarise(table, ["share", "n_train", "model"], list(SCORES))
+    summary = summarise(table, ["share", "n_train", "model"], list(PERFORMANCE))
     return Findings({"results": table, "summary": summary}, judge(table), draw(table))
 
 
@@ -43,7 +43,7 @@ def judge(results: pd.DataFrame) -> str:
     """Share by share, and how much each model loses from the largest share to the smallest."""
     rc, *others = (label for label, *_ in MODELS)
     lines = [heading(results)]
-    for column, name in SCORES.items():
+    for column, name in PERFORMANCE.items():
         for share, rows in results.groupby("share"):
             lines += [claim(f"{share:.0%}: validation {name}", rows, column, rc, other, 3) for other in others]
         scores = results.pivot(index=["model", "seed"], columns="share", values=column)
@@ -56,7 +56,7 @@ def judge(results: pd.DataFrame) -> str:
 def draw(results: pd.DataFrame) -> Figure:
     """Medians over seeds as lines, every seed a dot, as in figure 6."""
     figure, axes = new_figure(1, 2, width=8, height=3.3)
-    for ax, (column, name) in zip(axes, SCORES.items(), strict=True):
+    for ax, (column, name) in zip(axes, PERFORMANCE.items(), strict=True):
         for colour, (label, *_) in zip(COLOURS, MODELS, strict=False):
             rows = results[results["model"] == label]
             medians = rows.groupby("share")[column].median()

@@ -15,7 +15,7 @@ from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 #: Filters a layer of the RC models, for the first data set (a); the others have the middle one (b).
 SIZES = (8, 16, 32)
-SCORES = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
+PERFORMANCE = {"valid_auroc": "auROC", "valid_auprc": "auPRC"}
 
 
 def make_runs(options: Options) -> list[Run]:
@@ -35,17 +35,17 @@ def _label(n_filters: int, rc: bool) -> str:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Validation scores by number of filters and data set."""
+    """Validation performance by number of filters and data set."""
     table = tabulate(runs, results)
     table.insert(2, "n_filters", [run.model["n_filters"] for run in runs])
-    summary = summarise(table, ["data", "model", "n_parameters"], list(SCORES))
+    summary = summarise(table, ["data", "model", "n_parameters"], list(PERFORMANCE))
     return Findings({"results": table, "summary": summary}, judge(table), draw(table))
 
 
 def judge(results: pd.DataFrame) -> str:
     """Each RC model against the traditional ones of as many filters and of twice as many."""
     lines = [heading(results)]
-    for column, name in SCORES.items():
+    for column, name in PERFORMANCE.items():
         for data, rows in results.groupby("data", sort=False):
             for n in _rc_sizes(rows):
                 lines += [
@@ -59,7 +59,7 @@ def draw(results: pd.DataFrame) -> Figure:
     """(a) by number of filters on the first data set, (b) by data set: means, lowest to highest over seeds."""
     figure, axes = new_figure(2, 2, width=8, height=6)
     first = results["data"].iloc[0]
-    for row, (column, name) in zip((axes[:2], axes[2:]), SCORES.items(), strict=True):
+    for row, (column, name) in zip((axes[:2], axes[2:]), PERFORMANCE.items(), strict=True):
         on_first = results[results["data"] == first]
         _draw_groups(row[0], [(f"{n} filters", on_first, n) for n in _rc_sizes(on_first)], column)
         of_middle = [(str(data), rows, SIZES[1]) for data, rows in results.groupby("data", sort=False)]

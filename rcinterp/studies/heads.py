@@ -20,7 +20,7 @@ DENSE_FILTERS = 20
 KINDS = {"RC": True, "traditional": False}
 HEADS = ("separable", "dense")
 LENGTHS = (200,)
-SCORES = {"test_auroc": "clean test auROC", "test_auprc": "clean test auPRC", "valid_auroc": "validation auROC"}
+PERFORMANCE = {"test_auroc": "clean test auROC", "test_auprc": "clean test auPRC", "valid_auroc": "validation auROC"}
 
 
 def make_runs(options: Options) -> list[Run]:
@@ -51,10 +51,10 @@ def matched_filters(data: Simulated, rc: bool) -> int:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Scores of the best epoch by validation auROC, with numbers of filters and parameters."""
+    """Performance of the best epoch by validation auROC, with numbers of filters and parameters."""
     table = tabulate(runs, results)
     table.insert(2, "n_filters", [run.model["n_filters"] for run in runs])
-    columns = [*SCORES, "best_epoch"]
+    columns = [*PERFORMANCE, "best_epoch"]
     summary = summarise(table, ["data", "model", "n_filters", "n_parameters"], columns)
     return Findings({"results": table, "summary": summary}, judge(table), draw(table))
 
@@ -66,7 +66,7 @@ def judge(results: pd.DataFrame) -> str:
         sizes = rows.groupby("model", sort=False)[["n_filters", "n_parameters"]].first()
         described = (f"{model} {size.n_filters} filters, {size.n_parameters:,}" for model, size in sizes.iterrows())
         lines.append(f"{data}: parameters: {'; '.join(described)}")
-        for column, name in SCORES.items():
+        for column, name in PERFORMANCE.items():
             for kind in KINDS:
                 separable, dense = (f"{kind}, {head}" for head in HEADS)
                 lines.append(claim(f"{data}: {name}", rows, column, separable, dense, 4))

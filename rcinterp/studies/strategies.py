@@ -63,7 +63,7 @@ def make_runs(options: Options) -> list[Run]:
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Clean test scores of every strategy, best epoch by validation auROC; published values beside them."""
+    """Clean test performance of every strategy, best epoch by validation auROC; published values beside them."""
     channels = [run.model["n_filters"] * (2 if run.model["rc"] else 1) for run in runs]
     table = _with_post_hoc(tabulate(runs, results).assign(labels=[_labels(run) for run in runs], channels=channels))
     columns = ["test_auroc", "test_auprc", "valid_auroc"]

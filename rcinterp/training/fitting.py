@@ -80,7 +80,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     initialise : bool
         Draw the weights anew first. False goes on from the weights that the model has.
     score_train : bool
-        Also score the whole training set after each epoch: train_auroc and train_auprc in the history.
+        Also measure the whole training set after each epoch: train_auroc and train_auprc in the history.
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
         numbers as a run that was never stopped; a finished run is not repeated.

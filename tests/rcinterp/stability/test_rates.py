@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from rcinterp.stability.rates import expected_new, missed_by_model, seen_again, seen_again_by_model, wilson_interval
 
-SCORES = pd.DataFrame(
+CONTRIBUTIONS = pd.DataFrame(
     {
         "a": [2.0, 1.0, np.nan, np.nan],
         "b": [3.0, np.nan, -1.0, np.nan],
@@ -49,25 +49,28 @@ def test_a_model_s_share_is_that_found_by_leaving_it_out():
         weights = one.abs()[one.notna()]
         return weights[other.notna()[weights.index]].sum() / weights.sum()
 
-    expected = leave_one_out(SCORES.drop(columns="e"), shown)
-    found = seen_again_by_model(SCORES.drop(columns="e"))
+    expected = leave_one_out(CONTRIBUTIONS.drop(columns="e"), shown)
+    found = seen_again_by_model(CONTRIBUTIONS.drop(columns="e"))
     assert found.to_dict() == pytest.approx(expected)
-    with_e = seen_again_by_model(SCORES)
+    with_e = seen_again_by_model(CONTRIBUTIONS)
     assert np.isnan(with_e["e"])
     assert with_e["a"] == pytest.approx((2 * 0.75 + 1 * 0.25) / 3)
 
 
 def test_a_single_model_has_no_others():
-    assert seen_again_by_model(SCORES[["a"]]).isna().all()
-    assert missed_by_model(SCORES[["a"]]).isna().all()
+    assert seen_again_by_model(CONTRIBUTIONS[["a"]]).isna().all()
+    assert missed_by_model(CONTRIBUTIONS[["a"]]).isna().all()
 
 
 def test_missed_patterns_are_those_found_by_leaving_it_out():
-    expected = leave_one_out(SCORES, lambda one, other: (one.isna() & other.notna()).sum())
-    assert missed_by_model(SCORES).to_dict() == pytest.approx(expected)
+    expected = leave_one_out(CONTRIBUTIONS, lambda one, other: (one.isna() & other.notna()).sum())
+    assert missed_by_model(CONTRIBUTIONS).to_dict() == pytest.approx(expected)
 
 
 def test_new_patterns_are_those_that_leaving_one_out_loses():
-    n_with = SCORES.notna().sum(axis=1)
-    lost = [(SCORES[one].notna() & SCORES.drop(columns=one).isna().all(axis=1)).sum() for one in SCORES.columns]
+    n_with = CONTRIBUTIONS.notna().sum(axis=1)
+    lost = [
+        (CONTRIBUTIONS[one].notna() & CONTRIBUTIONS.drop(columns=one).isna().all(axis=1)).sum()
+        for one in CONTRIBUTIONS.columns
+    ]
     assert expected_new(n_with, 5) == np.mean(lost) == 0.4

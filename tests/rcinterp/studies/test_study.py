@@ -27,7 +27,7 @@ SMALL = {
     "heads": (0, {"results", "summary"}, 4),
     "recovery": (0, {"results", "summary", "filters"}, 8),
     "triage": (0, {"results", "classes", "filters"}, 4),
-    "scores": (0, {"results", "rankings", "naming", "names"}, 4),
+    "contributions": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
 }
 
@@ -44,9 +44,14 @@ def test_every_study_is_found_under_its_name():
         assert question.rstrip(")").endswith(("?", ".")), question
 
 
+def test_a_former_name_still_finds_the_study():
+    assert find_study("scores") is find_study("contributions")
+
+
 def test_an_unknown_study():
     with pytest.raises(
-        InputError, match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, triage, scores, ablation\.$"
+        InputError,
+        match=r"^study: got 'fig8', expected one of fig2, fig3, .*, recovery, triage, contributions, ablation\.$",
     ):
         find_study("fig8")
 

@@ -1,4 +1,4 @@
-"""The study of scores: rankings by hand, planted filters, and the table of names."""
+"""The study of contributions: rankings by hand, planted filters, and the table of names."""
 
 import json
 
@@ -9,7 +9,7 @@ import torch
 
 from rcinterp.interpretation.verdicts import MIN_GAIN
 from rcinterp.motifs import load_motifs
-from rcinterp.studies import recovery, scores
+from rcinterp.studies import contributions, recovery
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runs import Run
 from rcinterp.studies._study import Options
@@ -19,22 +19,22 @@ MYC, RXRA = "MYC_known1", "RXRA_known1"
 
 
 def test_runs_are_those_of_recovery():
-    runs = scores.make_runs(Options(seeds=2))
+    runs = contributions.make_runs(Options(seeds=2))
     assert {run.name for run in runs} < {run.name for run in recovery.make_runs(Options(seeds=2))}
-    assert {run.label for run in runs} == set(scores.MODELS)
+    assert {run.label for run in runs} == set(contributions.MODELS)
 
 
 def test_rankings_by_hand():
     right = np.array([True, False, True, False, False])
-    found = scores.rank_well(np.array([5.0, 4, 3, 2, 1]), right)
+    found = contributions.rank_well(np.array([5.0, 4, 3, 2, 1]), right)
     assert found == {
         "precision_at_1": 1.0,
         "precision_at_k": 0.5,
         "average_precision": pytest.approx((1 + 2 / 3) / 2),
         "chance": 0.4,
     }
-    assert scores.rank_well(np.array([1.0, 5, 2, 3, 4]), right)["precision_at_k"] == 0
-    assert scores.precision(np.array([1.0, 5, 2, 3, 4]), right, 4) == 0.25
+    assert contributions.rank_well(np.array([1.0, 5, 2, 3, 4]), right)["precision_at_k"] == 0
+    assert contributions.precision(np.array([1.0, 5, 2, 3, 4]), right, 4) == 0.25
 
 
 def test_planted_filters(tmp_path):
@@ -51,11 +51,11 @@ def test_planted_filters(tmp_path):
         head = torch.tensor([[1.0, 0, 1e-6], [0, 1, 1e-6]])
         model.head.weight.copy_(head.repeat_interleave(model.architecture.pooled_length, dim=1))
     run = Run("planted", Simulated((RXRA, MYC), n_per_motif=500, label_noise=0.0, seed=3), 0, {"rc": False})
-    found = scores.read(model, run, tmp_path)
+    found = contributions.read(model, run, tmp_path)
     assert json.loads(json.dumps(found)) == found
     assert (found["precision_at_1"], found["precision_at_k"], found["average_precision"]) == (1, 1, 1)
     by_ranking = {(row["motif"], row["ranking"]): row["precision_at_k"] for row in found["rankings"]}
-    assert len(by_ranking) == 2 * len(scores.RANKINGS)
+    assert len(by_ranking) == 2 * len(contributions.RANKINGS)
     assert by_ranking[MYC, "norm"] == 0  # the noise has the largest weights
     names = {row["filter"]: row for row in found["names"]}
     assert [names[f"filter_{f}"]["motif"] for f in range(2)] == [RXRA, MYC]
@@ -75,9 +75,9 @@ def test_names_are_counted_by_kind_and_gain():
             "is_right": [True, False, False, False],
         }
     )
-    table = scores.tabulate_names(names).set_index("min_gain")
+    table = contributions.tabulate_names(names).set_index("min_gain")
     assert table.loc[0.0].tolist() == [2, 2, 1, 1, 1, 1, 1]
     assert table.loc[MIN_GAIN].tolist() == [2, 2, 1, 0, 1, 0, 1]
     assert (table["on_a_motif"] == 2).all()
-    later = scores.tabulate_names(names.assign(match_q=0.02))
+    later = contributions.tabulate_names(names.assign(match_q=0.02))
     assert (later[["on_a_motif_named", "live_on_none_named", "not_live_on_none_named"]] == 0).all(axis=None)

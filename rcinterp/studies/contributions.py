@@ -1,4 +1,4 @@
-"""Simulated ground truth: whether the score ranks the right filters first, and whether filters are named rightly."""
+"""Simulated ground truth: whether contributions rank the right filters first, and whether filters are named rightly."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ from rcinterp.training.models import CompactModel
 
 #: Architectures of the study "recovery" that are looked at.
 MODELS = ("RC", "traditional, augmented")
-#: Sequences of either class that each task's scores are taken from.
+#: Sequences of either class that each task's contributions are taken from.
 N_SCORED = 300
 #: Ways to rank filters, and what each needs.
 RANKINGS = {
     "contribution": "gradient x activation, positives minus negatives",
     "mean_positive": "gradient x activation, positives alone",
-    "best_score": "largest match score on the positives, of all filters' norm 1",
+    "match_score": "largest match score on the positives, of all filters' norm 1",
     "norm": "norm of the centred weights",
 }
 #: Of the filters whose best sites lie on the task's motif; "precision_any" of those that lie on any embedded motif,
@@ -86,7 +86,7 @@ def _rankings(layer: FilterLayer, table: pd.DataFrame, positives: torch.Tensor) 
     return {
         "contribution": table["contribution"].to_numpy(),
         "mean_positive": table["mean_positive"].to_numpy(),
-        "best_score": matched.numpy(),
+        "match_score": matched.numpy(),
         "norm": norm.numpy(),
     }
 
@@ -240,4 +240,4 @@ def draw(by_seed: pd.DataFrame, naming: pd.DataFrame) -> Figure:
     return figure
 
 
-STUDY = Study("scores", make_runs, report, read)
+STUDY = Study("contributions", make_runs, report, read)
