@@ -66,7 +66,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
         positives, negatives = test.positives(task)[:N_SCORED], test.negatives(task)[:N_SCORED]
         table = filter_contributions(model, positives, negatives, target=task, n_resamples=100)
         contributions.append(table["contribution"].to_numpy())
-        on_motif = [truth[name]["motif"] for name in table["filter"]]
+        on_motif = [truth[name]["site_motif"] for name in table["filter"]]
         right = np.array([own == motif for own in on_motif])
         on_any = np.array([own is not None for own in on_motif])
         if right.any():
@@ -139,7 +139,7 @@ def _names(
         {
             "filter": name,
             "live": truth[name]["live"],
-            "motif": (motif := truth[name]["motif"]),
+            "site_motif": (motif := truth[name]["site_motif"]),
             "task": motifs[own[layer.filter_names.index(name)]],
             "gain": gains[name],
             "named": (named := best["Target_ID"].get(name)),
@@ -176,9 +176,9 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
 def tabulate_names(names: pd.DataFrame) -> pd.DataFrame:
     """How many filters get a name, rightly and not, at each limit to the gain in information."""
     kinds = {
-        "on_a_motif": names["live"] & names["motif"].notna(),
-        "live_on_none": names["live"] & names["motif"].isna(),
-        "not_live_on_none": ~names["live"] & names["motif"].isna(),
+        "on_a_motif": names["live"] & names["site_motif"].notna(),
+        "live_on_none": names["live"] & names["site_motif"].isna(),
+        "not_live_on_none": ~names["live"] & names["site_motif"].isna(),
     }
     rows = []
     for gain in GAINS:

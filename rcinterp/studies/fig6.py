@@ -33,9 +33,9 @@ def make_runs(options: Options) -> list[Run]:
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     """Validation performance by share of the training set."""
     table = tabulate(runs, results)
-    table.insert(2, "share", [run.data.share for run in runs if isinstance(run.data, Folder)])
+    table.insert(2, "train_share", [run.data.share for run in runs if isinstance(run.data, Folder)])
     table.insert(3, "n_train", [len(run.data.load()[0]) for run in runs])
-    summary = summarise(table, ["share", "n_train", "model"], list(PERFORMANCE))
+    summary = summarise(table, ["train_share", "n_train", "model"], list(PERFORMANCE))
     return Findings({"results": table, "summary": summary}, judge(table), draw(table))
 
 
@@ -44,9 +44,9 @@ def judge(results: pd.DataFrame) -> str:
     rc, *others = (label for label, *_ in MODELS)
     lines = [heading(results)]
     for column, name in PERFORMANCE.items():
-        for share, rows in results.groupby("share"):
+        for share, rows in results.groupby("train_share"):
             lines += [claim(f"{share:.0%}: validation {name}", rows, column, rc, other, 3) for other in others]
-        scores = results.pivot(index=["model", "seed"], columns="share", values=column)
+        scores = results.pivot(index=["model", "seed"], columns="train_share", values=column)
         losses = (scores.iloc[:, -1] - scores.iloc[:, 0]).rename("loss").reset_index()
         what = f"loss of validation {name}, largest to smallest share"
         lines += [claim(what, losses, "loss", other, rc, 3) for other in others]
@@ -59,9 +59,9 @@ def draw(results: pd.DataFrame) -> Figure:
     for ax, (column, name) in zip(axes, PERFORMANCE.items(), strict=True):
         for colour, (label, *_) in zip(COLOURS, MODELS, strict=False):
             rows = results[results["model"] == label]
-            medians = rows.groupby("share")[column].median()
+            medians = rows.groupby("train_share")[column].median()
             ax.plot(medians.index, medians, color=colour, label=label)
-            ax.plot(rows["share"], rows[column], ".", color=colour, alpha=0.6)
+            ax.plot(rows["train_share"], rows[column], ".", color=colour, alpha=0.6)
         ax.set(xscale="log", xlabel="share of the training set", ylabel=f"validation {name}")
         ax.set_xticks(medians.index, [f"{share:.0%}" for share in medians.index], fontsize=8)
         ax.minorticks_off()

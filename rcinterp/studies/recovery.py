@@ -70,7 +70,7 @@ MODELS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 )
 #: What the table says of each run: column and meaning.
 MEASURES = {
-    "live": "live filters",
+    "n_live": "live filters",
     "match_share": "live filters that match an embedded motif (Tomtom, E < 0.1)",
     "match_share_of_all": "all filters that do, as Koo & Ploenzke count",
     "motifs_matched": "embedded motifs that some live filter matches",
@@ -117,7 +117,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
                 "live": bool(live[f]) and not is_dead(weight),
                 "rc_similarity": float(palindromes[name]),
                 "matched": sorted(matched.get(name, ())),
-                "motif": list(motifs)[best] if on_motif[f, best] >= RIGHT else None,
+                "site_motif": list(motifs)[best] if on_motif[f, best] >= RIGHT else None,
                 "share_on_motif": float(on_motif[f, best]),
                 "truth_similarity": max(similarity.values(), default=None),
                 "most_similar": max(similarity, key=lambda m: similarity[m], default=None),
@@ -132,16 +132,18 @@ def summarise_filters(rows: Sequence[dict[str, Any]], motifs: dict[str, NDArray[
     n_live = max(1, len(live))
     palindromic = find_palindromes(motifs).set_index("filter")["rc_similarity"] >= PALINDROMIC_MOTIF
     artefacts = [
-        row for row in live if row["rc_similarity"] >= PALINDROME and not (row["motif"] and palindromic[row["motif"]])
+        row
+        for row in live
+        if row["rc_similarity"] >= PALINDROME and not (row["site_motif"] and palindromic[row["site_motif"]])
     ]
     best = [max((r["truth_similarity"] for r in live if r["most_similar"] == name), default=0.0) for name in motifs]
     return {
-        "live": float(len(live)),
+        "n_live": float(len(live)),
         "match_share": sum(bool(row["matched"]) for row in live) / n_live,
         "match_share_of_all": sum(bool(row["matched"]) for row in rows) / max(1, len(rows)),
         "motifs_matched": len({name for row in live for name in row["matched"]}) / len(motifs),
-        "right_share": sum(row["motif"] is not None for row in live) / n_live,
-        "motifs_found": len({row["motif"] for row in live} - {None}) / len(motifs),
+        "right_share": sum(row["site_motif"] is not None for row in live) / n_live,
+        "motifs_found": len({row["site_motif"] for row in live} - {None}) / len(motifs),
         "artefact_share": len(artefacts) / n_live,
         "similarity_to_truth": float(np.mean(best)),
     }
@@ -224,7 +226,7 @@ def judge(results: pd.DataFrame) -> str:
     for data, rows in results.groupby("data", sort=False):
         for column, meaning in MEASURES.items():
             values = ", ".join(
-                f"{model} {spread(of[column], 1 if column == 'live' else 2)}"
+                f"{model} {spread(of[column], 1 if column == 'n_live' else 2)}"
                 for model, of in rows.groupby("model", sort=False)
             )
             lines.append(f"{data}: {meaning}: {values}")
@@ -235,7 +237,7 @@ def judge(results: pd.DataFrame) -> str:
 
 def draw(results: pd.DataFrame) -> Figure:
     """Every seed a dot, means as bars; one panel a measure and data set."""
-    measures = [name for name in MEASURES if name != "live"]
+    measures = [name for name in MEASURES if name != "n_live"]
     kinds = list(dict.fromkeys(results["data"]))
     figure, axes = new_figure(
         len(kinds), len(measures), width=2.2 * len(measures), height=2.6 * len(kinds), sharey=True

@@ -49,7 +49,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
     """What "recovery" reads, and of every live filter the triage class and the truth, in "filters"."""
     layer = find_layer(model)
     rows = recovery.read(model, run, folder)["filters"]
-    motifs = sorted({row["motif"] for row in rows} - {None})
+    motifs = sorted({row["site_motif"] for row in rows} - {None})
     catalogue = load_motifs("encode")
     own = {name: find_palindromes({name: catalogue[name]})["rc_similarity"].iloc[0] for name in motifs}
     weights = dict(zip(layer.filter_names, layer.weight.double().numpy(), strict=True))
@@ -58,15 +58,17 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
         return {"filters": []}
     found = triage_palindromes({row["filter"]: weights[row["filter"]] for row in live})
     columns = ["triage", "triage_motif", "single_similarity", "hybrid_similarity", "weaker_share", "single_motif"]
-    told = found[columns].rename(columns={"single_motif": "single"}).astype(object)
+    told = found[columns].astype(object)
     told = told.where(told.notna(), None)
     return {
         "filters": [
             {
                 "filter": row["filter"],
                 "rc_similarity": row["rc_similarity"],
-                "site_motif": row["motif"],
-                "truth": judge_truth(row["rc_similarity"], None if row["motif"] is None else own[row["motif"]]),
+                "site_motif": row["site_motif"],
+                "truth": judge_truth(
+                    row["rc_similarity"], None if row["site_motif"] is None else own[row["site_motif"]]
+                ),
                 **said,
             }
             for row, said in zip(live, told.to_dict("records"), strict=True)

@@ -58,7 +58,7 @@ def test_planted_filters(tmp_path):
     assert len(by_ranking) == 2 * len(contributions.RANKINGS)
     assert by_ranking[MYC, "norm"] == 0  # the noise has the largest weights
     names = {row["filter"]: row for row in found["names"]}
-    assert [names[f"filter_{f}"]["motif"] for f in range(2)] == [RXRA, MYC]
+    assert [names[f"filter_{f}"]["site_motif"] for f in range(2)] == [RXRA, MYC]
     assert [names[f"filter_{f}"]["is_right"] for f in range(2)] == [True, True]
     assert [names[f"filter_{f}"]["task"] for f in range(2)] == [RXRA, MYC]
     assert not names["filter_2"]["live"]
@@ -69,7 +69,7 @@ def test_names_are_counted_by_kind_and_gain():
     names = pd.DataFrame(
         {
             "live": [True, True, True, False],
-            "motif": [MYC, MYC, None, None],
+            "site_motif": [MYC, MYC, None, None],
             "gain": [5.0, 5.0, 1.7, 0.7],
             "match_q": [1e-5, 1e-5, 1e-3, 0.005],
             "is_right": [True, False, False, False],

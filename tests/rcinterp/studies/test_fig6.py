@@ -44,18 +44,18 @@ def study(tfs, made_up):
 def test_tables(study):
     runs, results, found = study
     table = found.tables["results"]
-    assert table["share"].tolist() == [run.data.share for run in runs]
+    assert table["train_share"].tolist() == [run.data.share for run in runs]
     n_train = {share: 2 * max(1, round(42 * share)) for share in SHARES}
     assert table["n_train"].tolist() == [n_train[run.data.share] for run in runs]
     summary = found.tables["summary"]
-    assert list(zip(summary["share"], summary["model"], strict=True)) == [
+    assert list(zip(summary["train_share"], summary["model"], strict=True)) == [
         (share, label) for share in SHARES for label in (RC, SMALL, LARGE)
     ]
     for row in summary.to_dict("records"):
         values = [
             result["valid_auroc"]
             for run, result in zip(runs, results, strict=True)
-            if (run.data.share, run.label) == (row["share"], row["model"])
+            if (run.data.share, run.label) == (row["train_share"], row["model"])
         ]
         assert (row["n_seeds"], row["valid_auroc_min"]) == (10, min(values))
         assert row["valid_auroc_mean"] == pytest.approx(statistics.mean(values))

@@ -255,7 +255,7 @@ def slow_palindrome(weight):
 
 def test_filters_are_found_to_be_what_was_planted(planted):
     _, _, rows = planted
-    assert {name: row["motif"] for name, row in rows.items() if name != "dead"} == {
+    assert {name: row["site_motif"] for name, row in rows.items() if name != "dead"} == {
         name: motif for name, (_, _, motif, _) in PLANTED.items() if name != "dead"
     }
     for name in ("gata", "myc", "turned", "idle"):
@@ -294,7 +294,7 @@ def test_measures_count_the_planted_filters(planted):
     _, found, rows = planted
     matched = [row for row in found["filters"] if row["live"] and row["matched"]]
     expected = {
-        "live": 5,
+        "n_live": 5,
         "match_share": len(matched) / 5,
         "match_share_of_all": sum(bool(row["matched"]) for row in found["filters"]) / len(PLANTED),
         "motifs_matched": 1,
@@ -318,7 +318,7 @@ def filter_row(live=True, palindrome=0.1, matched=(), motif=None, similarity=0.5
         "live": live,
         "rc_similarity": palindrome,
         "matched": list(matched),
-        "motif": motif,
+        "site_motif": motif,
         "truth_similarity": similarity,
         "most_similar": most_similar,
     }
@@ -339,7 +339,7 @@ def test_measures_by_hand():
     ]
     assert recovery.summarise_filters(rows, motifs) == pytest.approx(
         {
-            "live": 6,
+            "n_live": 6,
             "match_share": 2 / 6,
             "match_share_of_all": 3 / 8,
             "motifs_matched": 2 / 6,
@@ -367,8 +367,10 @@ def study(made_up):
         rng = np.random.default_rng(run.seed)
         level = 0.1 * KINDS.index(run.label) + 0.5 * (len(run.data.motifs) == 12)
         found = {name: level + rng.integers(5) / 100 for name in recovery.MEASURES}
-        rows = [{"filter": f"filter_{i}", "live": True, "matched": ["a", "b"][:i], "motif": None} for i in range(3)]
-        return found | {"live": 17.0 + run.seed, "filters": rows}
+        rows = [
+            {"filter": f"filter_{i}", "live": True, "matched": ["a", "b"][:i], "site_motif": None} for i in range(3)
+        ]
+        return found | {"n_live": 17.0 + run.seed, "filters": rows}
 
     results = made_up(runs, measures)
     return runs, results, recovery.report(runs, results)
@@ -379,7 +381,7 @@ def test_tables(study):
     assert set(found.tables) == {"results", "summary", "filters"}
     filters = found.tables["filters"]
     assert len(filters) == 3 * 80
-    assert filters.columns.tolist() == ["model", "data", "seed", "filter", "live", "matched", "motif"]
+    assert filters.columns.tolist() == ["model", "data", "seed", "filter", "live", "matched", "site_motif"]
     assert filters["matched"].tolist() == ["", "a", "a,b"] * 80
     assert filters["model"].tolist()[::3] == [run.label for run in runs]
     assert filters["seed"].tolist()[2::3] == [run.seed for run in runs]
@@ -415,7 +417,7 @@ def test_verdict(study, slow_p):
 
 def test_figure(study, text_problems):
     figure, table = study[2].figure, study[2].tables["results"]
-    measures = [name for name in recovery.MEASURES if name != "live"]
+    measures = [name for name in recovery.MEASURES if name != "n_live"]
     titles = [ax.get_title() for ax in figure.axes]
     assert [" ".join(title.split()) for title in titles] == [
         f"{recovery.MEASURES[name]} {data}" for data in ("200 bp", "12 motifs, 200 bp") for name in measures

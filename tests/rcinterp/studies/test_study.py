@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -29,6 +30,14 @@ SMALL = {
     "triage": (0, {"results", "classes", "filters"}, 4),
     "contributions": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
+}
+PAGE = (Path(__file__).parents[3] / "docs" / "definitions.md").read_text(encoding="utf-8")
+#: Columns that the page defines.
+DEFINED = {
+    column
+    for row in PAGE.splitlines()
+    if row.startswith("| `") and row.count(" | ") == 1
+    for column in re.findall("`([^`]+)`", row.split(" | ")[0])
 }
 
 
@@ -197,6 +206,13 @@ def test_what_is_given_is_handed_on(tmp_path, monkeypatch):
     }
 
 
+def is_defined(column, defined):
+    """Whether docs/definitions.md defines a column, or the one that it is made of."""
+    for end in ("_mean", "_min", "_max"):
+        column = column.removesuffix(end) if column.removesuffix(end) in defined else column
+    return column.removeprefix("post_hoc_") in defined
+
+
 def files_below(folder):
     return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
@@ -221,6 +237,7 @@ def test_a_study_from_end_to_end(fast, few_filters, tfs, tmp_path, monkeypatch, 
         written = pd.read_csv(place / f"{table}.tsv", sep="\t")
         assert written.columns.tolist() == content.columns.tolist()
         assert len(written) == len(content) > 0
+        assert [column for column in content if not is_defined(column, DEFINED)] == []
     assert (place / "verdict.txt").read_text() == found.verdict + "\n"
     assert (place / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert ElementTree.parse(place / f"{name}.svg").getroot().tag.endswith("svg")
