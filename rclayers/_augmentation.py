@@ -1,5 +1,7 @@
 """Random reverse complements in training: for models that do not share weights between the strands."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -65,6 +67,17 @@ class RandomReverseComplement(nn.Module):
             x, *others = (_turn(one, turned) for one in (x, *profiles))
             profiles = tuple(others)
         return (x, *profiles) if profiles else x
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state of the generator in its place: torch before 2.4 can neither copy nor pickle one."""
+        state = None if self.generator is None else self.generator.get_state()
+        return {**self.__dict__, "generator": state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A generator of its own that goes on from that state."""
+        drawn = state["generator"]
+        generator = None if drawn is None else torch.Generator().set_state(drawn)
+        super().__setstate__({**state, "generator": generator})
 
     def extra_repr(self) -> str:
         """The probability."""

@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import pytest
 import torch
@@ -78,6 +79,15 @@ def test_a_model_that_begins_with_it_can_be_copied_and_checked():
     model = nn.Sequential(RandomReverseComplement(0.5, seeded(0)), nn.Flatten(), nn.Linear(44, 2))
     assert check_rc(model, 11).first_break == "2"
     assert repr(copy.deepcopy(model)[0]) == "RandomReverseComplement(p=0.5)"
+
+
+def test_a_copy_draws_what_the_original_draws_and_not_from_its_generator(one_hot):
+    x = one_hot(30, 11)
+    original = RandomReverseComplement(0.5, seeded(0))
+    for twin in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+        assert torch.equal(twin(x), RandomReverseComplement(0.5, seeded(0))(x))
+    assert torch.equal(original(x), RandomReverseComplement(0.5, seeded(0))(x))
+    assert copy.deepcopy(RandomReverseComplement(0.5)).generator is None
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_permutation_p_values_equal_scipys(samples):
         return a.mean(axis) - b.mean(axis)
 
     expected = stats.permutation_test(
-        samples, difference, n_resamples=9999, rng=np.random.default_rng(1), axis=0, vectorized=True
+        samples, difference, n_resamples=9999, random_state=np.random.default_rng(1), axis=0, vectorized=True
     )
     found = permutation_p_values(positive, negative, seed=3, n_permutations=9999)
     np.testing.assert_allclose(found, expected.pvalue, atol=0.02)
@@ -66,7 +66,7 @@ def test_bootstrap_interval_equals_scipys(samples):
         method="percentile",
         n_resamples=5000,
         axis=0,
-        rng=np.random.default_rng(2),
+        random_state=np.random.default_rng(2),
     ).confidence_interval
     found = bootstrap_difference(positive, negative, seed=0, n_resamples=5000)
     np.testing.assert_allclose(found.low, expected.low, atol=0.08)
