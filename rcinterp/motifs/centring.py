@@ -30,7 +30,7 @@ class CentredFilters(NamedTuple):
 
 
 def mean_center(weight: NDArray[Any] | Tensor, bias: NDArray[Any] | Tensor | None = None) -> CentredFilters:
-    """Filters of mean zero over A, C, G, T at each position, and the bias that preserves their output on sequences.
+    """Centre filters: mean zero over A, C, G, T at each position, with the bias that keeps their output on sequences.
 
     Parameters
     ----------

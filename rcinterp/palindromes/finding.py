@@ -18,7 +18,7 @@ _TIE = 1e-9
 def find_palindromes(
     filters: Filters, *, min_overlap: int = 4, n_permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Similarity of each filter to its own reverse complement (RC), its p-value and the axis of the symmetry.
+    """Which filters are palindromes: similarity to their own reverse complement (RC), its p-value, axis of symmetry.
 
     Parameters
     ----------

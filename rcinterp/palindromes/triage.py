@@ -40,7 +40,7 @@ TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid",
 
 
 def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "encode") -> pd.DataFrame:
-    """Whether each filter is a palindrome because its motif is one, or a hybrid of both strands of one that is none.
+    """Whether a palindromic filter found a palindromic motif, or is a hybrid of both strands of a motif that is none.
 
     Parameters
     ----------

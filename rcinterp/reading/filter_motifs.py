@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from rcinterp.data.sequences import SequenceInput, as_one_hot
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
@@ -187,10 +187,9 @@ def sites_to_ppms(
     Kelley, Snoek & Rinn 2016 (Basset): sites that activate a filter by more than half of its maximum.
     """
     check_threshold(threshold, "sites_to_ppms")
-    if not pseudocount >= 0 or batch_size < 1:
-        raise InputError(
-            f"sites_to_ppms: got pseudocount={pseudocount} and batch_size={batch_size}, expected at least 0 and 1."
-        )
+    require_whole("batch_size", batch_size, 1, "sites_to_ppms")
+    if not pseudocount >= 0:
+        raise InputError(f"sites_to_ppms: got pseudocount={pseudocount}, expected a number of at least 0.")
     x = as_one_hot(sequences, "sites_to_ppms").float().cpu()
     filters = torch.as_tensor(weight).detach().float().cpu()
     if filters.ndim != 3:

@@ -172,7 +172,7 @@ def find_sites(
     threshold: float = THRESHOLD,
     **run: Unpack[RunOptions],
 ) -> pd.DataFrame:
-    """Where each filter matches a sequence best, for the sequences in which it reaches a share of its best score.
+    """Where each filter matches best: one site a sequence, if it reaches a share of the filter's best site score.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 
 #: Bootstrap samples, and the fewest permutations.
 N_RESAMPLES = 1000
@@ -116,6 +116,5 @@ def _check(
         raise InputError(
             f"got samples of shape {first.shape} and {second.shape}, expected (N, F) and (M, F), at least one row each."
         )
-    if n_resamples < 1:
-        raise InputError(f"got {n_resamples} resamples, expected at least 1.")
+    require_whole("resamples", n_resamples, 1)
     return first, second

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs.centring import Filters, filters_by_name
 from rcinterp.motifs.matrices import as_matrix, reverse_complement_motif
 
@@ -236,8 +236,8 @@ def _select_rows(
     matrices: Mapping[Hashable, Any], table: pd.DataFrame | None, max_filters: int | None
 ) -> list[dict[Hashable, Any]]:
     """Rows of the table to draw, from the top down."""
-    if max_filters is not None and max_filters < 1:
-        raise InputError(f"plot_filters: got max_filters={max_filters}, expected at least 1, or None for all filters.")
+    if max_filters is not None:
+        require_whole("max_filters", max_filters, 1, "plot_filters")
     if table is None:
         table = pd.DataFrame({"filter": list(matrices)})
     elif "filter" not in table.columns:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs import write_meme
 from rcinterp.report.figures import save_figure
 from rcinterp.stability.drawing import plot_patterns
@@ -82,8 +82,8 @@ class ModelComparison:
 
     def plot(self, max_patterns: int | None = 8) -> Figure:
         """Logos of the consensus motifs, and each pattern's contribution in each model; a cross: not in this model."""
-        if max_patterns is not None and max_patterns < 1:
-            raise InputError(f"plot: got max_patterns={max_patterns}, expected at least 1, or None for all patterns.")
+        if max_patterns is not None:
+            require_whole("max_patterns", max_patterns, 1, "plot")
         self._check_not_empty("plot")
         rows = self.table.head(max_patterns or len(self.table))
         titles = [

@@ -47,7 +47,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """History of a training run, one row an epoch; the model is left with the weights of its best epoch, in eval mode.
+    """Train a model and keep the weights of its best epoch, in eval mode; returns the history, one row an epoch.
 
     The weights that the model has are replaced first: `initialise=False` goes on from them.
 

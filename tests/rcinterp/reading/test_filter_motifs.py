@@ -243,8 +243,8 @@ def test_n_columns_count_for_nothing():
     [
         ((3, 4, 5), {"threshold": 1.5}, "got threshold=1.5, expected a share of the best score, 0 to 1"),
         ((3, 4, 5), {"threshold": -0.1}, "got threshold=-0.1"),
-        ((3, 4, 5), {"pseudocount": -1.0}, "got pseudocount=-1.0 and batch_size=100, expected at least 0 and 1"),
-        ((3, 4, 5), {"batch_size": 0}, "and batch_size=0, expected at least 0 and 1"),
+        ((3, 4, 5), {"pseudocount": -1.0}, "got pseudocount=-1.0, expected a number of at least 0"),
+        ((3, 4, 5), {"batch_size": 0}, "got batch_size=0, expected a whole number of at least 1"),
         ((3, 4, 32), {}, "got sequences of 31 bp, expected at least the filter's 32 bp"),
         ((4, 5), {}, r"got filters of shape \(4, 5\), expected \(F, 4, W\); weight\[None\] for one"),
         ((3, 6, 5), {}, r"got weight of shape \(3, 6, 5\), expected \(F, 4, W\)"),

@@ -95,7 +95,7 @@ def test_bad_samples():
         permutation_p_values(np.zeros((3, 2)), np.zeros((4, 1)), seed=0)
     with pytest.raises(InputError, match="at least one row each"):
         bootstrap_difference(np.zeros((0, 2)), np.zeros((4, 2)), seed=0)
-    with pytest.raises(InputError, match="got 0 resamples, expected at least 1"):
+    with pytest.raises(InputError, match="resamples: got 0, expected a whole number of at least 1"):
         bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, n_resamples=0)
     with pytest.raises(InputError, match=r"level: got 95, expected a coverage between 0 and 1"):
         bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, level=95)

@@ -249,7 +249,7 @@ def test_a_color_scheme_without_a_color(scheme: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_filters": 0}, "got max_filters=0, expected at least 1"),
+        ({"max_filters": 0}, "got max_filters=0, expected a whole number of at least 1"),
         (
             {"table": pd.DataFrame({"contribution": [1.0]})},
             r"1 rows with columns index, contribution, .*rename_axis\('filter'\)",

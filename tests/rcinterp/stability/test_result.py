@@ -87,7 +87,7 @@ def test_a_logo_and_bars_for_each_pattern(found):
     assert titles[2] == "pattern_2 · in 1 of 3 models · no p-value"
     assert len(found.plot(max_patterns=2).axes) == 2 * 2
     assert len(found.plot(max_patterns=None).axes) == 2 * 3
-    with pytest.raises(InputError, match="plot: got max_patterns=0, expected at least 1, or None for all patterns"):
+    with pytest.raises(InputError, match="plot: got max_patterns=0, expected a whole number of at least 1"):
         found.plot(max_patterns=0)
 
 
