@@ -6,6 +6,9 @@ Regions are 0-based and half-open.
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,9 @@ from rcinterp.errors import InputError
 from rcinterp.files import read_text
 
 _COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
-_NARROWPEAK_COLUMNS = 10
+_NARROWPEAK_COLUMNS, _BED12_COLUMNS = 10, 12
+_STRANDS = ("+", "-", ".")
+_INTEGER, _INTEGERS = re.compile(r"-?[0-9]+"), re.compile(r"[0-9]+(,[0-9]+)*,?")
 
 
 def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -24,7 +29,9 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        3 columns or more; 10 are taken as narrowPeak. Comments and lines of "track" and "browser" are passed over.
+        BED of 3 columns or more, or narrowPeak, perhaps with more columns behind its ten, as IDR and bedtools write
+        it. It is narrowPeak if column 6 of every line is a strand, 7 to 9 are numbers and 10 is an integer, and it is
+        not BED12; or if its name says so. Comments and lines of "track" and "browser" are passed over.
 
     Returns
     -------
@@ -36,6 +43,11 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     ------
     InputError
         If the file cannot be read or holds no region; for a bad line, with its number counted from 1.
+
+    Warns
+    -----
+    UserWarning
+        If a file of 10 columns or more is not narrowPeak, or one of more than 10 is.
 
     Notes
     -----
@@ -50,25 +62,66 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> read_regions("peaks.bed")[["chrom", "start", "end", "summit", "has_summit"]].values.tolist()
     [['chr1', 100, 160, 130, False]]
     """
-    rows: list[tuple[str, int, int, int, bool, float]] = []
-    n_columns = 0
+    lines: list[tuple[int, list[str]]] = []
     for number, line in enumerate(read_text(path, "a BED or narrowPeak file").splitlines(), start=1):
         fields = line.rstrip().split("\t") if "\t" in line else line.split()
         if not line.strip() or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
             continue
-        n_columns = n_columns or len(fields)
+        lines.append((number, fields))
+    if not lines:
+        raise InputError(f"{path}: holds no region, expected BED or narrowPeak lines (chrom, start, end); check it.")
+    n_columns = len(lines[0][1])
+    is_narrowpeak = _is_narrowpeak(path, [fields for _, fields in lines if len(fields) == n_columns])
+    rows: list[tuple[str, int, int, int, bool, float]] = []
+    for number, fields in lines:
         try:
             if len(fields) != n_columns:
                 raise ValueError(f"has {len(fields)} columns, expected {n_columns} as in the lines above")
-            rows.append(_parse_region(fields))
+            rows.append(_parse_region(fields, is_narrowpeak))
         except ValueError as error:
             raise InputError(f"{path}: line {number} {error}; correct or remove it.") from None
-    if not rows:
-        raise InputError(f"{path}: holds no region, expected BED or narrowPeak lines (chrom, start, end); check it.")
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _parse_region(fields: list[str]) -> tuple[str, int, int, int, bool, float]:
+def _is_narrowpeak(path: str | os.PathLike[str], lines: list[list[str]]) -> bool:
+    """Whether a file is narrowPeak, by its name or its columns; what a user may not expect is said."""
+    n_columns = len(lines[0])
+    if n_columns < _NARROWPEAK_COLUMNS:
+        return False
+    reason = None if ".narrowpeak" in Path(path).name.lower() else _not_narrowpeak(lines)
+    if reason is not None:
+        warnings.warn(
+            f"{path}: has {n_columns} columns, but is no narrowPeak ({reason}): taken as BED, and the centre of a "
+            "region as its summit.",
+            stacklevel=3,
+        )
+    elif n_columns > _NARROWPEAK_COLUMNS:
+        warnings.warn(f"{path}: has {n_columns} columns: the first ten are taken as narrowPeak.", stacklevel=3)
+    return reason is None
+
+
+def _not_narrowpeak(lines: list[list[str]]) -> str | None:
+    """What shows that lines of ten columns and more are not narrowPeak; None if nothing does."""
+    for fields in lines:
+        if fields[5] not in _STRANDS:
+            return f"column 6 is {fields[5][:20]!r}, expected a strand"
+        for column in (7, 8, 9):
+            if np.isnan(_number(fields[column - 1])):
+                return f"column {column} is {fields[column - 1][:20]!r}, expected a number"
+    if not _INTEGER.fullmatch(lines[0][9]):
+        return f"column 10 is {lines[0][9][:20]!r}, expected an integer"
+    if len(lines[0]) >= _BED12_COLUMNS and all(_is_bed12(fields) for fields in lines):
+        return "it is BED12"
+    return None
+
+
+def _is_bed12(fields: list[str]) -> bool:
+    """Whether columns 11 and 12 list as many sizes and starts of blocks as column 10 says."""
+    n_blocks, *lists = fields[9:12]
+    return all(_INTEGERS.fullmatch(each) and str(len(each.strip(",").split(","))) == n_blocks for each in lists)
+
+
+def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int, int, bool, float]:
     if len(fields) < 3 or not fields[0]:
         raise ValueError(f"is {' '.join(fields)[:40]!r}, expected chrom, start and end, separated by tabs")
     if not all(field.isascii() and field.isdigit() for field in fields[1:3]):
@@ -76,7 +129,6 @@ def _parse_region(fields: list[str]) -> tuple[str, int, int, int, bool, float]:
     start, end = int(fields[1]), int(fields[2])
     if start >= end:
         raise ValueError(f"has start {start} and end {end}, expected start < end")
-    is_narrowpeak = len(fields) == _NARROWPEAK_COLUMNS
     offset = fields[9] if is_narrowpeak else "-1"
     has_summit = offset != "-1"
     if has_summit and not (offset.isascii() and offset.isdigit() and int(offset) <= end - start):

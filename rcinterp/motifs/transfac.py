@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
 
-MATRIX_HEADER = re.compile(r"P[0O]((?:\s+[ACGTU]){4})\s*$", re.IGNORECASE)
+MATRIX_HEADER = re.compile(r"P[0O]((?:\s+[ACGTU]){4})(?:\s|$)", re.IGNORECASE)
 
 
 def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
@@ -17,7 +18,8 @@ def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
     ----------
     text : str
         ``AC``, ``ID`` or ``NA`` name a motif; after ``P0 A C G T`` (or ``PO``; the letters in any order) comes a line
-        for each position: its number, four counts, and perhaps a consensus letter. Other lines say more of it.
+        for each position: its number, four counts, and perhaps a consensus letter. The matrix ends at the first line
+        with another mark. Other lines say more of it. Without ``//``, a further ``AC`` begins the next entry.
     source : str or path-like
         The file.
 
@@ -37,13 +39,14 @@ def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
 
 
 def _split_entries(text: str) -> Iterator[list[str]]:
-    """Yield the lines of each entry, without those that hold nothing."""
+    """Yield the lines of each entry that are not blank; an entry ends with ``//``, or where the next AC begins one."""
     lines: list[str] = []
     for line in [*text.splitlines(), "//"]:
-        if line.strip() == "//":
+        is_end = line.strip() == "//"
+        if is_end or (line.split()[:1] == ["AC"] and any(MATRIX_HEADER.match(before) for before in lines)):
             yield lines
             lines = []
-        elif line.split() not in ([], ["XX"]):
+        if line.strip() and not is_end:
             lines.append(line)
 
 
@@ -67,10 +70,10 @@ def _field(lines: list[str], mark: str) -> str:
 
 def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None:
     """Return the motif of the lines from the header of its matrix on."""
-    letters = "".join(lines[0].split()[1:]).upper().replace("U", "T")
+    letters = "".join(lines[0].split()[1:5]).upper().replace("U", "T")
     if sorted(letters) != list("ACGT"):
         raise InputError(f"{where}: got the letters {letters}, expected each of A, C, G, T once.")
-    rows = [line.split() for line in lines[1:] if line[:1].isdigit()]
+    rows = [line.split() for line in takewhile(lambda line: line.lstrip()[:1].isdigit(), lines[1:])]
     for row in rows:
         if len(row) < 5:
             raise InputError(f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row.")

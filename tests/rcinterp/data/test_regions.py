@@ -55,7 +55,7 @@ def test_a_file_may_have_headings_other_line_ends_and_be_packed(tmp_path):
         ("chr1\t1_0\t90", r"line 1 has start '1_0'"),
         ("chr1\t9\t9", r"line 1 has start 9 and end 9, expected start < end"),
         ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 1 has '5' in column 10, expected .* 0 to 4, or -1 for none"),
-        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\tpeak_1", r"line 1 has 'peak_1' in column 10"),
+        ("\n".join(f"chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t{x}" for x in (2, "peak_1")), r"line 2 has 'peak_1' in column 10"),
         ("# nothing", r"holds no region, expected BED or narrowPeak lines"),
     ],
 )
@@ -63,6 +63,51 @@ def test_a_bad_line_is_named(tmp_path, lines, message):
     (tmp_path / "bad.bed").write_text(lines)
     with pytest.raises(InputError, match=r"bad\.bed: " + message):
         read_regions(tmp_path / "bad.bed")
+
+
+#: Ten columns and more of other programs: bedtools closest -d, coverage, and a BED12 of two blocks.
+TEN_COLUMNS = {
+    "closest": [("chr1", 1000, 1300, "chr1", 1350, 1400, "gA", 0, "+", 50)],
+    "coverage": [("chr1", 1000, 1300, "a", 0, "+", 7, 300, 300, "1.0000000")],
+    "BED12": [("chr1", 1000, 1300, "a", 0, "+", 1000, 1300, 0, 2, "50,60,", "0,240")],
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("closest", "column 6 is '1400', expected a strand"),
+        ("coverage", "column 10 is '1.0000000', expected an integer"),
+        ("BED12", "it is BED12"),
+    ],
+)
+def test_ten_columns_are_no_narrowpeak_by_themselves(write_bed, program, reason):
+    path = write_bed("x.bed", *TEN_COLUMNS[program])
+    with pytest.warns(UserWarning, match="is no narrowPeak") as said:
+        regions = read_regions(path)
+    n = len(TEN_COLUMNS[program][0])
+    assert str(said[0].message) == (
+        f"{path}: has {n} columns, but is no narrowPeak ({reason}): taken as BED, and the centre of a region as its "
+        "summit."
+    )
+    assert (regions["summit"].tolist(), regions["has_summit"].tolist()) == ([1150], [False])
+
+
+def test_narrowpeak_with_more_columns_is_narrowpeak(write_bed):
+    """As IDR writes it, of 20 columns, and bedtools intersect -c, of 11."""
+    ten = [narrowpeak("chr1", 1000, 1300, 20, 18.2), narrowpeak("chr1", 1500, 1900, 350, 8.2)]
+    expected = read_regions(write_bed("ten.bed", *ten))
+    for more in ((5.0, 5.0, 1000, 1290, 17.0, 22, 1002, 1300, 19.1, 21), (3,)):
+        path = write_bed("more.bed", *((*row, *more) for row in ten))
+        with pytest.warns(UserWarning, match=f"has {10 + len(more)} columns: the first ten are taken as narrowPeak"):
+            pd.testing.assert_frame_equal(read_regions(path), expected)
+    assert expected["summit"].tolist() == [1020, 1850]
+    assert expected["score"].tolist() == [18.2, 8.2]
+
+
+def test_a_file_that_is_called_narrowpeak_is_held_to_it(write_bed):
+    with pytest.raises(InputError, match=r"line 1 has '1\.0' in column 10, expected the summit of a narrowPeak"):
+        read_regions(write_bed("x.narrowPeak", (*narrowpeak("chr1", 10, 20, 0)[:-1], "1.0")))
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -79,6 +79,41 @@ def test_what_biopython_writes_and_reads():
         assert ours[motif["AC"]].other_name == motif["ID"]
 
 
+#: As the program mCrossBase writes it: numbered lines after the matrix, and no // at the end.
+MCROSS = """AC	CELL.RBPX.{n}
+XX
+ID	CELL.RBPX.{n}
+XX
+DE	N=60, Consensus=NN, Score=10
+P0	A	C	G	T
+01	3	2	5	50	N
+02	0	0	0	60	N
+03	58	1	1	0	N
+XX
+IC	1.0 1.0 1.0
+XX
+XL
+00	2
+01	9
+02	1
+XX
+"""
+
+
+@pytest.mark.parametrize("end", ["", "//\n"])
+def test_a_matrix_ends_with_its_lines_and_an_entry_with_the_next_ac(end):
+    motifs = parse_transfac(MCROSS.format(n=0) + end + MCROSS.format(n=1) + end, "x")
+    assert list(motifs) == ["CELL.RBPX.0", "CELL.RBPX.1"]
+    for motif in motifs.values():
+        assert motif.n_sites == 60
+        np.testing.assert_allclose(60 * motif.ppm, [[3, 0, 58], [2, 0, 1], [5, 0, 1], [50, 60, 0]])
+
+
+def test_a_header_may_say_more_than_the_letters():
+    text = TRANSFAC.replace("A      C      G      T", "A C G T cons inf").replace("0      S", "0 S 1.5")
+    np.testing.assert_allclose(parse_transfac(text, "x")["M00001"].ppm, COUNTS / COUNTS.sum(axis=0))
+
+
 def test_a_motif_without_a_matrix_is_named():
     with pytest.warns(UserWarning, match="x: left out motifs without a letter-probability matrix: M2, M3"):
         motifs = parse_transfac(TRANSFAC + "AC  M2\nXX\n//\nAC  M3\nP0 A C G T\n//\n", "x")
