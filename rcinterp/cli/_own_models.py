@@ -20,7 +20,7 @@ def load_any_model(given: str, weights: Path | None) -> "nn.Module":
     ----------
     given : str
     weights : path, optional
-        Of a model in a file: its state_dict, as safetensors or by torch.save.
+        Of a model in a file, as `rcinterp.reading.checkpoints.load_weights` reads them.
     """
     from rcinterp.training.models import load_model
 
@@ -101,23 +101,9 @@ def _line_of(error: Exception, path: Path) -> str:
 
 
 def _load_weights(model: "nn.Module", path: Path) -> None:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from rcinterp.reading.checkpoints import load_weights
 
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-        model.load_state_dict(state)
-    except FileNotFoundError:
-        raise InputError(f"--weights: {path}: no such file.") from None
-    except (OSError, SafetensorError, RuntimeError, AttributeError, TypeError, ValueError, EOFError) as error:
-        told = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"--weights: {path}: does not hold this model's state_dict ({told}).") from None
-    except Exception as error:  # torch.load raises pickle's own errors
-        raise InputError(
-            f"--weights: {path}: cannot be read as weights alone ({type(error).__name__}); save model.state_dict()."
-        ) from None
+        load_weights(model, path)
+    except InputError as error:
+        raise InputError(f"--weights: {error}") from None

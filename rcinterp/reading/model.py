@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from tqdm import tqdm
 
 from rcinterp.data.sequences import SequenceInput
@@ -123,6 +124,7 @@ def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]
 
     Also after an error. It is called as written, without torch.compile, so that hooks and what it computes are seen.
     """
+    _refuse_what_cannot_be_followed(model)
     training = {module: module.training for module in model.modules()}
     trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
     home, _ = place_of(model)
@@ -138,6 +140,21 @@ def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]
         model.eval()
         model.requires_grad_(False)
         yield
+
+
+def _refuse_what_cannot_be_followed(model: nn.Module) -> None:
+    kind = type(model).__name__
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            f"got a TorchScript model ({kind}), expected an nn.Module: what a scripted or traced model computes cannot "
+            "be followed. Give the nn.Module that it was made from."
+        )
+    lazy = [name for name, parameter in model.named_parameters() if isinstance(parameter, UninitializedParameter)]
+    if lazy:
+        raise InputError(
+            f"the model ({kind}) has weights without a shape ({', '.join(lazy[:3])}: of lazy modules), expected one "
+            "that has been run; call it once on sequences, model(x[:2]), or load its weights."
+        )
 
 
 def _restore(training: dict[nn.Module, bool], trainable: dict[nn.Parameter, bool]) -> None:

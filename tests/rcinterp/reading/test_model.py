@@ -24,6 +24,24 @@ def test_one_value_a_sequence_becomes_a_column(planted):
     assert predict(model, planted(6, 0).x).shape == (6, 1)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("how", [torch.jit.script, lambda model: torch.jit.trace(model, torch.rand(2, 4, 41))])
+def test_torchscript_is_refused_in_one_line(planted, how):
+    plain = nn.Sequential(nn.Conv1d(4, 3, 9), nn.ReLU(), nn.Flatten(), nn.Linear(99, 1))
+    with pytest.raises(InputError, match="got a TorchScript model .* Give the nn.Module that it was made from"):
+        predict(how(plain), planted(5, 0).x)
+
+
+def test_a_lazy_model_must_have_been_run(planted):
+    x = planted(5, 0).x
+    model = nn.Sequential(nn.LazyConv1d(3, 9), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1))
+    with pytest.raises(InputError, match=r"weights without a shape \(0.weight, 0.bias, 3.weight: of lazy modules\)"):
+        predict(model, x)
+    with torch.no_grad():
+        expected = model(x[:2].float())
+    torch.testing.assert_close(predict(model, x)[:2], expected)
+
+
 def test_a_lent_model_is_given_back_after_an_error():
     model = nn.Sequential(nn.Linear(3, 2), nn.Dropout()).train()
     model[1].eval()

@@ -1,0 +1,148 @@
+"""Weights as people keep them: wrapped, nested, beside others; and files that hold something else."""
+
+import argparse
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from rcinterp.errors import InputError
+from rcinterp.reading.checkpoints import load_weights
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(4, 3, 5)
+        self.norm = nn.BatchNorm1d(3)
+        self.fc = nn.Linear(3, 2)
+
+
+@pytest.fixture
+def trained():
+    model = Net()
+    for value in model.state_dict().values():
+        value.copy_(torch.rand(value.shape) + 1)
+    return model
+
+
+@pytest.fixture
+def weights(trained):
+    return trained.state_dict()
+
+
+def with_prefix(prefix, state):
+    return {prefix + name: value for name, value in state.items()}
+
+
+@pytest.fixture
+def load(tmp_path, weights):
+    """Give ``load(content)``: save it, load it into a new model, and see that it has the weights."""
+
+    def load(content, name="w.pt"):
+        torch.save(content, tmp_path / name)
+        model = Net()
+        load_weights(model, tmp_path / name)
+        for key, value in weights.items():
+            assert torch.equal(model.state_dict()[key], value), key
+        return model
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda w: w,
+        lambda w: {"state_dict": w, "epoch": 3},
+        lambda w: {"model": w, "optimizer": {"state": {}}},
+        lambda w: {"model_state_dict": w, "lr": 1e-3},
+        lambda w: {"state_dict": w, "hyper_parameters": argparse.Namespace(lr=1)},
+        lambda w: {"ckpt": {"net": {"weights": w}}},
+        lambda w: {"model": w, "ema": {name: value.clone() for name, value in w.items()}},  # the same twice
+    ],
+)
+def test_where_weights_lie(load, weights, pack):
+    load(pack(weights))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "model._orig_mod.module."])
+def test_a_prefix_is_left_out_and_said(load, weights, prefix):
+    with pytest.warns(UserWarning, match=f"'{prefix}', with which the names of its weights begin, is left out"):
+        load({"state_dict": with_prefix(prefix, weights)})
+
+
+def test_weights_of_others_are_left_out_and_said(load, weights):
+    with pytest.warns(UserWarning, match="as the model has no such part: criterion.pos_weight"):
+        load({"state_dict": {**weights, "criterion.pos_weight": torch.ones(1)}})
+    with (
+        pytest.warns(UserWarning, match="'net.', with which"),
+        pytest.warns(UserWarning, match="as the model has no such part: loss.weight"),
+    ):
+        load({**with_prefix("net.", weights), "loss.weight": torch.ones(1)})
+
+
+def test_old_batch_norm_has_no_counter(load, weights):
+    del weights["norm.num_batches_tracked"]
+    load(weights)
+
+
+def test_the_model_s_own_names_come_before_others(load, weights):
+    """As where a wrapper was saved beside what it wraps."""
+    load({"state_dict": weights, "ema": with_prefix("module.", {n: v + 1 for n, v in weights.items()})})
+
+
+def test_safetensors(trained, weights, tmp_path):
+    save_file(with_prefix("module.", weights), tmp_path / "w.safetensors")
+    model = Net()
+    with pytest.warns(UserWarning, match="'module.'"):
+        load_weights(model, tmp_path / "w.safetensors")
+    assert torch.equal(model.conv.weight, trained.conv.weight)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop("fc.bias"), r"does not hold this model's state_dict \(missing: fc.bias\)"),
+        (lambda w: w.update({"fc.more": torch.ones(1)}), r"state_dict \(not in the model: fc.more\)"),
+        (
+            lambda w: w.update({"fc.bias": torch.ones(7)}),
+            r"\(of another shape: fc.bias \(7,\), expected \(2,\)\)",
+        ),
+        (lambda w: w.clear(), r"\(it holds no tensors by name\)"),
+    ],
+)
+def test_another_model_s_weights_change_nothing(tmp_path, weights, change, message):
+    change(weights)
+    torch.save(weights, tmp_path / "w.pt")
+    model = Net()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(InputError, match=message):
+        load_weights(model, tmp_path / "w.pt")
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_two_sets_that_differ_are_not_guessed_between(tmp_path, weights):
+    both = with_prefix("model.", weights) | with_prefix("ema.", {name: value + 1 for name, value in weights.items()})
+    torch.save({"state_dict": both}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"more than one set of weights that fit .* the prefixes 'ema\.', 'model\.'"):
+        load_weights(Net(), tmp_path / "w.pt")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_what_is_no_file_of_weights(tmp_path, trained):
+    torch.save(trained, tmp_path / "whole.pt")
+    (tmp_path / "text.pt").write_text("weights")
+    (tmp_path / "text.safetensors").write_text("weights")
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "script.pt")
+    for name, message in (
+        ("whole.pt", r"cannot be read as weights alone \(UnpicklingError\); save model.state_dict\(\)\."),
+        ("text.pt", "cannot be read as weights alone"),
+        ("text.safetensors", r"cannot be read as weights \(.*\); save model.state_dict\(\) of the nn.Module\."),
+        ("script.pt", r"cannot be read as weights \(it is a TorchScript archive\); save model.state_dict\(\) of the"),
+        ("none.pt", "no such file"),
+    ):
+        with pytest.raises(InputError, match=message) as error:
+            load_weights(Net(), tmp_path / name)
+        assert "\n" not in str(error.value)
