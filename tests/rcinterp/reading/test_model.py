@@ -28,7 +28,7 @@ def test_one_value_a_sequence_becomes_a_column(planted):
 @pytest.mark.parametrize("how", [torch.jit.script, lambda model: torch.jit.trace(model, torch.rand(2, 4, 41))])
 def test_torchscript_is_refused_in_one_line(planted, how):
     plain = nn.Sequential(nn.Conv1d(4, 3, 9), nn.ReLU(), nn.Flatten(), nn.Linear(99, 1))
-    with pytest.raises(InputError, match="got a TorchScript model .* Give the nn.Module that it was made from"):
+    with pytest.raises(InputError, match=r"got a TorchScript model .* Give the nn.Module that it was made from"):
         predict(how(plain), planted(5, 0).x)
 
 
