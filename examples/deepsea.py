@@ -1,4 +1,4 @@
-"""A DeepSEA-like model: Conv2d, functional ReLU, a sigmoid at the end that func= undoes.
+"""A DeepSEA-like model: Conv2d, functional ReLU, a sigmoid at the end, before which the logit is read.
 
 python examples/deepsea.py [FOLDER]
 """
@@ -11,7 +11,7 @@ import rcinterp
 
 
 def to_logit(probability: Tensor) -> Tensor:
-    """Undo the sigmoid: filters are scored on the logit, where they add up."""
+    """Undo the sigmoid, for the loss of the training."""
     return probability.logit(eps=1e-6)
 
 
@@ -22,13 +22,12 @@ def main() -> None:
     model = DeepSEA(training.length, 1, channels=(16, 12), widths=(19, 7), pool=8)
     both = with_both_strands(training)
     train(model, (both.x,), on_labels(both.y, to_logit), epochs=given.epochs)
-    found = rcinterp.interpret(model, valid.positives(), valid.negatives(), func=to_logit)
+    found = rcinterp.interpret(model, valid.positives(), valid.negatives())
     print(f"layer {found.layer!r}, whose activation is that of a function, not of a module")
     print("\n".join(found.notes()))
     print(found.table[COLUMNS].head(4).to_string(index=False, float_format="{:.3g}".format))
     print("deeplift has no rule for a nonlinearity called as a function; integrated gradients need none:")
-    options = {"func": to_logit, "method": "integrated_gradients"}
-    print(rcinterp.faithfulness(model, valid.positives(), valid.negatives(), **options))
+    print(rcinterp.faithfulness(model, valid.positives(), valid.negatives(), method="integrated_gradients"))
 
 
 if __name__ == "__main__":

@@ -157,6 +157,7 @@ def train(
 )
 @click.option("--weights", type=FILE, help="For FILE.py:NAME: its state_dict, .safetensors or of torch.save.")
 @click.option("--output", help="For models that return a tuple or dict: the part that is meant, 1 or counts.")
+@click.option("--logit", is_flag=True, help="The outputs are probabilities: read their logits.")
 @click.option("--faithfulness/--no-faithfulness", default=True, help="Compare contributions with exact ablation.")
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def interpret(
@@ -170,6 +171,7 @@ def interpret(
     method: Any,
     weights: Path | None,
     output: str | None,
+    logit: bool,
     faithfulness: bool,
     out: Path,
 ) -> None:
@@ -192,7 +194,7 @@ def interpret(
         target,
         motifs_from=motifs_from,
         method=method,
-        func=choose_output(output),
+        func=choose_output(output, logit),
         measure_faithfulness=faithfulness,
     )
     warn_below_chance(found.performance["auroc"])

@@ -39,8 +39,10 @@ def load_any_model(given: str, weights: Path | None) -> "nn.Module":
     return model
 
 
-def choose_output(output: str | None) -> Callable[[Any], Any] | None:
-    """Function that takes one part of what a model returns: an index of a tuple, or a key of a dict."""
+def choose_output(output: str | None, logit: bool) -> Callable[[Any], Any] | None:
+    """Function that takes one part of what a model returns, an index of a tuple or a key of a dict, or its logit."""
+    if logit:
+        return _logit_of(choose_output(output, False))
     if output is None:
         return None
 
@@ -55,6 +57,22 @@ def choose_output(output: str | None) -> Callable[[Any], Any] | None:
             ) from None
 
     return choose
+
+
+def _logit_of(choose: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Function from what a model returns to the logits of the probabilities in it."""
+    import torch
+
+    def logit(returned: Any) -> Any:
+        values = returned if choose is None else choose(returned)
+        if isinstance(values, torch.Tensor) and bool(((values < 0) | (values > 1)).any()):
+            low, high = float(values.min()), float(values.max())
+            raise InputError(
+                f"--logit: got outputs from {low:.3g} to {high:.3g}, expected probabilities; leave it out."
+            )
+        return torch.logit(values, eps=1e-6)
+
+    return logit
 
 
 def _from_file(path: Path, name: str) -> "nn.Module":

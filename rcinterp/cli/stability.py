@@ -16,6 +16,7 @@ from rcinterp.errors import InputError
 @click.option("--layer", help="Name of the convolution in every model; the first over the sequence if not given.")
 @click.option("--target", type=click.IntRange(0), default=0, help="Which output, from 0.")
 @click.option("--output", help="For models that return a tuple or dict: the part that is meant, 1 or counts.")
+@click.option("--logit", is_flag=True, help="The outputs are probabilities: read their logits.")
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def compare_models(
     models: tuple[str, ...],
@@ -25,6 +26,7 @@ def compare_models(
     layer: str | None,
     target: int,
     output: str | None,
+    logit: bool,
     out: Path,
 ) -> None:
     """Compare models of several seeds: in how many of them each pattern returns, and what it contributes.
@@ -36,7 +38,7 @@ def compare_models(
 
     loaded = {name: load_any_model(given, None) for name, given in name_models(models).items()}
     warm_up()
-    found = compare_models(loaded, positives, negatives, motifs, layer, target, func=choose_output(output))
+    found = compare_models(loaded, positives, negatives, motifs, layer, target, func=choose_output(output, logit))
     say(found.summary)
     click.echo(found.save(out, f"Patterns of {len(loaded)} models"))
 

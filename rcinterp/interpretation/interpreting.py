@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from rcinterp.reading.filter_motifs import motifs_of_filters
 from rcinterp.reading.functions import split_options
 from rcinterp.reading.inputs import ModelInput
 from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
 from rcinterp.training.performance import score_logits
 
@@ -108,7 +110,26 @@ def interpret(
         measure_faithfulness=settings.measure_faithfulness,
         letters_only=settings.motifs_from != "sites",
     )
-    return _interpret(reading, known, motifs, settings)
+    found = _interpret(reading, known, motifs, settings)
+    _warn_of_what_is_doubtful(found, reading.returns_probability)
+    return found
+
+
+def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) -> None:
+    """Say at once what would else stand in the report alone: outputs that are probabilities, signs that are wrong."""
+    if found.is_probability and returns_probability:
+        warnings.warn(
+            "all outputs lie between 0 and 1: if they are probabilities, contributions may have the wrong sign. Read "
+            "their logits, func=lambda y: torch.logit(y, eps=1e-6); on the command line --logit.",
+            stacklevel=3,
+        )
+    faith = found.faithfulness
+    if faith is not None and (faith.pearson < 0 or faith.slope < 0):
+        warnings.warn(
+            f"the contributions disagree with exact ablation (r = {faith.pearson:.2f} over filters, slope "
+            f"{faith.slope:.2f}): do not trust their signs or their order. Use method='ablation'.",
+            stacklevel=3,
+        )
 
 
 def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource, settings: Settings) -> Interpretation:
@@ -144,7 +165,8 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         layer=layer.name,
         unit="weight" if of_letters else "bits",
         length=reading.sites.inputs[0].length,
-        is_probability=all(bool(((logits >= 0) & (logits <= 1)).all()) for logits in reading.logits),
+        is_probability=are_probabilities(reading.logits),
+        other_layers=reading.other_layers,
     )
 
 
@@ -190,7 +212,7 @@ def _tabulate(
     best = best_matches(matches).set_index("Query_ID").rename(columns=_MATCH_COLUMNS)
     named = {name: known[name].ppm for name in best["best_match"].unique()}
     own = find_palindromes(named).set_index("filter")["rc_similarity"] if named else pd.Series(dtype=float)
-    table = contributions.drop(columns=["layer", "method", "baseline", "cut_at", "cut_reason"])
+    table = contributions.drop(columns=["layer", "method", "baseline", "cut_at", "cut_reason", "output"])
     table = table.merge(palindromes[["filter", "rc_similarity", "rc_p", "rc_axis"]], on="filter")
     table = table.merge(triage[["filter", "triage", "triage_motif"]], on="filter")
     table = table.merge(found.drop(columns="ppm"), on="filter")

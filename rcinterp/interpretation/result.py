@@ -48,7 +48,9 @@ class Interpretation:
     length : int
         Of the sequences, in bp.
     is_probability : bool
-        Whether all outputs lie between 0 and 1, as behind a sigmoid.
+        Whether all outputs that were read lie between 0 and 1, as behind a sigmoid.
+    other_layers : tuple of str
+        Names of further layers that read the sequence, whose filters are not shown.
     """
 
     table: pd.DataFrame
@@ -66,6 +68,7 @@ class Interpretation:
     unit: str
     length: int
     is_probability: bool
+    other_layers: tuple[str, ...] = ()
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
@@ -140,12 +143,16 @@ class Interpretation:
         row = self.contributions.iloc[0]
         cut_at = f"{row['cut_at']} ({row['cut_reason']})" if row["cut_reason"] else row["cut_at"]
         n_significant = int((self.table["contribution_q"] <= CONTRIBUTION_Q_VALUE).sum())
+        output = "" if row["output"] == "as returned" else f" to the model's output {row['output']}"
         said = [
             f"On these sequences the model reaches auROC {self.performance['auroc']:.4f} and auPRC "
             f"{self.performance['auprc']:.4f}.",
-            f"Layer {self.layer}, {len(self.table)} filters; contribution by {row['method'].replace('_', ' ')} at the "
-            f"{cut_at}; {n_significant} of them are significant (q <= {CONTRIBUTION_Q_VALUE:g}).",
+            f"Layer {self.layer}, {len(self.table)} filters; contribution{output} by "
+            f"{row['method'].replace('_', ' ')} at the {cut_at}; {n_significant} of them are significant "
+            f"(q <= {CONTRIBUTION_Q_VALUE:g}).",
         ]
+        if self.other_layers:
+            said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:
             said.append(
                 "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "

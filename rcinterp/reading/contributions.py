@@ -130,14 +130,15 @@ def tabulate_contributions(
 
 
 def describe_cut(attribution: Attribution, baseline: str) -> dict[str, Any]:
-    """Columns that are the same for every filter: layer, method, baseline, cut_at and cut_reason."""
-    point = attribution.bound.point
+    """Columns that are the same for every filter: layer, method, baseline, cut_at, cut_reason and output."""
+    point, squash = attribution.bound.point, attribution.bound.runner.squash
     return {
         "layer": point.layer.name,
         "method": attribution.method,
         "baseline": baseline,
         "cut_at": point.at,
         "cut_reason": point.reason,
+        "output": "as returned" if squash is None else f"before its {squash.kind}",
     }
 
 
@@ -145,7 +146,6 @@ def input_gradients(runner: Runner, inputs: Inputs, *, hypothetical: bool) -> Te
     """Gradient x input of each base, (N, 4, L), or the gradient less its mean over the letters; the model is lent."""
     found = []
     with torch.inference_mode(False), torch.enable_grad():
-        runner.try_one(inputs)
         for own, *further in runner.batches(inputs, "input contributions"):
             letters = own.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(runner.logits((letters, *further)).sum(), letters)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from rcinterp.data.sequences import SequenceInput
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.inputs import Args, Inputs, as_inputs
+from rcinterp.reading.probability import LogitsInstead, NoteSquashing, Squash
 
 #: From what a model returns to its logits: (n, n_tasks), (n,) or (n, n_tasks, positions).
 Func: TypeAlias = Callable[[Any], Tensor]
@@ -39,6 +40,8 @@ class Runner:
         Where to run; when not given, where the model is, or on CUDA if the model is on the CPU and there is one.
     verbose : bool
         Whether to show a progress bar on standard error.
+    squash : Squash, optional
+        The sigmoid or softmax that ends the model; its logit is read instead.
     """
 
     model: nn.Module
@@ -47,6 +50,7 @@ class Runner:
     batch_size: int = BATCH_SIZE
     device: str | torch.device | None = None
     verbose: bool = False
+    squash: Squash | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no call could use."""
@@ -79,7 +83,9 @@ class Runner:
 
     def logits(self, batch: Sequence[Tensor]) -> Tensor:
         """Call the model and return the logit of each sequence that is meant, shape (n,)."""
-        return self.select(self.model(*batch), len(batch[0]))
+        with nullcontext() if self.squash is None else LogitsInstead(self.squash):
+            output = self.model(*batch)
+        return self.select(output, len(batch[0]))
 
     def select(self, output: Any, n: int) -> Tensor:
         """Logit that is meant, (n,), of what the model returned for n sequences."""
@@ -111,6 +117,14 @@ class Runner:
                 "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
                 "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
             ) from error
+
+    def settled(self, inputs: Inputs) -> "Runner":
+        """Run the lent model on one of these sequences: the runner of its logits, also if it ends in a sigmoid."""
+        batch = self.whole_batch(inputs.rows(slice(1)))
+        with torch.no_grad():
+            with NoteSquashing() as squashing:
+                output = self.run(batch)
+            return replace(self, squash=squashing.behind(self.select(output, len(batch[0]))))
 
     def try_one(self, inputs: Inputs) -> None:
         """Run the lent model on one sequence of these, to see that it can be run on them."""

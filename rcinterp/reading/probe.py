@@ -12,6 +12,7 @@ from rcinterp.reading.cut import At, Cut, CutPoint, Follow, why_not_at_activatio
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.layer import FilterLayer, are_letters, choose_layer, find_layers
 from rcinterp.reading.model import Runner
+from rcinterp.reading.probability import NoteSquashing
 
 #: Sequences that a model is probed with.
 N_PROBED = 3
@@ -31,6 +32,11 @@ class BoundLayer:
         That sequence.
     gradient_fault : str
         Why no gradient of the logit can be had at the cut; empty if it can.
+    other_layers : tuple of str
+        Names of further layers that read the sequence, if no layer was asked for.
+    returns_probability : bool
+        Whether what is read may be a probability: the model calls a sigmoid or softmax somewhere, and neither it nor
+        ``func`` takes a logit of it.
     """
 
     runner: Runner
@@ -38,6 +44,8 @@ class BoundLayer:
     read: Tensor
     given: Tensor
     gradient_fault: str
+    other_layers: tuple[str, ...] = ()
+    returns_probability: bool = False
 
     @property
     def layer(self) -> FilterLayer:
@@ -84,7 +92,9 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
         raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
     few = _few(inputs)
     batch = runner.whole_batch(few)
-    chosen, follow = _follow(runner, batch, layer)
+    chosen, follow, squashing, logit = _follow(runner, batch, layer)
+    beside = _reading_letters(follow, chosen) if layer is None else ()
+    runner = replace(runner, squash=squashing.behind(logit))
     chains = [chain for chain in follow.chains if chain.layer is chosen]
     if not chains:
         raise InputError(
@@ -95,7 +105,14 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
     reason = next(filter(None, reasons), "")
     point = CutPoint(chosen, "convolution" if reason else at, reason)
     with torch.inference_mode(False):
-        return _cut_once(runner, batch, point, follow.read[chosen.name][:1], few.x[:1])
+        bound = _cut_once(runner, batch, point, follow.read[chosen.name][:1], few.x[:1])
+    return replace(bound, other_layers=beside, returns_probability=squashing.n_calls > 0 and not squashing.takes_logit)
+
+
+def _reading_letters(follow: Follow, chosen: FilterLayer) -> tuple[str, ...]:
+    """Names of the layers other than the one chosen that were called on letters, in the order of the calls."""
+    others = (name for name, read in follow.read.items() if name != chosen.name and are_letters(read))
+    return tuple(others) if are_letters(follow.read[chosen.name]) else ()
 
 
 def _few(inputs: Inputs) -> Inputs:
@@ -106,18 +123,24 @@ def _few(inputs: Inputs) -> Inputs:
     return Inputs(torch.cat([few.x, few.x]), tuple(torch.cat([value, value]) for value in few.further))
 
 
-def _follow(runner: Runner, batch: Sequence[Tensor], layer: str | None) -> tuple[FilterLayer, Follow]:
-    """Run the model once: the layer, and what became of the convolutions' outputs."""
+def _follow(
+    runner: Runner, batch: Sequence[Tensor], layer: str | None
+) -> tuple[FilterLayer, Follow, NoteSquashing, Tensor]:
+    """Run the model once: the layer, what became of the convolutions' outputs, its sigmoids, and the logit."""
     layers = find_layers(runner.model, layer)
+    selected: list[Tensor] = []
     with Follow(list(layers.values())) as follow, torch.no_grad():
-        output = runner.run([value.clone() for value in batch])
-        error = _first_error(lambda: runner.select(output, len(batch[0])))
+        with NoteSquashing() as squashing:
+            output = runner.run([value.clone() for value in batch])
+        with NoteSquashing() as chosen_part:
+            error = _first_error(lambda: selected.append(runner.select(output, len(batch[0]))))
+    squashing.takes_logit |= chosen_part.takes_logit
     # stable: in the order of the calls, those that read letters first
     called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name]))
     chosen = choose_layer(runner.model, layers, called if layer is None else [layer], layer)
     if error is not None:  # that there is no layer is said first
         raise error
-    return chosen, follow
+    return chosen, follow, squashing, selected[0]
 
 
 def _first_error(call: Callable[[], Any]) -> InputError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ class Reader:
         self.args = args
         self._bound: dict[tuple[object, ...], BoundLayer] = {}
         self._is_lent = False
+        self._is_settled = self._has_said = False
 
     def __repr__(self) -> str:
         layer = "the first layer" if self.layer is None else f"layer {self.layer!r}"
@@ -162,12 +164,13 @@ class Reader:
         inputs = as_inputs(sequences, self.args, "sequence_contributions")
         check_method(method)
         with self.borrowed():
-            return attribute(self._bind(inputs, at), method).by_filter(inputs, "sequences")
+            return attribute(self._bind_logit(inputs, at), method).by_filter(inputs, "sequences")
 
     def input_contributions(self, sequences: ModelInput, *, hypothetical: bool = False) -> Tensor:
         """How much each base contributes to the logit of its sequence, (N, 4, L): `rcinterp.input_contributions`."""
         inputs = as_inputs(sequences, self.args, "input_contributions")
         with self.borrowed():
+            self._try(inputs)
             return input_gradients(self.runner, inputs, hypothetical=hypothetical)
 
     def sites(self, sequences: ModelInput, *, threshold: float = THRESHOLD) -> pd.DataFrame:
@@ -194,7 +197,7 @@ class Reader:
         classes = as_classes(positives, negatives, self.args, "faithfulness")
         check_method(method, baseline)
         with self.borrowed():
-            bound = self._bind(classes[0], at)
+            bound = self._bind_logit(classes[0], at)
             self._try_other(*classes)
             return faithfulness_of(bound, classes, method=method, baseline=baseline, n_sequences=n_sequences, seed=seed)
 
@@ -228,7 +231,7 @@ class Reader:
         """Logit of each sequence, shape (N,), float64, on the CPU."""
         inputs = as_inputs(sequences, self.args, "logits")
         with self.borrowed():
-            self.runner.try_one(inputs)
+            self._try(inputs)
             return self._logits(inputs)
 
     def read_classes(
@@ -253,7 +256,7 @@ class Reader:
         classes = as_classes(positives, negatives, self.args, "interpret", comparable=True)
         check_method(method, baseline)
         with self.borrowed():
-            bound = self._bind(classes[0])
+            bound = self._bind_logit(classes[0])
             field = find_receptive_field(bound, classes[0])
             if letters_only and not field.of_letters:
                 raise InputError(
@@ -268,14 +271,59 @@ class Reader:
                     bound, classes, method=method, baseline=baseline, n_sequences=None, seed=seed
                 )
             logits = tuple(self._logits(inputs) for inputs in classes)
-        return Reading(bound.layer, field, contributions, faithfulness, sites, (logits[0], logits[1]))
+        return Reading(
+            bound.layer,
+            field,
+            contributions,
+            faithfulness,
+            sites,
+            (logits[0], logits[1]),
+            bound.other_layers,
+            bound.returns_probability,
+        )
 
     def _bind(self, inputs: Inputs, at: At = "activation") -> BoundLayer:
         """The layer, found by probing the lent model on a few of these sequences, if not on such ones before."""
         key = (at, *inputs.shapes)
         if key not in self._bound:
             self._bound[key] = probe(self.runner, inputs, self.layer, at)
+            self.runner, self._is_settled = self._bound[key].runner, True
+            self._say_what_else_reads(self._bound[key])
         return self._bound[key]
+
+    def _say_what_else_reads(self, bound: BoundLayer) -> None:
+        """Say, once, that other layers read the sequence too, as where convolutions of several widths stand beside."""
+        if bound.other_layers and len(self._bound) == 1:
+            names = ", ".join(map(repr, bound.other_layers))
+            warnings.warn(
+                f"layer {bound.layer.name!r} is shown; the sequence is also read by {names}, whose filters are not: "
+                "name it, layer=... (--layer on the command line).",
+                stacklevel=4,
+            )
+
+    def _bind_logit(self, inputs: Inputs, at: At = "activation") -> BoundLayer:
+        """The layer, for what is asked of the logit: that it stands before a sigmoid is said."""
+        bound = self._bind(inputs, at)
+        self._say_how_it_ends()
+        return bound
+
+    def _say_how_it_ends(self) -> None:
+        """Say, once, that the model ends in a sigmoid or softmax."""
+        if self.runner.squash is not None and not self._has_said:
+            self._has_said = True
+            warnings.warn(
+                f"the model ends in a {self.runner.squash.kind}: what is read is the logit before it, not the "
+                "probability. For the probability give func=lambda y: 1 * y.",
+                stacklevel=4,
+            )
+
+    def _try(self, inputs: Inputs) -> None:
+        """Run the model on one sequence, to see that it can be run, and how it ends if that is not known."""
+        if self._is_settled:
+            self.runner.try_one(inputs)
+        else:
+            self.runner, self._is_settled = self.runner.settled(inputs), True
+        self._say_how_it_ends()
 
     def _try_other(self, first: Inputs, second: Inputs) -> None:
         """Run the model on the second class, if it is not as the first was."""
@@ -289,7 +337,7 @@ class Reader:
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
         with self.borrowed():
-            bound = self._bind(classes[0], at)
+            bound = self._bind_logit(classes[0], at)
             self._try_other(*classes)
             attribution: Attribution = attribute(bound, method, baseline, classes[1])
             table = tabulate_contributions(attribution, *classes, n_resamples=n_resamples, seed=seed)
@@ -318,6 +366,10 @@ class Reading:
         The best sites in either class.
     logits : (Tensor, Tensor)
         Of the positives and of the negatives, (N,) each, float64.
+    other_layers : tuple of str
+        Names of further layers that read the sequence.
+    returns_probability : bool
+        Whether what is read may be a probability, by the functions that the model calls.
     """
 
     layer: FilterLayer
@@ -326,6 +378,8 @@ class Reading:
     faithfulness: Faithfulness | None
     sites: ClassSites
     logits: tuple[Tensor, Tensor]
+    other_layers: tuple[str, ...] = ()
+    returns_probability: bool = False
 
 
 def as_reader(

@@ -122,3 +122,59 @@ def test_what_cannot_be_used_is_told_in_one_line(files, model, options, message)
     assert re.fullmatch(r"(the motif comparison .*\n)?Error: [^\n]+\n", result.stderr), result.stderr
     assert re.search(message, result.stderr), result.stderr
     assert not (files / "out").exists()
+
+
+PROBABILITIES = """
+import torch
+from torch import nn
+
+class Mean(nn.Module):
+    # the mean probability of both strands: no sigmoid ends it
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Conv1d(4, 3, 9), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(3, 1))
+
+    def forward(self, x):
+        return (self.body(x).sigmoid() + self.body(x.flip(1, 2)).sigmoid()) / 2
+
+class Sides(nn.Module):
+    # convolutions of two widths, side by side
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Conv1d(4, 3, 5, padding=2), nn.Conv1d(4, 2, 9, padding=4)
+        self.head = nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.head(torch.cat([self.a(x), self.b(x)], 1).relu().amax(2))
+"""
+
+
+@pytest.mark.filterwarnings("always")
+def test_probabilities_are_warned_of_and_read_by_their_logits(files):
+    (files / "mean.py").write_text(PROBABILITIES)
+    result = interpret(files, f"{files}/mean.py:Mean", "--no-faithfulness")
+    assert "Warning: all outputs lie between 0 and 1" in result.stderr
+    assert "on the command line --logit" in result.stderr
+    plain = pd.read_csv(files / "out/contributions.tsv", sep="\t")
+    result = interpret(files, f"{files}/mean.py:Mean", "--no-faithfulness", "--logit")
+    assert result.exit_code == 0, result.stderr
+    assert "between 0 and 1" not in result.stderr
+    logit = pd.read_csv(files / "out/contributions.tsv", sep="\t")
+    assert (logit["contribution"].abs() > 3.9 * plain["contribution"].abs()).all()  # dz/dp is 4 at least
+    result = interpret(files, f"{files}/mine.py:instance", "--logit")
+    assert result.exit_code == 2
+    assert "--logit: got outputs from -" in result.stderr
+    assert "expected probabilities; leave it out" in result.stderr
+
+
+@pytest.mark.filterwarnings("always")
+def test_other_layers_that_read_the_sequence_are_named(files):
+    (files / "sides.py").write_text(PROBABILITIES)
+    result = interpret(files, f"{files}/sides.py:Sides", "--no-faithfulness")
+    assert "layer 'a' is shown; the sequence is also read by 'b', whose filters are not: name it" in result.stderr
+    assert "The sequence is also read by b, whose filters are not shown." in (files / "out/report.html").read_text()
+    result = interpret(files, f"{files}/sides.py:Sides", "--no-faithfulness", "--layer", "b")
+    assert "also read" not in result.stderr
+    assert len(pd.read_csv(files / "out/filters.tsv", sep="\t")) == 2

@@ -197,7 +197,7 @@ def test_the_numbers_are_those_of_the_parts(found, by_filter, make_model, filter
     model = make_model()
     contributions = filter_contributions(model, positives, negatives)
     pd.testing.assert_frame_equal(found.contributions, contributions, check_exact=True)
-    how = ["layer", "method", "baseline", "cut_at", "cut_reason"]
+    how = ["layer", "method", "baseline", "cut_at", "cut_reason", "output"]
     for name, row in contributions.drop(columns=how).set_index("filter").iterrows():
         np.testing.assert_array_equal(by_filter.loc[name, list(row.index)].astype(float), row.astype(float))
     judged = triage_palindromes(found.filters).set_index("filter").loc[by_filter.index]
@@ -410,6 +410,7 @@ def test_exact_ablation_is_not_compared_with_itself(make_model, positives, negat
     assert interpret(make_model(), positives, negatives, method="ablation").faithfulness is None
 
 
+@pytest.mark.filterwarnings("ignore:the model ends in a sigmoid")
 def test_any_model_of_others(others, positives, negatives):
     """Profile and counts, control tracks, dicts, two-dimensional convolutions, both strands: one call each."""
     torch.manual_seed(0)
@@ -593,10 +594,40 @@ def _compared(found):
 
 def test_probabilities_are_pointed_out(make_model, positives, negatives):
     model = nn.Sequential(make_model(), nn.Sigmoid())
-    found = interpret(model, positives, negatives, measure_faithfulness=False)
+    quick = {"measure_faithfulness": False}
+    with pytest.warns(UserWarning, match="all outputs lie between 0 and 1"):
+        found = interpret(model, positives, negatives, **quick, func=lambda y: 1 * y)
     assert any("torch.logit(y, eps=1e-6)" in note for note in found.notes())
-    found = interpret(model, positives, negatives, measure_faithfulness=False, func=lambda y: torch.logit(y, eps=1e-6))
+    found = interpret(model, positives, negatives, **quick, func=lambda y: torch.logit(y, eps=1e-6))
     assert not any("torch.logit" in note for note in found.notes())
+
+
+def test_a_sigmoid_at_the_end_is_read_by_its_logit(make_model, positives, negatives):
+    with pytest.warns(UserWarning, match="the model ends in a sigmoid: what is read is the logit before it"):
+        found = interpret(nn.Sequential(make_model(), nn.Sigmoid()), positives, negatives, measure_faithfulness=False)
+    expected = interpret(make_model(), positives, negatives, measure_faithfulness=False)
+    pd.testing.assert_frame_equal(found.table, expected.table)
+    assert set(found.contributions["output"]) == {"before its sigmoid"}
+    assert any("before its sigmoid" in note for note in found.notes())
+
+
+def test_contributions_that_point_the_wrong_way_are_told(dna):
+    """A sigmoid is flat where it is sure: what raises the probability most has the smallest gradient."""
+    torch.manual_seed(0)
+    positives, negatives = dna(60, 40, 0), dna(60, 40, 1)
+    site = nn.functional.one_hot(torch.tensor([0, 1, 2, 3, 0, 1, 2]), 4).T.float()
+    positives[:, :, 10:17] = site
+    model = nn.Sequential(nn.Conv1d(4, 4, 7), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(4, 1))
+    with torch.no_grad():
+        model[0].weight.mul_(0.3)[0] = 2 * site - 1
+        model[0].bias[0] = -2
+        model[4].weight.fill_(0.3)[0, 0] = 4
+        model[4].bias.fill_(-3)
+    with (
+        pytest.warns(UserWarning, match=r"contributions disagree with exact ablation \(r = -1.00 .*slope -2"),
+        pytest.warns(UserWarning, match="all outputs lie between 0 and 1"),
+    ):
+        interpret(nn.Sequential(model, nn.Sigmoid()), positives, negatives, func=lambda y: 1 * y)
 
 
 def test_shown_in_a_line(found):

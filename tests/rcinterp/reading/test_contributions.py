@@ -15,6 +15,8 @@ from rcinterp.reading.statistics import bootstrap_difference, permutation_p_valu
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
+pytestmark = pytest.mark.filterwarnings("ignore:the model ends in a sigmoid")
+
 
 @pytest.fixture(params=[(True, 1), (True, 2), (False, 1), (False, 2)], ids=["rc-1", "rc-2", "plain-1", "plain-2"])
 def model(request):
@@ -81,7 +83,7 @@ def test_table(model, planted):
             "contribution_p",
             "contribution_q",
         ),
-        *("active_share", "strand_balance", "layer", "method", "baseline", "cut_at", "cut_reason"),
+        *("active_share", "strand_balance", "layer", "method", "baseline", "cut_at", "cut_reason", "output"),
     ]
     assert table["filter"].tolist() == ["filter_0", "filter_1", "filter_2"]
     for column, x in (("mean_positive", positives), ("mean_negative", negatives)):

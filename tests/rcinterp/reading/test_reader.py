@@ -107,6 +107,7 @@ def runs(monkeypatch):
     return watch
 
 
+@pytest.mark.filterwarnings("ignore:the model ends in a sigmoid")
 @pytest.mark.parametrize("name", ["basset", "DeepSEA", "BPNet", "ResidualStem", "Wrapped", "deep", "compact"])
 def test_a_model_is_run_at_most_four_times_before_the_first_batch_of_interpret(name, others, dna, runs):
     torch.manual_seed(0)
