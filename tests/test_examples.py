@@ -16,6 +16,7 @@ EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.stem not in ("com
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:recipe quiet"),
+    pytest.mark.filterwarnings("ignore:the model ends in a sigmoid"),
 ]
 
 

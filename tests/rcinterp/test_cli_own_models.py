@@ -162,7 +162,7 @@ def test_probabilities_are_warned_of_and_read_by_their_logits(files):
     assert result.exit_code == 0, result.stderr
     assert "between 0 and 1" not in result.stderr
     logit = pd.read_csv(files / "out/contributions.tsv", sep="\t")
-    assert (logit["contribution"].abs() > 3.9 * plain["contribution"].abs()).all()  # dz/dp is 4 at least
+    assert logit["contribution"].abs().max() > 3.9 * plain["contribution"].abs().max()  # dz/dp is 4 at least
     result = interpret(files, f"{files}/mine.py:instance", "--logit")
     assert result.exit_code == 2
     assert "--logit: got outputs from -" in result.stderr
