@@ -69,15 +69,15 @@ class Follow(TorchFunctionMode):
     ----------
     chains : list of Chain
         One a call of a convolution, in the order of the calls.
-    read : dict of str to Tensor
-        What each convolution read at its first call, by its name, in the order of the calls.
+    read : dict of str to list of Tensor
+        What each convolution read at each of its calls, by its name, in the order of the first calls.
     """
 
     def __init__(self, layers: Sequence[FilterLayer]) -> None:
         super().__init__()
         self.layers = layers
         self.chains: list[Chain] = []
-        self.read: dict[str, Tensor] = {}
+        self.read: dict[str, list[Tensor]] = {}
         self._is_looking = True
 
     def __enter__(self) -> Any:
@@ -104,9 +104,9 @@ class Follow(TorchFunctionMode):
 
     def _note(self, layer: FilterLayer, inputs: tuple[object, ...]) -> None:
         """Keep what a convolution reads; a copy, as the model may change it in place."""
-        if layer.name not in self.read and inputs and isinstance(inputs[0], Tensor):
+        if inputs and isinstance(inputs[0], Tensor):
             self._is_looking = False  # the copy is no step of the model
-            self.read[layer.name] = inputs[0].detach().clone()
+            self.read.setdefault(layer.name, []).append(inputs[0].detach().clone())
             self._is_looking = True
 
     def _extend(self, chain: Chain, name: str, given: dict[int, Tensor], output: Any) -> Any:

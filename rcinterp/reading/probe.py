@@ -26,8 +26,9 @@ class BoundLayer:
     ----------
     runner : Runner
     point : CutPoint
-    read : Tensor
-        What the convolution read of the first sequence, (1, channels, ...).
+    read : tuple of Tensor
+        What the convolution read of the first sequence, one a call and row, (1, channels, ...) each: two in a model of
+        both strands.
     given : Tensor, shape (1, 4, L)
         That sequence.
     gradient_fault : str
@@ -41,7 +42,7 @@ class BoundLayer:
 
     runner: Runner
     point: CutPoint
-    read: Tensor
+    read: tuple[Tensor, ...]
     given: Tensor
     gradient_fault: str
     other_layers: tuple[str, ...] = ()
@@ -105,14 +106,14 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
     reason = next(filter(None, reasons), "")
     point = CutPoint(chosen, "convolution" if reason else at, reason)
     with torch.inference_mode(False):
-        bound = _cut_once(runner, batch, point, follow.read[chosen.name][:1], few.x[:1])
+        bound = _cut_once(runner, batch, point, follow.read[chosen.name], few.x[:1])
     return replace(bound, other_layers=beside, returns_probability=squashing.n_calls > 0 and not squashing.takes_logit)
 
 
 def _reading_letters(follow: Follow, chosen: FilterLayer) -> tuple[str, ...]:
     """Names of the layers other than the one chosen that were called on letters, in the order of the calls."""
-    others = (name for name, read in follow.read.items() if name != chosen.name and are_letters(read))
-    return tuple(others) if are_letters(follow.read[chosen.name]) else ()
+    others = (name for name, read in follow.read.items() if name != chosen.name and are_letters(read[0]))
+    return tuple(others) if are_letters(follow.read[chosen.name][0]) else ()
 
 
 def _few(inputs: Inputs) -> Inputs:
@@ -136,7 +137,7 @@ def _follow(
             error = _first_error(lambda: selected.append(runner.select(output, len(batch[0]))))
     squashing.takes_logit |= chosen_part.takes_logit
     # stable: in the order of the calls, those that read letters first
-    called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name]))
+    called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name][0]))
     chosen = choose_layer(runner.model, layers, called if layer is None else [layer], layer)
     if error is not None:  # that there is no layer is said first
         raise error
@@ -151,7 +152,9 @@ def _first_error(call: Callable[[], Any]) -> InputError | None:
     return None
 
 
-def _cut_once(runner: Runner, batch: Sequence[Tensor], point: CutPoint, read: Tensor, given: Tensor) -> BoundLayer:
+def _cut_once(
+    runner: Runner, batch: Sequence[Tensor], point: CutPoint, read: Sequence[Tensor], given: Tensor
+) -> BoundLayer:
     """Run the model once with the cut, and see what is whose."""
 
     def call() -> Tensor:
@@ -166,7 +169,8 @@ def _cut_once(runner: Runner, batch: Sequence[Tensor], point: CutPoint, read: Te
         with torch.enable_grad(), Cut(point) as cut:
             logit = call()
     point = replace(point, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, logit, point.layer))
-    return BoundLayer(runner, point, read, given, _gradient_fault(point, cut.taken, logit, call))
+    own = tuple(row[None] for call_read in read for row in point.to_sequences(call_read, len(batch[0]))[0])
+    return BoundLayer(runner, point, own, given, _gradient_fault(point, cut.taken, logit, call))
 
 
 def _gradient_fault(point: CutPoint, taken: Sequence[Tensor], logit: Tensor, call: Callable[[], Tensor]) -> str:
@@ -237,11 +241,11 @@ def _rows_in_blocks(taken: Sequence[Tensor], logit: Tensor, layer: FilterLayer) 
             f"layer {layer.name!r} reads {rows} rows for {n} sequences, expected a multiple of {n}: what belongs to "
             "which sequence cannot be told. Name another layer."
         )
-    for i in range(n):
+    by_block = True
+    for i in range(n):  # the maximum of both strands touches one row alone, which may fit both orders
         gradients = torch.autograd.grad(logit[i], list(taken), allow_unused=True, retain_graph=True)
         touched = torch.zeros(rows, dtype=torch.bool)
         for gradient in gradients:
             touched |= (gradient != 0).flatten(1).any(1).cpu() if gradient is not None else False
-        if touched.any():
-            return not bool(touched[torch.arange(rows) % n != i].any())
-    return True
+        by_block &= not bool(touched[torch.arange(rows) % n != i].any())
+    return by_block

@@ -11,6 +11,7 @@ from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.layer import are_letters
 from rcinterp.reading.probe import BoundLayer
+from rclayers import reverse_complement
 
 #: Bases that are run through a model at once, at most, to find what a deeper layer sees.
 _MOST_BASES = 2_500_000
@@ -29,11 +30,15 @@ class ReceptiveField:
         of the activation: before 0 or beyond the sequence where it is cut short.
     of_letters : bool
         Whether the layer reads the sequence itself.
+    reverse_starts : Tensor or None
+        Of a first layer that reads both strands, by itself or because the model gives it both: every position at which
+        the filter's reverse complement is laid. Else None.
     """
 
     width: int
     starts: Tensor
     of_letters: bool
+    reverse_starts: Tensor | None = None
 
 
 def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
@@ -49,30 +54,42 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
     read = _letters_read(bound)
     if read is None:
         return ReceptiveField(*field_of_positions(bound, inputs), of_letters=False)
-    offset, length = read
     step, padding = layer.step_and_padding
-    starts = torch.arange(offset - padding, offset + length + padding - width + 1, step)
-    starts = starts[(starts >= max(0, offset)) & (starts + width <= min(inputs.length, offset + length))]
-    if not len(starts):
+    laid: dict[bool, set[int]] = {False: set(), True: set()}  # starts of the filter, and of its reverse complement
+    for is_reverse, offset, length in read:
+        starts = torch.arange(offset - padding, offset + length + padding - width + 1, step)
+        starts = starts[(starts >= max(0, offset)) & (starts + width <= min(inputs.length, offset + length))]
+        if is_reverse:
+            starts = inputs.length - width - starts
+        for strand in (is_reverse, *([not is_reverse] if layer.is_rc else [])):
+            laid[strand].update(starts.tolist())
+    if not any(laid.values()):
         raise InputError(
-            f"layer {layer.name!r} reads {length} bp with filters of {width} bp: no site fits. Give longer sequences."
+            f"layer {layer.name!r} reads {read[0][2]} bp with filters of {width} bp: no site fits. Give longer "
+            "sequences."
         )
-    return ReceptiveField(width, starts, of_letters=True)
+    forward, reverse = (torch.tensor(sorted(laid[strand]), dtype=torch.int64) for strand in (False, True))
+    return ReceptiveField(width, forward, of_letters=True, reverse_starts=reverse if len(reverse) else None)
 
 
-def _letters_read(bound: BoundLayer) -> tuple[int, int] | None:
-    """Where in a sequence the letters begin that a layer reads, and how many; None if it reads no letters."""
-    if bound.layer.weight.shape[1] != 4 or not are_letters(bound.read):
+def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
+    """What a layer reads of a sequence: from which strand, where on it, how many bp; None if it reads no letters."""
+    if bound.layer.weight.shape[1] != 4 or not are_letters(bound.read[0]):
         return None
-    letters = bound.read.cpu().float().reshape(1, 4, -1)
-    offset = _offset(letters, bound.given.cpu().float())
-    if offset is None:
-        raise InputError(
-            f"layer {bound.layer.name!r} reads letters in another order or orientation than those given, expected "
-            "one-hot rows A, C, G, T as they stand. The logos would be wrong: turn the input before the model, not "
-            "inside it."
-        )
-    return offset, letters.shape[2]
+    given = bound.given.cpu().float()
+    found = []
+    for read in bound.read:
+        letters = read.cpu().float().reshape(1, 4, -1)
+        offsets = {False: _offset(letters, given), True: _offset(letters, reverse_complement(given))}
+        fitting = [(is_reverse, offset) for is_reverse, offset in offsets.items() if offset is not None]
+        if not fitting:
+            raise InputError(
+                f"layer {bound.layer.name!r} reads letters in another order or orientation than those given, expected "
+                "one-hot rows A, C, G, T as they stand, or their reverse complement. The logos would be wrong: turn "
+                "the input before the model, not inside it."
+            )
+        found.append((*fitting[0], letters.shape[2]))
+    return found
 
 
 def _offset(read: Tensor, given: Tensor) -> int | None:

@@ -132,7 +132,8 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
     """Best sites of a lent model's layer in these sequences."""
     if field.of_letters:
         weight = bound.layer.centred(torch.float32)
-        return best_sites(weight, inputs.x.float().cpu(), bound.layer.is_rc, bound.runner.batch_size, field.starts)
+        starts = (field.starts, field.reverse_starts)
+        return best_sites(weight, inputs.x.float().cpu(), starts[1] is not None, bound.runner.batch_size, starts)
     values, positions = [], []
     with torch.no_grad():
         for batch in bound.runner.batches(inputs, "sites"):
@@ -143,19 +144,35 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
 
 
 def best_sites(
-    weight: Tensor, x: Tensor, both_strands: bool, batch_size: int, starts: Tensor | None = None
+    weight: Tensor,
+    x: Tensor,
+    both_strands: bool,
+    batch_size: int,
+    starts: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> BestSites:
     """Best site of each filter of a first layer in each sequence.
 
-    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU; `starts` are the positions looked at, all when not
-    given.
+    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU; `starts` are the positions looked at on either
+    strand, all when not given.
     """
     bank = tie(weight) if both_strands else weight
-    if starts is None:
-        starts = torch.arange(x.shape[2] - weight.shape[2] + 1)
-    found = [functional.conv1d(batch, bank)[:, :, starts].max(dim=2) for batch in torch.split(x, batch_size)]
-    scores, indices = torch.cat([best.values for best in found]), torch.cat([best.indices for best in found])
-    return _better_strand(scores, starts[indices], both_strands, weight.shape[2])
+    every = torch.arange(x.shape[2] - weight.shape[2] + 1)
+    looked_at = [every if places is None else places for places in starts[: 1 + both_strands]]
+    scores, positions = [], []
+    for batch in torch.split(x, batch_size):
+        halves = torch.split(functional.conv1d(batch, bank), len(weight), dim=1)
+        best = [_best_of(half, places) for half, places in zip(halves, looked_at, strict=True)]
+        scores.append(torch.cat([values for values, _ in best], 1))
+        positions.append(torch.cat([places for _, places in best], 1))
+    return _better_strand(torch.cat(scores), torch.cat(positions), both_strands, weight.shape[2])
+
+
+def _best_of(values: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest of (n, channels, positions) at these positions, and where it is; -inf if there are none."""
+    if not len(places):
+        return torch.full(values.shape[:2], -torch.inf), torch.zeros(values.shape[:2], dtype=torch.int64)
+    best = values[:, :, places].max(dim=2)
+    return best.values, places[best.indices]
 
 
 def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: int) -> BestSites:

@@ -127,9 +127,60 @@ def test_deep_sites_of_an_rc_model_turn_with_the_sequence(dna):
     assert set(forward["strand"]) == {"+", "-"}
 
 
-def test_sites_of_a_conjoined_model_are_those_of_its_model(gattaca, planted):
-    inner, x = gattaca(False), planted(12, 0).x
-    pd.testing.assert_frame_equal(find_sites(Conjoined(inner), x), find_sites(inner, x))
+class _Strands(nn.Module):
+    """Both strands of a model of one, in calls of their own or as one batch, the reverse complement first or last."""
+
+    def __init__(self, model, how):
+        super().__init__()
+        self.model, self.how = model, how
+
+    def forward(self, x):
+        rc = x.flip(1, 2)
+        if self.how == "rc first":
+            return (self.model(rc) + self.model(x)) / 2
+        if self.how == "rc last":
+            return (self.model(x) + self.model(rc)) / 2
+        if self.how == "blocks":
+            return self.model(torch.cat([x, rc])).reshape(2, len(x), -1).amax(0)
+        return self.model(torch.stack([rc, x], 1).flatten(0, 1)).reshape(len(x), 2, -1).mean(1)
+
+
+WRAPPERS = {
+    "conjoined": lambda model: Conjoined(model),
+    "conjoined max": lambda model: Conjoined(model, "max"),
+    **{how: lambda model, how=how: _Strands(model, how) for how in ("rc first", "rc last", "blocks", "side by side")},
+}
+
+
+@pytest.mark.parametrize("how", WRAPPERS)
+def test_a_model_that_reads_both_strands_has_sites_on_both(how, gattaca, planted):
+    """As the filters of an RC layer with the same weights."""
+    x = planted(12, 0).x
+    torch.manual_seed(0)
+    found = find_sites(WRAPPERS[how](gattaca(False)), x)
+    assert set(found["strand"]) == {"+", "-"}
+    pd.testing.assert_frame_equal(found, find_sites(gattaca(True), x))
+
+
+def test_a_model_that_reads_the_other_strand_alone_has_sites_there(gattaca, planted):
+    class Other(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(x.flip(1, 2))
+
+    x = planted(12, 0).x
+    found, expected = find_sites(Other(gattaca(False)), x), find_sites(gattaca(False), x.flip(1, 2))
+    assert set(found["strand"]) == {"-"}
+    columns = ["filter", "sequence", "site_score"]  # of equal sites the leftmost is taken, here of the other strand
+    pd.testing.assert_frame_equal(found[columns], expected[columns])
+    letters = x.flip(1, 2)[found["sequence"].to_list()]
+    for site, sequence in zip(found.itertuples(), letters, strict=True):
+        if site.filter == "filter_0" and site.site_score > 5:
+            start = 41 - site.end
+            assert torch.equal(sequence[:, start : start + 7], GATTACA)
 
 
 def test_a_model_that_turns_its_input_is_refused(gattaca, planted):
