@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from rcinterp.reading.applied import find_applied
 from rcinterp.reading.layer import FilterLayer
 
 At = Literal["activation", "convolution"]
@@ -71,6 +72,8 @@ class Follow(TorchFunctionMode):
         One a call of a convolution, in the order of the calls.
     read : dict of str to list of Tensor
         What each convolution read at each of its calls, by its name, in the order of the first calls.
+    applied : dict of str to FilterLayer
+        The layers that were called, with the filters that they apply.
     """
 
     def __init__(self, layers: Sequence[FilterLayer]) -> None:
@@ -78,6 +81,7 @@ class Follow(TorchFunctionMode):
         self.layers = layers
         self.chains: list[Chain] = []
         self.read: dict[str, list[Tensor]] = {}
+        self.applied: dict[str, FilterLayer] = {}
         self._is_looking = True
 
     def __enter__(self) -> Any:
@@ -85,7 +89,9 @@ class Follow(TorchFunctionMode):
         for layer in self.layers:
             self.handles += [
                 layer.convolution.register_forward_pre_hook(lambda _, inputs, layer=layer: self._note(layer, inputs)),
-                layer.convolution.register_forward_hook(lambda _, inputs, out, layer=layer: self.start(layer, out)),
+                layer.convolution.register_forward_hook(
+                    lambda _, inputs, out, layer=layer: self.start(self.as_applied(layer, inputs, out), out)
+                ),
             ]
         return super().__enter__()  # type: ignore[no-untyped-call]  # so it is in torch
 
@@ -135,6 +141,13 @@ class Follow(TorchFunctionMode):
             chain.last = name
         return output
 
+    def as_applied(self, layer: FilterLayer, inputs: tuple[object, ...], output: Tensor) -> FilterLayer:
+        """The layer, with the filters that it applies to letters if these are not those that it stores."""
+        if layer.name not in self.applied:
+            read = inputs[0] if inputs else None
+            self.applied[layer.name] = find_applied(layer, read, output) if isinstance(read, Tensor) else layer
+        return self.applied[layer.name]
+
     def start(self, layer: FilterLayer, output: Tensor) -> Tensor:
         """Begin a chain at a convolution's output."""
         self.chains.append(Chain(layer, {id(output): output}))
@@ -167,6 +180,10 @@ class Cut(Follow):
         self.point = point
         self.replace = replace
         self.taken: list[Tensor] = []
+
+    def as_applied(self, layer: FilterLayer, inputs: tuple[object, ...], output: Tensor) -> FilterLayer:
+        """The layer of the cut, which is known."""
+        return layer
 
     def start(self, layer: FilterLayer, output: Tensor) -> Tensor:
         """Begin a chain, or cut here."""

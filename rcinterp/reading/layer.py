@@ -22,10 +22,18 @@ class FilterLayer:
         As in ``model.named_modules()``.
     convolution : nn.Module
         nn.Conv1d, RCConv1d, or an nn.Conv2d whose kernels extend along one axis only.
+    applied : Tensor, optional
+        The filters that it applies, (F, C_in, W) on the CPU, if they are not the weights that it stores: a subclass
+        that turns, constrains or normalises them.
+    n_outputs : int, optional
+        Channels of its output, if that is no convolution of its input with any filters. Such a layer is read by its
+        activations, as a deeper one is.
     """
 
     name: str
     convolution: nn.Conv1d | nn.Conv2d | RCConv1d
+    applied: Tensor | None = None
+    n_outputs: int | None = None
 
     @property
     def is_rc(self) -> bool:
@@ -35,7 +43,9 @@ class FilterLayer:
     @property
     def n_filters(self) -> int:
         """Independent filters."""
-        return int(self.convolution.weight.shape[0])
+        if self.n_outputs is not None:
+            return self.n_outputs
+        return int((self.convolution.weight if self.applied is None else self.applied).shape[0])
 
     @property
     def n_channels(self) -> int:
@@ -53,6 +63,8 @@ class FilterLayer:
     @property
     def weight(self) -> Tensor:
         """Filters, shape (F, C_in, W), on the CPU; positions that a dilation leaves out are zeros."""
+        if self.applied is not None:
+            return self.applied
         weight = _along_one_axis(self.convolution.weight.detach().cpu())
         dilation = self.convolution.dilation
         step = dilation if isinstance(dilation, int) else max(dilation)

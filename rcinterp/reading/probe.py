@@ -137,6 +137,7 @@ def _follow(
             error = _first_error(lambda: selected.append(runner.select(output, len(batch[0]))))
     squashing.takes_logit |= chosen_part.takes_logit
     # stable: in the order of the calls, those that read letters first
+    layers |= follow.applied
     called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name][0]))
     chosen = choose_layer(runner.model, layers, called if layer is None else [layer], layer)
     if error is not None:  # that there is no layer is said first

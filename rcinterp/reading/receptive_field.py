@@ -74,7 +74,7 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
 
 def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
     """What a layer reads of a sequence: from which strand, where on it, how many bp; None if it reads no letters."""
-    if bound.layer.weight.shape[1] != 4 or not are_letters(bound.read[0]):
+    if bound.layer.n_outputs is not None or bound.layer.weight.shape[1] != 4 or not are_letters(bound.read[0]):
         return None
     given = bound.given.cpu().float()
     found = []
