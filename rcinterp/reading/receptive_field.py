@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -26,19 +26,37 @@ class ReceptiveField:
     width : int
         Of what a filter sees at once, in bp.
     starts : Tensor
-        Of a first layer, every position of the sequence at which the filter is laid. Of a deeper one, one a position
-        of the activation: before 0 or beyond the sequence where it is cut short.
+        Of a first layer, every position of the sequence at which the filter is laid; of a deeper one, none.
     of_letters : bool
         Whether the layer reads the sequence itself.
     reverse_starts : Tensor or None
         Of a first layer that reads both strands, by itself or because the model gives it both: every position at which
         the filter's reverse complement is laid. Else None.
+    rows : list of RowField
+        Of a deeper layer, what each of the rows that it reads of a sequence sees.
     """
 
     width: int
     starts: Tensor
     of_letters: bool
     reverse_starts: Tensor | None = None
+    rows: "list[RowField]" = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class RowField:
+    """What the positions of an activation see of the sequence, in one of the rows that a layer reads of it.
+
+    Attributes
+    ----------
+    starts : Tensor, shape (positions,)
+        In the sequence as given: before 0 or beyond it where the field is cut short.
+    is_reverse : bool
+        Whether the row is of the reverse strand.
+    """
+
+    starts: Tensor
+    is_reverse: bool
 
 
 def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
@@ -53,7 +71,8 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
     width = layer.weight.shape[2]
     read = _letters_read(bound)
     if read is None:
-        return ReceptiveField(*field_of_positions(bound, inputs), of_letters=False)
+        seen_width, rows = field_of_positions(bound, inputs)
+        return ReceptiveField(seen_width, torch.zeros(0, dtype=torch.int64), of_letters=False, rows=rows)
     step, padding = layer.step_and_padding
     laid: dict[bool, set[int]] = {False: set(), True: set()}  # starts of the filter, and of its reverse complement
     for is_reverse, offset, length in read:
@@ -105,20 +124,23 @@ class _Enough(Exception):
     """Ends a run of a model as soon as its activation is there."""
 
 
-def first_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> Tensor:
-    """(n, channels, positions) of the first call of the convolution; the model is run no further."""
+def activations_of(bound: BoundLayer, batch: Sequence[Tensor]) -> list[Tensor]:
+    """(n, channels, positions) of each row that the convolution reads of a sequence; the model is run no further."""
+    n_rows = len(bound.read)  # of all its calls
 
     def stop(i: int, activation: Tensor) -> Tensor:
-        raise _Enough
+        if (i + 1) * len(activation) >= n_rows * len(batch[0]):
+            raise _Enough
+        return activation
 
     with bound.cut(stop) as cut, suppress(_Enough):
         bound.runner.model(*batch)
-    rows = bound.point.to_sequences(cut.taken[0], len(batch[0]))[:, 0]
-    return rows.movedim(bound.point.channel_axis, 1).flatten(2)
+    rows = [row for taken in cut.taken for row in bound.point.to_sequences(taken, len(batch[0])).unbind(1)]
+    return [row.movedim(bound.point.channel_axis, 1).flatten(2) for row in rows]
 
 
-def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, Tensor]:
-    """Width (bp) that each position of an activation sees, and where each begins, (positions,); the model is lent.
+def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, list[RowField]]:
+    """Width (bp) that each position of an activation sees, and where each begins, a row at a time; the model is lent.
 
     Positions near an end whose field is cut short by it begin where they would without the end: before 0, or so that
     they end beyond the sequence.
@@ -130,24 +152,36 @@ def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, Tensor]:
 
     Notes
     -----
-    NaN is put in place of each base in turn, and it is seen where it arrives.
+    NaN is put in place of each base in turn, and it is seen where it arrives. In a row of the reverse strand later
+    positions see earlier bases.
     """
     length = inputs.length
     at_once = max(bound.runner.batch_size, min(-(-length // 2), _MOST_BASES // length))
     runner = replace(bound.runner, batch_size=at_once, verbose=False)
     marked = inputs.rows(torch.zeros(length, dtype=torch.int64))  # the first sequence, once a base
     marked.x[torch.arange(length), :, torch.arange(length)] = float("nan")
-    seen_by = []
+    seen_by: list[list[Tensor]] = []
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):  # its transforms would spread the NaN
         try:
             for batch in runner.batches(marked):
-                seen_by.append(first_activation(bound, batch).isnan().any(1).cpu())
+                seen_by.append([row.isnan().any(1).cpu() for row in activations_of(bound, batch)])
         except (AssertionError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"layer {bound.layer.name!r}: the model refuses sequences with NaN, by which it is found what a "
                 f"filter sees ({type(error).__name__}: {error}). Take the check out of its forward."
             ) from error
-    seen = torch.cat(seen_by)  # (base, position)
+    fields = [_field_of(torch.cat(seen), bound.layer.name) for seen in zip(*seen_by, strict=True)]
+    width = max(width for width, _ in fields)
+    if any(other != width for other, _ in fields):
+        raise InputError(
+            f"layer {bound.layer.name!r} sees different widths in its calls, expected one; name another layer."
+        )
+    return width, [row for _, row in fields]
+
+
+def _field_of(seen: Tensor, name: str) -> tuple[int, RowField]:
+    """Width and starts, from whether each base is seen at each position, (base, position)."""
+    length = len(seen)
     first = seen.int().argmax(0)
     last = length - 1 - seen.flip(0).int().argmax(0)
     widths = last - first + 1
@@ -156,10 +190,11 @@ def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, Tensor]:
     steps = first[inner].diff()
     if width >= length or not seen.any(0).all() or (len(steps) and int(steps.min()) != int(steps.max())):
         raise InputError(
-            f"layer {bound.layer.name!r} sees {width} of {length} bp at once, or not the same number at every "
+            f"layer {name!r} sees {width} of {length} bp at once, or not the same number at every "
             "position, expected a window that moves along the sequence: its filters have no sites. "
             "filter_contributions(model, ..., layer=...) scores them; for logos name an earlier layer, or give longer "
             "sequences."
         )
     step = int(steps[0]) if len(steps) else 1
-    return width, first[inner[0]] + step * (torch.arange(seen.shape[1]) - inner[0])
+    starts = first[inner[0]] + step * (torch.arange(seen.shape[1]) - inner[0])
+    return width, RowField(starts, is_reverse=step < 0)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from torch.nn import functional
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
-from rcinterp.reading.receptive_field import ReceptiveField, first_activation
+from rcinterp.reading.receptive_field import ReceptiveField, activations_of
 from rclayers import by_strand, reverse_complement, tie
 
 #: Share of a filter's best score that a site must reach; 0.5 as in Basset.
@@ -132,15 +133,35 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
     """Best sites of a lent model's layer in these sequences."""
     if field.of_letters:
         weight = bound.layer.centred(torch.float32)
-        starts = (field.starts, field.reverse_starts)
-        return best_sites(weight, inputs.x.float().cpu(), starts[1] is not None, bound.runner.batch_size, starts)
-    values, positions = [], []
+        laid = (field.starts, field.reverse_starts)
+        return best_sites(weight, inputs.x.float().cpu(), laid[1] is not None, bound.runner.batch_size, laid)
+    found: list[BestSites] = []
     with torch.no_grad():
         for batch in bound.runner.batches(inputs, "sites"):
-            best = first_activation(bound, batch).max(2)
-            values.append(best.values.float().cpu())
-            positions.append(best.indices.cpu())
-    return _better_strand(torch.cat(values), field.starts[torch.cat(positions)], bound.layer.is_rc, field.width)
+            rows = []
+            for activation, row in zip(activations_of(bound, batch), field.rows, strict=True):
+                best = activation.max(2)
+                starts = row.starts[best.indices.cpu()]
+                sites = _better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
+                rows.append(replace(sites, is_reverse=sites.is_reverse != row.is_reverse))
+            found.append(reduce(_better, rows))
+    return BestSites(
+        torch.cat([sites.site_scores for sites in found]),
+        torch.cat([sites.starts for sites in found]),
+        torch.cat([sites.is_reverse for sites in found]),
+        field.width,
+    )
+
+
+def _better(one: BestSites, other: BestSites) -> BestSites:
+    """The better of two sites of each filter in each sequence, the first of equals."""
+    is_other = other.site_scores > one.site_scores
+    return BestSites(
+        torch.maximum(one.site_scores, other.site_scores),
+        torch.where(is_other, other.starts, one.starts),
+        torch.where(is_other, other.is_reverse, one.is_reverse),
+        one.width,
+    )
 
 
 def best_sites(

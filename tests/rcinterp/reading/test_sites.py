@@ -90,11 +90,17 @@ def _field(model, x, layer):
 
 def test_receptive_field_by_arithmetic(dna):
     x = dna(2, 40, 0)
-    width, starts = _field(_deep(), x, "3")
+    width, (row,) = _field(_deep(), x, "3")
     assert width == 7 + 2 * 2 + 1
-    assert starts.tolist() == list(range(-3, -3 + 2 * 18, 2))
-    width, starts = _field(_deep(), x, "0")
-    assert (width, starts.tolist()) == (7, list(range(-3, 37)))
+    assert row.starts.tolist() == list(range(-3, -3 + 2 * 18, 2))
+    assert not row.is_reverse
+    width, (row,) = _field(_deep(), x, "0")
+    assert (width, row.starts.tolist()) == (7, list(range(-3, 37)))
+    width, rows = _field(_Strands(_deep(), "rc last"), x, "model.0")
+    assert [(row.starts.tolist(), row.is_reverse) for row in rows] == [
+        (list(range(-3, 37)), False),
+        (list(range(36, -4, -1)), True),
+    ]
 
 
 def test_a_deep_layer_reads_what_its_site_shows(dna):
@@ -160,6 +166,26 @@ def test_a_model_that_reads_both_strands_has_sites_on_both(how, gattaca, planted
     found = find_sites(WRAPPERS[how](gattaca(False)), x)
     assert set(found["strand"]) == {"+", "-"}
     pd.testing.assert_frame_equal(found, find_sites(gattaca(True), x))
+
+
+@pytest.mark.parametrize("how", WRAPPERS)
+def test_a_deeper_layer_of_both_strands_has_sites_on_both(how, dna):
+    """The better of its sites in the sequence and in its reverse complement."""
+    x = dna(30, 40, 1)
+    model = nn.Sequential(*_deep(), nn.Flatten(), nn.Linear(3, 1))
+    forward, reverse = (find_sites(model, strand, "3", threshold=0.0) for strand in (x, x.flip(1, 2)))
+    found = find_sites(WRAPPERS[how](model), x, "model.3", threshold=0.0)
+    assert set(found["strand"]) == {"+", "-"}
+    keys = ["filter", "sequence"]
+    both = found.merge(forward, "left", on=keys, suffixes=("", "_f")).merge(
+        reverse, "left", on=keys, suffixes=("", "_r")
+    )
+    best = both[["site_score_f", "site_score_r"]].max(axis=1)  # one of them may lie over an end, and is left out
+    assert (both["site_score"] >= best - 1e-6).all()
+    for site in both[both["site_score_f"] == both["site_score"]].itertuples():
+        assert (site.strand, site.start, site.end) == ("+", site.start_f, site.end_f)
+    for site in both[(both["site_score_r"] == both["site_score"]) & (both["site_score_f"] < best)].itertuples():
+        assert (site.strand, site.start, site.end) == ("-", 40 - site.end_r, 40 - site.start_r)
 
 
 def test_a_model_that_reads_the_other_strand_alone_has_sites_there(gattaca, planted):
