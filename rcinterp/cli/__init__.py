@@ -84,8 +84,8 @@ def simulate(
 @click.option("--layers", type=click.IntRange(1), default=1, help="Convolutions: 1 or 3 in the paper.")
 @click.option("--filters", type=click.IntRange(1), default=8, help="Independent filters of each.")
 @click.option("--width", "widths", type=click.IntRange(1), multiple=True, help="Of each convolution; once a layer.")
-@click.option("--pool", type=click.IntRange(1), default=40)
-@click.option("--stride", type=click.IntRange(1), default=20, help="Of the pooling.")
+@click.option("--pool", type=click.IntRange(1), help="Of the max pooling.  [default: 40, or what fits the length]")
+@click.option("--stride", type=click.IntRange(1), help="Of the pooling.  [default: 20, or what fits the length]")
 @click.option("--rc/--traditional", default=True, help="Share weights between strands, or not.")
 @click.option("--augment/--no-augment", default=False, help="Train on each sequence and its reverse complement.")
 @click.option("--recipe", default="quiet", help="Initialisation, optimiser and schedule: quiet, or paper.")
@@ -102,8 +102,8 @@ def train(
     layers: int,
     filters: int,
     widths: tuple[int, ...],
-    pool: int,
-    stride: int,
+    pool: int | None,
+    stride: int | None,
     rc: bool,
     augment: bool,
     recipe: str,
@@ -137,6 +137,11 @@ def train(
     save_model(model, out)
     best = history[history["is_best"]].iloc[0]
     warn_below_chance(best["valid_auroc"])
+    sizes = model.architecture
+    say(
+        f"{layers} convolution{'s' * (layers > 1)} of width {', '.join(map(str, sizes.widths))}, max pooling "
+        f"{sizes.pool}/{sizes.stride}: {sizes.pooled_length} windows in {sizes.length} bp"
+    )
     say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
     click.echo(out)
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
 from rcinterp.training.initialisation import initialise_as_keras
+from rcinterp.training.sizes import choose_sizes
 from rclayers import (
     RCBatchNorm1d,
     RCConv1d,
@@ -114,8 +115,8 @@ def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each num
     rc: bool = True,
     n_tasks: int = 1,
     widths: Sequence[int] | None = None,
-    pool: int = 40,
-    stride: int = 20,
+    pool: int | None = None,
+    stride: int | None = None,
     read_out: str | None = None,
 ) -> CompactModel:
     """The paper's model: convolutions with batch norm and ReLU, one max pooling, and a read-out; logits out.
@@ -133,9 +134,11 @@ def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each num
     n_tasks : int
         Outputs.
     widths : sequence of int, optional
-        Width of each convolution; 15, then 14 for the others, when not given (section 3.4.2). Simulated data: (21,).
-    pool, stride : int
-        Max pooling: 40/20 for ChIP-seq data, 20/20 for simulated data.
+        Width of each convolution. Simulated data: (21,).
+    pool, stride : int, optional
+        Max pooling: 20/20 for simulated data. Of `widths`, `pool` and `stride`, those that are not given are the
+        paper's, 15 (then 14) and 40/20 (section 3.4.2), if windows of these sizes tile the length and there are at
+        least four; else the nearest that do (`rcinterp.training.sizes.choose_sizes`).
     read_out : "weighted_sum", "dense" or "separable", optional
         What follows the pooling; when not given, the paper's: "weighted_sum" for rc=True, "dense" for rc=False.
 
@@ -168,16 +171,17 @@ def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each num
     1983
     """
     sizes = {"n_layers": n_layers, "n_filters": n_filters, "length": length, "n_tasks": n_tasks}
-    sizes |= {"pool": pool, "stride": stride}
+    sizes |= {name: size for name, size in (("pool", pool), ("stride", stride)) if size is not None}
     sizes = {name: require_whole(name, size, 1, "compact_model") for name, size in sizes.items()}
-    if widths is None:
-        widths = (15, *[14] * (sizes["n_layers"] - 1))
     if isinstance(widths, int):
         raise InputError(f"compact_model: got widths={widths}, expected one a layer, e.g. widths=({widths},).")
     if read_out is None:
         read_out = "weighted_sum" if rc else "dense"
-    widths = tuple(require_whole("widths", width, 1, "compact_model") for width in widths)
-    architecture = Architecture(rc=bool(rc), widths=widths, read_out=read_out, **sizes)
+    if widths is not None:
+        widths = tuple(require_whole("widths", width, 1, "compact_model") for width in widths)
+    chosen = choose_sizes(sizes["n_layers"], sizes["length"], widths, sizes.get("pool"), sizes.get("stride"))
+    sizes |= {"pool": chosen.pool, "stride": chosen.stride}
+    architecture = Architecture(rc=bool(rc), widths=chosen.widths, read_out=read_out, **sizes)
     _check(architecture)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 4
@@ -190,7 +194,8 @@ def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each num
             layers[f"norm{i}"] = nn.BatchNorm1d(n_filters, eps=1e-3, momentum=0.01)
         layers[f"relu{i}"] = nn.ReLU()
         channels = 2 * n_filters if rc else n_filters
-    layers["pool"] = RCMaxPool1d(pool, stride) if rc else nn.MaxPool1d(pool, stride)
+    pooling = (architecture.pool, architecture.stride)
+    layers["pool"] = RCMaxPool1d(*pooling) if rc else nn.MaxPool1d(*pooling)
     layers |= _read_out(architecture)
     model = CompactModel(layers, architecture)
     initialise_as_keras(model)
@@ -228,14 +233,15 @@ def _check(architecture: Architecture) -> None:
     if spare < 0:
         raise InputError(
             f"compact_model: got length={architecture.length}, expected at least {architecture.length - spare} bp for "
-            f"widths {architecture.widths} and a pool of {architecture.pool}. Use longer sequences or a smaller pool."
+            f"widths {architecture.widths} and a pool of {architecture.pool}. Use longer sequences or a smaller pool "
+            "(--pool on the command line)."
         )
     if architecture.rc and (spare % architecture.stride) % 2:
         raise SymmetryError(
             f"compact_model: with length={architecture.length} an odd number of positions "
             f"({spare % architecture.stride}) is left over by the pooling ({architecture.pool}/{architecture.stride}), "
             f"which breaks the reverse-complement guarantee. Lengths that work: {architecture.length - 1} or "
-            f"{architecture.length + 1}; or change a width by one."
+            f"{architecture.length + 1}; or change a width by one (widths=, --width on the command line)."
         )
 
 

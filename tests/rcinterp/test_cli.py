@@ -515,8 +515,8 @@ def test_motifs_that_are_not_there(simulated, trained, tmp_path):
 def test_lengths_that_break_the_guarantee_or_do_not_fit(simulated, tmp_path):
     train = ["train", *training_files(simulated), "--out", tmp_path / "out"]
     message = r"breaks the reverse-complement guarantee. Lengths that work: 99 or 101; or change a width by one"
-    assert_refused(run(*train, "--pool", 41), message)
-    assert_refused(run(*train, "--width", 90), "expected at least 129 bp for widths")
+    assert_refused(run(*train, "--width", 15, "--pool", 41, "--stride", 20), message)
+    assert_refused(run(*train, "--width", 95), "for which no pool, stride fit what is given, expected e.g. 119 bp")
     assert_refused(run(*train, "--layers", 3, "--width", 5), "got 1 widths for 3 layers, expected one a layer")
     assert not (tmp_path / "out").exists()
 

@@ -155,6 +155,9 @@ def test_traditional_twin_starts_as_keras_does():
     assert model.head.weight.abs().max() <= (6 / (9 * 40 + 1)) ** 0.5
 
 
+GIVEN = {"widths": (15, 14, 14), "pool": 40, "stride": 20}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -164,8 +167,9 @@ def test_traditional_twin_starts_as_keras_does():
         ({"widths": 21}, r"got widths=21, expected one a layer, e\.g\. widths=\(21,\)"),
         ({"widths": (15, 14, 0)}, "got widths=0, expected a whole number"),
         ({"widths": (15, 14, "a")}, "got widths='a'"),
-        ({"length": 79}, "got length=79, expected at least 80 bp"),
-        ({"length": 1001}, "Lengths that work: 1000 or 1002"),
+        ({"length": 79, **GIVEN}, "got length=79, expected at least 80 bp"),
+        ({"length": 1001, **GIVEN}, "Lengths that work: 1000 or 1002; or change a width by one .widths=, --width"),
+        ({"length": 40}, "got length=40, for which no widths, pool, stride fit what is given, expected e.g. 65 bp"),
     ],
 )
 def test_bad_sizes(arguments, message):
