@@ -20,6 +20,7 @@ from .reading.functions import input_contributions as input_contributions
 from .reading.functions import sequence_contributions as sequence_contributions
 from .reading.model import predict as predict
 from .reading.reader import Reader as Reader
+from .reading.strands import strand_consistency as strand_consistency
 from .report.logos import plot_filters as plot_filters
 from .report.logos import plot_logo as plot_logo
 from .stability import compare_models as compare_models

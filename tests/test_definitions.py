@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from rcinterp import compact_model, compare_models, fit, interpret, load_dataset, load_motifs, simulate_motifs
+from rcinterp import (
+    compact_model,
+    compare_models,
+    fit,
+    interpret,
+    load_dataset,
+    load_motifs,
+    simulate_motifs,
+    strand_consistency,
+)
 from rcinterp.comparison import COLUMNS
 from rcinterp.data.sequences import decode
 
@@ -38,6 +47,9 @@ def tables(tmp_path_factory):
     found = interpret(model, named[:20], named[20:], catalogue)
     found.save(folder)
     compare_models([found, found], motifs=catalogue).save(folder / "models")
+    strands = strand_consistency(model, named)
+    strands.table.to_csv(folder / "strands.tsv", sep="\t", index=False)
+    strands.logits.to_csv(folder / "strand_logits.tsv", sep="\t", index=False)
     simulated.sites.to_csv(folder / "simulated_sites.tsv", sep="\t", index=False)
     paths = [*folder.glob("*.tsv"), *(folder / "models").glob("*.tsv")]
     return {path.name: list(pd.read_csv(path, sep="\t", comment="#").columns) for path in paths}

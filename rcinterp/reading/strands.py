@@ -1,0 +1,188 @@
+"""Whether a model gives a sequence and its reverse complement (RC) the same answer, and by how much it does not."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rcinterp.errors import InputError
+from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_inputs
+from rcinterp.reading.model import BATCH_SIZE, Func, Runner, as_logits
+from rcinterp.reading.probability import LogitsInstead
+from rclayers import reverse_complement
+from rclayers.testing import RCReport, check_rc
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Sequences that are named in a figure, at most: those whose logits differ most.
+N_WORST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class StrandConsistency:
+    """How far a model's logits of sequences and of their reverse complements agree.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a task; docs/definitions.md has its columns.
+    logits : DataFrame
+        One row a sequence and task: task, sequence (its row), name, forward and reverse, the logit of either strand.
+    check : RCReport or None
+        Which layer breaks the symmetry (`rclayers.testing.check_rc`); None if that could not be found out.
+    """
+
+    table: pd.DataFrame
+    logits: pd.DataFrame
+    check: RCReport | None
+
+    def worst(self, task: int = 0, n: int = N_WORST) -> pd.DataFrame:
+        """Rows of `logits` whose strands differ most."""
+        rows = self.logits[self.logits["task"] == task]
+        order = (rows["forward"] - rows["reverse"]).abs().sort_values(ascending=False, kind="stable").index
+        return rows.loc[order[:n]]
+
+    def plot(self, task: int = 0) -> Figure:
+        """Logit of the reverse complement against the logit of the sequence, one point a sequence, the worst named."""
+        from matplotlib.figure import Figure
+
+        rows, row = self.logits[self.logits["task"] == task], self.table[self.table["task"] == task].iloc[0]
+        figure = Figure(figsize=(4.2, 4.4), layout="constrained")
+        ax = figure.subplots()
+        ends = [min(rows["forward"].min(), rows["reverse"].min()), max(rows["forward"].max(), rows["reverse"].max())]
+        ax.plot(ends, ends, color="#999999", linewidth=0.8, zorder=0)
+        ax.plot(rows["forward"], rows["reverse"], ".", color="#1F4E9E", markersize=3, alpha=0.6)
+        for one in self.worst(task).to_dict("records"):
+            ax.annotate(str(one["name"])[:24], (one["forward"], one["reverse"]), fontsize=6, color="#333333")
+        ax.set_title(f"task {task}: r = {row['logit_correlation']:.4f}", loc="left", fontsize=9)
+        ax.set(xlabel="logit, sequence", ylabel="logit, reverse complement", box_aspect=1)
+        return figure
+
+    def __str__(self) -> str:
+        """Put it in sentences, one a task, and one on the layer that breaks the symmetry."""
+        said = [
+            f"task {row['task']}: correlation {row['logit_correlation']:.4f} between the strands, largest difference "
+            f"of the logit {row['rc_difference']:.3g}, {100 * row['flipped']:.1f} % of the sequences called from one "
+            f"strand alone, {100 * row['conjoined_flipped']:.1f} % called otherwise by the mean of both."
+            for row in self.table.to_dict("records")
+        ]
+        return "\n".join([*said, *([str(self.check)] if self.check is not None else [])])
+
+
+def strand_consistency(
+    model: nn.Module,
+    x: ModelInput,
+    args: Args = None,
+    *,
+    func: Func | None = None,
+    device: str | torch.device | None = None,
+    batch_size: int = BATCH_SIZE,
+    verbose: bool = False,
+) -> StrandConsistency:
+    """Whether a model gives a sequence and its reverse complement the same logits, and which layer is to blame if not.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any model of sequences (n, 4, L) -> logits (n, n_tasks), (n,), or a profile, which is added up over its
+        positions; comes back as it was. Of one that ends in a sigmoid or softmax, the logit before it is read.
+    x : Tensor (N, 4, L), or a FASTA path, or a list or Series of str, or a tuple of them and further inputs
+    args : sequence of Tensor, optional
+        Further inputs: N rows each, or one row for all. A map (n, C, L) is turned with its sequence.
+    func, device, batch_size, verbose
+        How the model is run, as in `rcinterp.Reader`.
+
+    Returns
+    -------
+    StrandConsistency
+
+    Raises
+    ------
+    InputError
+        If the model cannot be run on the sequences, or there are fewer than two.
+
+    References
+    ----------
+    Shrikumar, Greenside & Kundaje 2017, figure 4 and section 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> found = strand_consistency(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10), x)
+    >>> found.table["flipped"].tolist(), found.check.is_invariant
+    ([0.0], True)
+    """
+    inputs = as_inputs(x, args, "strand_consistency")
+    if len(inputs) < 2:
+        raise InputError(f"strand_consistency: got {len(inputs)} sequence, expected at least two.")
+    runner = Runner(model, 0, func, batch_size, device, verbose)
+    with runner.borrowed():
+        runner = runner.settled(inputs)
+        forward, reverse = (_logits(runner, strand) for strand in (inputs, _turned(inputs)))
+    names = [str(name) for name in (inputs.names if inputs.names is not None else range(len(inputs)))]
+    tables = [
+        pd.DataFrame(
+            {
+                "task": task,
+                "sequence": np.arange(len(inputs)),
+                "name": names,
+                "forward": forward[:, task],
+                "reverse": reverse[:, task],
+            }
+        )
+        for task in range(forward.shape[1])
+    ]
+    table = pd.DataFrame([_compare(task, forward[:, task], reverse[:, task]) for task in range(forward.shape[1])])
+    return StrandConsistency(table, pd.concat(tables, ignore_index=True), _check(model, inputs, func))
+
+
+def _compare(task: int, forward: NDArray[np.float64], reverse: NDArray[np.float64]) -> dict[str, float]:
+    difference, mean = np.abs(forward - reverse), (forward + reverse) / 2
+    varies = np.ptp(forward) > 0 and np.ptp(reverse) > 0
+    return {
+        "task": task,
+        "logit_correlation": float(np.corrcoef(forward, reverse)[0, 1]) if varies else float("nan"),
+        "rc_difference": float(difference.max()),
+        "mean_rc_difference": float(difference.mean()),
+        "flipped": float(((forward > 0) != (reverse > 0)).mean()),
+        "conjoined_flipped": float(((forward > 0) != (mean > 0)).mean()),
+    }
+
+
+def _logits(runner: Runner, inputs: Inputs) -> NDArray[np.float64]:
+    """Logits of every task, (N, n_tasks)."""
+    found = []
+    with torch.no_grad():
+        for batch in runner.batches(inputs, "strands"):
+            with nullcontext() if runner.squash is None else LogitsInstead(runner.squash):
+                output = runner.model(*batch)
+            found.append(as_logits(output, runner.func, len(batch[0])).double().cpu())
+    values: NDArray[np.float64] = torch.cat(found).numpy()
+    if not np.isfinite(values).all():
+        raise InputError("strand_consistency: the model's logits are not finite on some sequences, expected numbers.")
+    return values
+
+
+def _turned(inputs: Inputs) -> Inputs:
+    further = tuple(reverse_complement(value) if value.dim() == 3 else value for value in inputs.further)
+    return Inputs(reverse_complement(inputs.x), further)
+
+
+def _check(model: nn.Module, inputs: Inputs, func: Func | None) -> RCReport | None:
+    """The layer that breaks the symmetry; None for a model that cannot be copied or run on the CPU."""
+    args: list[Tensor] = [value[:4] for value in inputs.further]
+    try:
+        return check_rc(model, inputs.length, args=args, func=func, n_sequences=min(4, len(inputs)))
+    except Exception:  # whatever hinders it, the numbers stand without
+        return None
