@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +35,25 @@ def align_by_memelite(queries: list[Floats], targets: list[Floats]) -> Alignment
     """
     from memelite import tomtom  # here, since numba takes seconds to import
 
-    with warnings.catch_warnings():
+    with _threads_of_torch_kept(), warnings.catch_warnings():
         # Replaced by FewTargetsWarning: memelite cannot know that half of these targets are reverse complements.
         warnings.filterwarnings("ignore", message="tomtom was given")
         p, _, offsets, overlaps, _ = tomtom(
             queries, targets, n_target_bins=None, n_median_bins=_N_MEDIAN_BINS, reverse_complement=False
         )
     return Alignments(np.clip(p * (2.0 - p), 0.0, 1.0), offsets.astype(np.int64), overlaps.astype(np.int64))
+
+
+@contextmanager
+def _threads_of_torch_kept() -> Iterator[None]:
+    """Numba's pool of threads sets the number of torch's too, which then wait for each other in small models."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def is_engine_compiled() -> bool:

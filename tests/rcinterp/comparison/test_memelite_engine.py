@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from rcinterp.comparison import compare_motifs, memelite_engine
 from rcinterp.comparison.alignment import align, euclidean_scores
@@ -34,6 +35,17 @@ def test_it_agrees_with_the_own_engine(ctcf):
 def test_the_engine_is_compiled_once_used(ctcf):
     compare_motifs({"q": ctcf})
     assert is_engine_compiled()
+
+
+@needs_memelite
+def test_the_threads_of_torch_stay_as_they_are(ctcf):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        compare_motifs({"q": ctcf})
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @needs_memelite
