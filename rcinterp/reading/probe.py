@@ -107,7 +107,8 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
     point = CutPoint(chosen, "convolution" if reason else at, reason)
     with torch.inference_mode(False):
         bound = _cut_once(runner, batch, point, follow.read[chosen.name], few.x[:1])
-    return replace(bound, other_layers=beside, returns_probability=squashing.n_calls > 0 and not squashing.takes_logit)
+    may_be = squashing.n_calls > 0 and not squashing.takes_logit and runner.squash is None
+    return replace(bound, other_layers=beside, returns_probability=may_be)
 
 
 def _reading_letters(follow: Follow, chosen: FilterLayer) -> tuple[str, ...]:

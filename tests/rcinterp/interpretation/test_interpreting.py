@@ -2,6 +2,7 @@
 
 import html
 import re
+import warnings
 from xml.etree import ElementTree
 
 import numpy as np
@@ -602,12 +603,26 @@ def test_probabilities_are_pointed_out(make_model, positives, negatives):
     assert not any("torch.logit" in note for note in found.notes())
 
 
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x.abs()
+
+
 def test_a_sigmoid_at_the_end_is_read_by_its_logit(make_model, positives, negatives):
     with pytest.warns(UserWarning, match="the model ends in a sigmoid: what is read is the logit before it"):
         found = interpret(nn.Sequential(make_model(), nn.Sigmoid()), positives, negatives, measure_faithfulness=False)
     expected = interpret(make_model(), positives, negatives, measure_faithfulness=False)
     pd.testing.assert_frame_equal(found.table, expected.table)
     assert set(found.contributions["output"]) == {"before its sigmoid"}
+    weak = nn.Sequential(make_model(), Times(1e-3), nn.Sigmoid())  # logits between 0 and 1 are no probabilities
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "the model ends in a sigmoid")
+        interpret(weak, positives, negatives, measure_faithfulness=False)
     assert any("before its sigmoid" in note for note in found.notes())
 
 
