@@ -8,6 +8,7 @@ import click
 
 from rcinterp.cli._common import FILE, OUT, SEED, Commands, say, warm_up, warn_below_chance
 from rcinterp.cli.dataset import dataset
+from rcinterp.cli.evaluate import evaluate
 from rcinterp.cli.stability import compare_models
 from rcinterp.cli.strands import strands
 from rcinterp.cli.study import study
@@ -246,5 +247,6 @@ def compare(
 
 main.add_command(compare_models)
 main.add_command(strands)
+main.add_command(evaluate)
 main.add_command(dataset)
 main.add_command(study)

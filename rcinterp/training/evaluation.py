@@ -1,0 +1,105 @@
+"""Performance of logits on a test set, with intervals, and whether they are probabilities when squashed."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rcinterp.errors import InputError, require_whole
+
+#: Bootstrap samples.
+N_RESAMPLES = 1000
+#: Groups of equally many sequences in which predicted and observed shares are compared.
+N_GROUPS = 10
+_FEWEST = 10
+
+Logits = NDArray[np.float64]
+
+
+def measure_performance(
+    positives: Logits, negatives: Logits, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """How well logits tell positives from negatives, and how well they are calibrated, with 95 % bootstrap intervals.
+
+    Parameters
+    ----------
+    positives, negatives : ndarray, shapes (N,) and (M,)
+        Logits of either class.
+    n_resamples : int
+        Bootstrap samples, each class resampled by itself.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    DataFrame
+        Columns value, low and high; rows
+
+        - ``auroc``, ``auprc``: area under the ROC curve, average precision
+        - ``brier``: mean squared difference of probability and label
+        - ``calibration_error``: mean difference of predicted and observed share of positives in `N_GROUPS` groups of
+          equally many sequences, by probability
+        - ``mean_probability``, and ``positive_share``, which it should be: a training that weighs the classes, as `fit`
+          does, makes it larger
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than ten sequences, as intervals of fewer do not hold, or a logit is not finite.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = measure_performance(rng.normal(2, 1, 300), rng.normal(-2, 1, 300))
+    >>> bool(found.loc["auroc", "low"] < found.loc["auroc", "value"] < found.loc["auroc", "high"])
+    True
+    """
+    require_whole("n_resamples", n_resamples, 1)
+    require_whole("seed", seed, 0)
+    for name, logits in (("positives", positives), ("negatives", negatives)):
+        if len(logits) < _FEWEST:
+            raise InputError(f"{name}: got {len(logits)} sequences, expected at least {_FEWEST} for an interval.")
+        if not np.isfinite(logits).all():
+            raise InputError(f"{name}: a logit is not finite, expected numbers; the model has diverged.")
+    ranked = _Ranked(np.concatenate([positives, negatives]), len(positives))
+    rng = np.random.default_rng(seed)
+    resampled = pd.DataFrame([ranked.measure(ranked.draw(rng)) for _ in range(n_resamples)])
+    low, high = resampled.quantile([0.025, 0.975]).to_numpy()
+    table = pd.DataFrame({"value": ranked.measure(np.ones(len(positives) + len(negatives)))})
+    return table.assign(low=low, high=high).rename_axis("measure")
+
+
+class _Ranked:
+    """Logits in descending order, for measures in which each sequence counts as often as it was drawn.
+
+    The same numbers as scikit-learn's with ``sample_weight``, which sorts anew for each of a thousand samples.
+    """
+
+    def __init__(self, logits: Logits, n_positives: int) -> None:
+        order = np.argsort(-logits, kind="stable")
+        self.y = (np.arange(len(logits)) < n_positives)[order].astype(float)
+        self.probability = np.exp(-np.logaddexp(0, -logits[order]))
+        self.ends = np.flatnonzero(np.append(np.diff(logits[order]) != 0, True))  # the last of equal logits
+        self.groups = np.arange(len(logits)) * N_GROUPS // len(logits)
+
+    def draw(self, rng: np.random.Generator) -> Logits:
+        """How often each sequence is drawn, as many of a class as it has."""
+        weights = np.empty(len(self.y))
+        for label in (1.0, 0.0):
+            rows = np.flatnonzero(self.y == label)
+            weights[rows] = np.bincount(rng.integers(len(rows), size=len(rows)), minlength=len(rows))
+        return weights
+
+    def measure(self, weights: Logits) -> dict[str, float]:
+        """The measures of one sample."""
+        true, false = (np.append(0.0, np.cumsum(weights * of)[self.ends]) for of in (self.y, 1 - self.y))
+        recall, fall_out = true / true[-1], false / false[-1]
+        precision = true[1:] / np.maximum(true[1:] + false[1:], 1)
+        errors = np.abs(np.bincount(self.groups, weights * (self.probability - self.y), minlength=N_GROUPS))
+        return {
+            "auroc": float((np.diff(fall_out) * (recall[1:] + recall[:-1]) / 2).sum()),
+            "auprc": float((np.diff(recall) * precision).sum()),
+            "brier": float(np.average((self.probability - self.y) ** 2, weights=weights)),
+            "calibration_error": float(errors.sum() / weights.sum()),
+            "mean_probability": float(np.average(self.probability, weights=weights)),
+            "positive_share": float(np.average(self.y, weights=weights)),
+        }

@@ -1,0 +1,102 @@
+"""Performance with intervals, and calibration, of logits whose truth is known."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from rcinterp.cli import main
+from rcinterp.data.sequences import decode, write_fasta
+from rcinterp.errors import InputError
+from rcinterp.training.evaluation import _Ranked, measure_performance
+from rcinterp.training.models import compact_model, save_model
+
+
+def draw(n, seed, slope=1.0):
+    """Labels that are drawn from the probabilities of logits, and logits that may be too steep."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1, 2, n)
+    y = rng.random(n) < 1 / (1 + np.exp(-logits))
+    return slope * logits[y], slope * logits[~y]
+
+
+def test_values_are_scikit_learn_s():
+    positives, negatives = draw(500, 0)
+    found = measure_performance(positives, negatives, n_resamples=20)
+    y, z = np.repeat([1, 0], [len(positives), len(negatives)]), np.concatenate([positives, negatives])
+    assert found.loc["auroc", "value"] == pytest.approx(roc_auc_score(y, z))
+    assert found.loc["auprc", "value"] == pytest.approx(average_precision_score(y, z))
+    assert found.loc["brier", "value"] == pytest.approx(brier_score_loss(y, 1 / (1 + np.exp(-z))))
+    assert found.loc["positive_share", ["value", "low", "high"]].tolist() == pytest.approx([y.mean()] * 3)
+    assert (found["low"] <= found["high"]).all()
+
+
+def test_samples_are_scikit_learn_s_with_weights_and_ties():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=60).round(1)  # some of them equal
+    ranked = _Ranked(logits, 25)
+    order, y = np.argsort(-logits, kind="stable"), np.arange(60) < 25
+    for _ in range(5):
+        weights = ranked.draw(rng)
+        assert (weights[ranked.y == 1].sum(), weights.sum()) == (25, 60)
+        found = ranked.measure(weights)
+        assert found["auroc"] == pytest.approx(roc_auc_score(y[order], logits[order], sample_weight=weights))
+        assert found["auprc"] == pytest.approx(average_precision_score(y[order], logits[order], sample_weight=weights))
+
+
+def test_calibrated_logits_and_others():
+    right, steep = (measure_performance(*draw(5000, 0, slope), n_resamples=20)["value"] for slope in (1, 5))
+    assert right["calibration_error"] < 0.02 < 0.05 < steep["calibration_error"]
+    assert right["mean_probability"] == pytest.approx(right["positive_share"], abs=0.02)
+    assert right["auroc"] == pytest.approx(steep["auroc"])
+
+
+def test_intervals_cover_the_truth():
+    """Of the area under the curve of two normal distributions, which is known."""
+    from scipy.stats import norm
+
+    truth, covered = norm.cdf(1 / np.sqrt(2)), []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        row = measure_performance(rng.normal(1, 1, 60), rng.normal(0, 1, 60), n_resamples=200, seed=seed).loc["auroc"]
+        covered.append(row["low"] <= truth <= row["high"])
+    assert np.mean(covered) >= 0.88
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    one, same, other = (measure_performance(*draw(200, 0), n_resamples=20, seed=seed) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(one, same)
+    assert not one.equals(other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros(9), np.zeros(20)), "positives: got 9 sequences, expected at least 10 for an interval"),
+        ((np.zeros(20), np.zeros(0)), "negatives: got 0 sequences"),
+        ((np.zeros(20), np.full(20, np.nan)), "negatives: a logit is not finite"),
+    ],
+)
+def test_too_few_or_no_numbers(arguments, message):
+    with pytest.raises(InputError, match=message):
+        measure_performance(*arguments)
+
+
+def test_on_the_command_line(dna, tmp_path):
+    torch.manual_seed(0)
+    save_model(compact_model(1, 3, 41, widths=(8,), pool=10, stride=4), tmp_path / "model")
+    for seed, name in enumerate(("pos.fa", "neg.fa")):
+        write_fasta(tmp_path / name, decode(dna(30, 41, seed)))
+    files = ["--positives", str(tmp_path / "pos.fa"), "--negatives", str(tmp_path / "neg.fa")]
+    result = CliRunner().invoke(main, ["evaluate", str(tmp_path / "model"), *files])
+    assert result.exit_code == 0, result.stderr
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert lines[0] == ["measure", "value", "low", "high"]
+    result = CliRunner().invoke(main, ["evaluate", str(tmp_path / "model"), *files, "--json"])
+    found = json.loads(result.stdout)
+    assert set(found) == {line[0] for line in lines[1:]}
+    assert found["auroc"]["value"] == pytest.approx(float(lines[1][1]), rel=1e-5)
