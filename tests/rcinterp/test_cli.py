@@ -26,7 +26,8 @@ from rcinterp.training.fitting import fit
 from rcinterp.training.models import Architecture, load_model
 
 COMMANDS = [
-    *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "study", "study list"),
+    *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "strands", "evaluate"),
+    *("study", "study list"),
     *(f"study {name}" for name in STUDIES),
     *("dataset", "dataset build", "dataset fetch"),
 ]
