@@ -17,7 +17,8 @@ _N_MEDIAN_BINS = 100_000  # of memelite's approximate median; with as many, it i
 
 def is_installed() -> bool:
     """Tell whether memelite can be used."""
-    return importlib.util.find_spec("memelite") is not None
+    spec = importlib.util.find_spec("memelite")
+    return spec is not None and spec.origin is not None  # not a folder that an uninstalled one left with its cache
 
 
 def align_by_memelite(queries: list[Floats], targets: list[Floats]) -> Alignments:

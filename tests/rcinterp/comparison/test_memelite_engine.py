@@ -21,6 +21,14 @@ def test_without_memelite_nothing_is_compiled(monkeypatch, ctcf):
     assert is_engine_compiled()
 
 
+def test_a_folder_that_an_uninstalled_memelite_left_is_none(monkeypatch, tmp_path):
+    (tmp_path / "memelite" / "__pycache__").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "memelite", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert not is_installed()
+
+
 @needs_memelite
 def test_it_agrees_with_the_own_engine(ctcf):
     rng = np.random.default_rng(0)
