@@ -90,7 +90,10 @@ def _read(path: Path) -> Any:
             return load_file(path)
         with _with_namespaces(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it looks like TorchScript: an error says so
-            return torch.load(path, map_location="cpu", weights_only=True)
+            held = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(held, torch.jit.ScriptModule):  # what torch before 2.6 makes of its archives
+            raise RuntimeError("TorchScript")
+        return held
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
