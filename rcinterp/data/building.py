@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pooch
-from numpy.typing import NDArray
 
 from rcinterp.data.genome import Genome, GenomeInput
+from rcinterp.data.negatives import draw_negatives
 from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
@@ -29,7 +29,6 @@ REST = "rest"
 _PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
 _FILES = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
 _STAGED = ".part"
-_GC_BINS = 20
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,10 @@ def _build_part(
     table, n_wanted = negatives.table, None
     if settings.negatives_per_positive is not None or settings.match_gc:
         rng = np.random.default_rng([settings.seed, _PARTS.index(part)])
-        chosen, n_wanted = _draw(positives.table["sequence"], table["sequence"], settings, rng)
+        per_positive = 1.0 if settings.negatives_per_positive is None else settings.negatives_per_positive
+        chosen, n_wanted = draw_negatives(
+            positives.table["sequence"], table["sequence"], per_positive, settings.match_gc, rng
+        )
         table = table.iloc[chosen]
     left_out = {
         "overlaps a peak": int(overlapping.sum()),
@@ -275,44 +277,6 @@ def _report_part(
                 f"the split, and that all files name chromosomes alike ({chrom!r} in this)."
             )
         say(f"{part}.{label} ({name_some(chromosomes)}): {len(windows.table)} windows{wanted}; {left_out}")
-
-
-def _draw(
-    positives: pd.Series[str], negatives: pd.Series[str], settings: DatasetSettings, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], int]:
-    """Return which negatives are kept, in their order, drawn bin by bin; and how many were wanted."""
-    per_positive = 1.0 if settings.negatives_per_positive is None else settings.negatives_per_positive
-    bins = [gc_bins(s) if settings.match_gc else np.zeros(len(s), dtype=np.int64) for s in (positives, negatives)]
-    wanted = _whole(per_positive * np.bincount(bins[0], minlength=_GC_BINS))
-    drawn = []
-    for gc_bin, n in enumerate(wanted.tolist()):
-        available = np.flatnonzero(bins[1] == gc_bin)
-        drawn.append(rng.choice(available, size=min(n, len(available)), replace=False))
-    return np.sort(np.concatenate(drawn)), int(wanted.sum())
-
-
-def _whole(shares: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """Return whole numbers near the shares that add up to their rounded sum: the largest remainders are rounded up."""
-    whole: NDArray[np.int64] = np.floor(shares).astype(np.int64)
-    missing = round(float(shares.sum())) - int(whole.sum())
-    whole[np.argsort(whole - shares, kind="stable")[:missing]] += 1
-    return whole
-
-
-def gc_bins(sequences: pd.Series[str]) -> NDArray[np.int64]:
-    """Return the bin of each sequence's GC content: 0 for 0 to 5 %, ..., 19 for 95 to 100 %; N does not count.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> gc_bins(pd.Series(["ATNN", "GATT", "GCNN"])).tolist()
-    [0, 5, 19]
-    """
-    counts: NDArray[np.int64] = np.array(
-        [[s.count("G") + s.count("C"), len(s) - s.count("N")] for s in sequences]
-    ).reshape(-1, 2)
-    binned: NDArray[np.int64] = counts[:, 0] * _GC_BINS // np.maximum(counts[:, 1], 1)
-    return np.minimum(binned, _GC_BINS - 1)
 
 
 def _count_regions(regions: pd.DataFrame, genome: Genome, used: list[str]) -> dict[str, Any]:

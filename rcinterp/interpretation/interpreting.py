@@ -11,15 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rcinterp.comparison import (
-    best_matches,
-    compare_motifs,
-    empty_table,
-    find_uninformative,
-)
+from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
-from rcinterp.interpretation.verdicts import in_words, judge, refuse
+from rcinterp.interpretation.tables import tabulate_filters
+from rcinterp.interpretation.verdicts import refuse
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
@@ -148,7 +144,7 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
     palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, catalogue)
     found["refused"] = _find_refused(found)
     matches = _compare(found, known, settings.distance)
-    table = _tabulate(reading.contributions, palindromes, triage, matches, found, known)
+    table = tabulate_filters(reading.contributions, palindromes, triage, matches, found, known)
     sites_in = dict(zip(found["filter"], found["sites_in"].fillna("positives"), strict=True))
     return Interpretation(
         table=table,
@@ -198,38 +194,3 @@ def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:
     y = torch.cat([torch.ones(len(logits[0])), torch.zeros(len(logits[1]))])[:, None]
     measured = score_logits(y, torch.cat(logits)[:, None]).iloc[0]
     return {str(name): float(value) for name, value in measured.items()}
-
-
-def _tabulate(
-    contributions: pd.DataFrame,
-    palindromes: pd.DataFrame,
-    triage: pd.DataFrame,
-    matches: pd.DataFrame,
-    found: pd.DataFrame,
-    known: dict[str, Motif],
-) -> pd.DataFrame:
-    """One row a filter, the largest contribution first."""
-    best = best_matches(matches).set_index("Query_ID").rename(columns=_MATCH_COLUMNS)
-    named = {name: known[name].ppm for name in best["best_match"].unique()}
-    own = find_palindromes(named).set_index("filter")["rc_similarity"] if named else pd.Series(dtype=float)
-    table = contributions.drop(columns=["layer", "method", "baseline", "cut_at", "cut_reason", "output"])
-    table = table.merge(palindromes[["filter", "rc_similarity", "rc_p", "rc_axis"]], on="filter")
-    table = table.merge(triage[["filter", "triage", "triage_motif"]], on="filter")
-    table = table.merge(found.drop(columns="ppm"), on="filter")
-    table["n_sites"] = table["n_sites"].astype("Int64")
-    table = table.join(best[list(_MATCH_COLUMNS.values())], on="filter")
-    table["match_rc_similarity"] = table["best_match"].map(own).astype(float)
-    largest = float(table["contribution"].abs().max())
-    verdicts = [judge(row, largest) for row in table.to_dict("records")]
-    table["verdict_kinds"] = ["; ".join(verdict.kind for verdict in one) for one in verdicts]
-    table["verdict"] = [in_words(one) for one in verdicts]
-    return table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
-
-
-#: Columns of Tomtom's table, and what they are called beside a filter's other numbers.
-_MATCH_COLUMNS = {
-    "Target_ID": "best_match",
-    "Orientation": "match_orientation",
-    "p-value": "match_p",
-    "q-value": "match_q",
-}

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 from rcinterp.errors import InputError
-from rcinterp.reading.contributions import Baseline, Method
 from rcinterp.reading.filter_motifs import MotifsFrom
+from rcinterp.reading.methods import Baseline, Method
 from rcinterp.reading.reader import RunOptions
-from rcinterp.reading.sites import THRESHOLD, check_threshold
+from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Settings:
     distance: str = "euclidean"
     method: Method = "gradient_x_activation"
     baseline: Baseline = "zero"
-    threshold: float = THRESHOLD
+    threshold: float = SITE_THRESHOLD
     measure_faithfulness: bool = True
     seed: int = 0
 

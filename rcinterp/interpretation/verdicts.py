@@ -7,7 +7,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from rcinterp.comparison import MAX_QUERY_WIDTH
-from rcinterp.palindromes.triage import HALF_SITE, HYBRID, PALINDROME, TRUE_PALINDROME
+from rcinterp.palindromes.finding import PALINDROMIC_FILTER
+from rcinterp.palindromes.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
 from rcinterp.reading.contributions import ACTIVE_SHARE
 
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
@@ -23,7 +24,7 @@ CONTRIBUTION_Q_VALUE = 0.05
 
 #: The thresholds that pages explain.
 LIMITS = {
-    "palindrome": PALINDROME,
+    "palindrome": PALINDROMIC_FILTER,
     "match_q": MATCH_Q_VALUE,
     "contribution_q": CONTRIBUTION_Q_VALUE,
     "negligible": NEGLIGIBLE_SHARE,
@@ -169,7 +170,7 @@ def _judge_symmetry(row: Mapping[Any, Any], is_named: bool) -> list[Verdict]:
     """Judge the symmetry of a filter, its triage first."""
     if row["triage"] in (HYBRID, TRUE_PALINDROME, HALF_SITE):
         return [Verdict(row["triage"], row["triage_motif"])]
-    if not row["rc_similarity"] >= PALINDROME:
+    if not row["rc_similarity"] >= PALINDROMIC_FILTER:
         return []
-    is_known = is_named and row["match_rc_similarity"] >= PALINDROME
+    is_known = is_named and row["match_rc_similarity"] >= PALINDROMIC_FILTER
     return [Verdict("palindrome, as its match" if is_known else "unexplained palindrome")]

@@ -11,6 +11,17 @@ from rcinterp.errors import require_whole
 from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import reverse_complement_motif
 
+# What counts as a palindrome, by the similarity to the own RC: a filter by itself, a known motif, and a filter whose
+# class triage asks for.
+#: A filter that nothing explains is called a palindrome from this similarity to its own RC; 30 % of the ENCODE motifs
+#: reach it.
+PALINDROMIC_FILTER = 0.8
+#: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
+PALINDROMIC_MOTIF = 0.75
+#: Similarity to its own RC from which a filter is a palindrome, perfect or not: 97 % of the hybrids reach it, whose
+#: weaker strand has 30 to 50 % and which are noisy.
+SYMMETRIC = 0.45
+
 #: Two similarities of a filter that differ by less are a tie: the same products, summed in another order.
 _TIE = 1e-9
 

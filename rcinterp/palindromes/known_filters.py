@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.motifs import reverse_complement_motif
-from rcinterp.palindromes.finding import find_palindromes
-from rcinterp.palindromes.triage import PALINDROMIC_MOTIF
+from rcinterp.palindromes.finding import PALINDROMIC_MOTIF, find_palindromes
 
 Matrix = NDArray[np.float64]
 

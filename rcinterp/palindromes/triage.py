@@ -11,19 +11,11 @@ from numpy.typing import NDArray
 
 from rcinterp.motifs import MotifSource, load_motifs
 from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
-from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.finding import PALINDROMIC_MOTIF, SYMMETRIC, find_palindromes
 from rcinterp.palindromes.templates import Hybrids, Placement, Templates, log_odds
 
-#: A filter that nothing explains is called a palindrome from this similarity to its own RC; 30 % of the ENCODE motifs
-#: reach it.
-PALINDROME = 0.8
-#: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
-PALINDROMIC_MOTIF = 0.75
-# The others were set on one half of the ENCODE catalogue's families, by `python benchmarks/triage.py calibrate`, and
-# measured on the other half (docs/palindromes.md).
-#: Similarity to its own RC from which a filter is a palindrome, perfect or not: 97 % of the hybrids reach it, whose
-#: weaker strand has 30 to 50 % and which are noisy.
-SYMMETRIC = 0.45
+# These, and `SYMMETRIC`, were set on one half of the ENCODE catalogue's families, by
+# `python benchmarks/triage.py calibrate`, and measured on the other half (docs/palindromes.md).
 #: Cosine from which a motif or a hybrid explains a filter: reached by the best hybrid in less than 10 % of filters of
 #: symmetric noise, which is the easiest to fit.
 EXPLAINED = 0.75

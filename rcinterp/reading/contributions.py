@@ -1,8 +1,7 @@
 """How much each filter contributes to a logit (section 3.5 of the paper), by one of four methods."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,32 +11,14 @@ from torch import Tensor
 
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
-from rcinterp.reading.methods import ablate, deeplift, gradient_x_activation, integrate_gradients, mean_activation
+from rcinterp.reading.methods import METHODS, check_method, mean_activation
 from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.statistics import PERMUTATIONS_A_COLUMN, bootstrap_difference, permutation_p_values
 from rclayers import by_strand
 
-Method = Literal["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
-Baseline = Literal["zero", "mean"]
-
 #: A filter acts in a sequence if its contribution there is more than this share of its largest one.
 ACTIVE_SHARE = 0.1
-
-_METHODS: dict[str, Callable[..., Tensor]] = {
-    "gradient_x_activation": gradient_x_activation,
-    "ablation": ablate,
-    "integrated_gradients": integrate_gradients,
-    "deeplift": deeplift,
-}
-
-
-def check_method(method: str, baseline: str = "zero") -> None:
-    """Refuse what is no method, or no baseline."""
-    if method not in _METHODS:
-        raise InputError(f"method: got {method!r}, expected one of {', '.join(map(repr, _METHODS))}.")
-    if baseline not in get_args(Baseline):
-        raise InputError(f"baseline: got {baseline!r}, expected 'zero' or 'mean'.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +47,7 @@ class Attribution:
         with torch.inference_mode(False):
             for batch in self.bound.runner.batches(inputs, description):
                 baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
-                found.append(_METHODS[self.method](self.bound, batch, *baseline))
+                found.append(METHODS[self.method](self.bound, batch, *baseline))
         values = torch.cat(found)
         if not self.bound.layer.is_rc or self.method == "ablation":
             return values, None

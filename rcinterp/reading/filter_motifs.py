@@ -17,7 +17,7 @@ from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.model import BATCH_SIZE
-from rcinterp.reading.sites import THRESHOLD, BestSites, ClassSites, best_sites, check_threshold
+from rcinterp.reading.sites import SITE_THRESHOLD, BestSites, ClassSites, best_sites, check_threshold
 
 MotifsFrom = Literal["sites", "weights", "likelihood"]
 
@@ -150,7 +150,7 @@ def sites_to_ppms(
     sequences: SequenceInput,
     *,
     both_strands: bool,
-    threshold: float = THRESHOLD,
+    threshold: float = SITE_THRESHOLD,
     pseudocount: float = 1.0,
     batch_size: int = BATCH_SIZE,
 ) -> list[Motif]:
@@ -204,7 +204,9 @@ def sites_to_ppms(
     return [motif_of_sites(best, f, x, threshold, pseudocount) for f in range(n_filters)]
 
 
-def motif_of_sites(best: BestSites, f: int, x: Tensor, threshold: float = THRESHOLD, pseudocount: float = 1.0) -> Motif:
+def motif_of_sites(
+    best: BestSites, f: int, x: Tensor, threshold: float = SITE_THRESHOLD, pseudocount: float = 1.0
+) -> Motif:
     """Letter frequencies of the sites of filter f that count, and their number."""
     counts, n_sites = best.counts(f, x, threshold)
     smoothed = counts.numpy() + max(pseudocount, 1e-9) / 4

@@ -8,12 +8,12 @@ import pandas as pd
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.contributions import Baseline, Method
 from rcinterp.reading.cut import At
 from rcinterp.reading.faithfulness import Faithfulness
 from rcinterp.reading.inputs import ModelInput
+from rcinterp.reading.methods import Baseline, Method
 from rcinterp.reading.reader import ContributionOptions, Reader, RunOptions, as_reader
-from rcinterp.reading.sites import THRESHOLD
+from rcinterp.reading.sites import SITE_THRESHOLD
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -169,7 +169,7 @@ def find_sites(
     sequences: ModelInput,
     layer: str | None = None,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float = SITE_THRESHOLD,
     **run: Unpack[RunOptions],
 ) -> pd.DataFrame:
     """Where each filter matches best: one site a sequence, if it reaches a share of the filter's best site score.

@@ -1,8 +1,9 @@
 """What a layer's activations add to a logit, four ways: gradient x activation, ablation, and captum's two."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,10 @@ from torch import Tensor, nn
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
+
+#: Names of the methods; `METHODS`, at the end of this file, says which function each is. A new method needs both.
+Method = Literal["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
+Baseline = Literal["zero", "mean"]
 
 #: Steps of the integral; captum's Gauss-Legendre rule is exact for polynomials of twice that degree.
 N_STEPS = 32
@@ -188,3 +193,20 @@ class _Above(nn.Module):
     def by_channel(self, found: Sequence[Tensor]) -> Tensor:
         """Contributions (n, rows, ...) -> (n, channels)."""
         return self.bound.point.by_channel([self.bound.point.to_rows(value) for value in found], len(found[0])).detach()
+
+
+#: What `Attribution` calls: the bound layer, a batch, and a baseline where the method has one.
+METHODS: dict[str, Callable[..., Tensor]] = {
+    "gradient_x_activation": gradient_x_activation,
+    "ablation": ablate,
+    "integrated_gradients": integrate_gradients,
+    "deeplift": deeplift,
+}
+
+
+def check_method(method: str, baseline: str = "zero") -> None:
+    """Refuse what is no method, or no baseline."""
+    if method not in METHODS:
+        raise InputError(f"method: got {method!r}, expected one of {', '.join(map(repr, METHODS))}.")
+    if baseline not in get_args(Baseline):
+        raise InputError(f"baseline: got {baseline!r}, expected 'zero' or 'mean'.")

@@ -15,10 +15,7 @@ from torch import Tensor, nn
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.contributions import (
     Attribution,
-    Baseline,
-    Method,
     attribute,
-    check_method,
     describe_cut,
     input_gradients,
     tabulate_contributions,
@@ -27,10 +24,11 @@ from rcinterp.reading.cut import At
 from rcinterp.reading.faithfulness import Faithfulness, faithfulness_of
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_classes, as_inputs
 from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.methods import Baseline, Method, check_method
 from rcinterp.reading.model import BATCH_SIZE, Func, Runner
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
-from rcinterp.reading.sites import THRESHOLD, ClassSites, check_threshold, find_best_sites
+from rcinterp.reading.sites import SITE_THRESHOLD, ClassSites, check_threshold, find_best_sites
 from rcinterp.reading.statistics import N_RESAMPLES
 
 if TYPE_CHECKING:
@@ -173,7 +171,7 @@ class Reader:
             self._try(inputs)
             return input_gradients(self.runner, inputs, hypothetical=hypothetical)
 
-    def sites(self, sequences: ModelInput, *, threshold: float = THRESHOLD) -> pd.DataFrame:
+    def sites(self, sequences: ModelInput, *, threshold: float = SITE_THRESHOLD) -> pd.DataFrame:
         """Where each filter matches the sequences best: one row a site; see `rcinterp.find_sites`."""
         inputs = as_inputs(sequences, self.args, "find_sites")
         check_threshold(threshold, "find_sites")

@@ -18,7 +18,7 @@ from rcinterp.reading.receptive_field import ReceptiveField, activations_of
 from rclayers import by_strand, reverse_complement, tie
 
 #: Share of a filter's best score that a site must reach; 0.5 as in Basset.
-THRESHOLD = 0.5
+SITE_THRESHOLD = 0.5
 
 _COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+-])\))?$")
 

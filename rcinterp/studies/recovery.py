@@ -19,8 +19,7 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.motifs.centring import is_dead, mean_center
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.palindromes.finding import find_palindromes
-from rcinterp.palindromes.triage import PALINDROME, PALINDROMIC_MOTIF
+from rcinterp.palindromes.finding import PALINDROMIC_FILTER, PALINDROMIC_MOTIF, find_palindromes
 from rcinterp.reading.filter_motifs import sites_to_ppms
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.layer import FilterLayer, find_layer
@@ -134,7 +133,7 @@ def summarise_filters(rows: Sequence[dict[str, Any]], motifs: dict[str, NDArray[
     artefacts = [
         row
         for row in live
-        if row["rc_similarity"] >= PALINDROME and not (row["site_motif"] and palindromic[row["site_motif"]])
+        if row["rc_similarity"] >= PALINDROMIC_FILTER and not (row["site_motif"] and palindromic[row["site_motif"]])
     ]
     best = [max((r["truth_similarity"] for r in live if r["most_similar"] == name), default=0.0) for name in motifs]
     return {

@@ -8,14 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rcinterp.motifs import load_motifs
-from rcinterp.palindromes.finding import find_palindromes
+from rcinterp.palindromes.finding import PALINDROMIC_FILTER, PALINDROMIC_MOTIF, SYMMETRIC, find_palindromes
 from rcinterp.palindromes.triage import (
     HALF_SITE,
     HYBRID,
     NONE,
-    PALINDROME,
-    PALINDROMIC_MOTIF,
-    SYMMETRIC,
     TRUE_PALINDROME,
     triage_palindromes,
 )
@@ -79,10 +76,10 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
 def judge_truth(palindrome: float, motif: float | None) -> str:
     """Of a filter's similarity to its own reverse complement and its motif's; None if its sites lie on no motif."""
     if motif is None:
-        return UNKNOWN if palindrome >= PALINDROME else UNKNOWN_PLAIN
+        return UNKNOWN if palindrome >= PALINDROMIC_FILTER else UNKNOWN_PLAIN
     if motif >= PALINDROMIC_MOTIF:
         return OF_PALINDROME if palindrome >= SYMMETRIC else HALF_OF_PALINDROME
-    return ARTEFACT if palindrome >= PALINDROME else PARTIAL if palindrome >= SYMMETRIC else PLAIN
+    return ARTEFACT if palindrome >= PALINDROMIC_FILTER else PARTIAL if palindrome >= SYMMETRIC else PLAIN
 
 
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:

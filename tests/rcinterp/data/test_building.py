@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from rcinterp.data.building import DatasetFiles, DatasetSettings, _whole, build_dataset, gc_bins, parse_split
+from rcinterp.data.building import DatasetFiles, DatasetSettings, build_dataset, parse_split
 from rcinterp.data.datasets import load_split
+from rcinterp.data.negatives import gc_bins
 from rcinterp.data.sequences import read_fasta, write_fasta
 from rcinterp.errors import InputError
 
@@ -262,21 +262,6 @@ def test_gc_matched_negatives(tmp_path):
     record = build_dataset(files, tmp_path / "out", settings)
     assert sorted(gc_bins(read_fasta(tmp_path / "out/train.neg.fa.gz"))) == [4] * 3 + [16] * 4
     assert record["sets"]["train"]["neg"]["wanted"] == 12
-
-
-@pytest.mark.parametrize(
-    ("shares", "whole"),
-    [([0.4] * 5, [1, 1, 0, 0, 0]), ([2.5, 0.0, 1.25, 0.75], [2, 0, 1, 1]), ([3.0, 1.0], [3, 1]), ([0.0, 0.0], [0, 0])],
-)
-def test_shares_of_bins_add_up(shares, whole):
-    assert _whole(np.array(shares)).tolist() == whole
-    assert sum(whole) == round(sum(shares))
-
-
-def test_gc_bins_are_5_percent_wide_from_below():
-    sequences = ["A" * (100 - n) + "C" * (n // 2) + "G" * (n - n // 2) for n in range(101)]
-    assert gc_bins(pd.Series(sequences)).tolist() == [min(n // 5, 19) for n in range(101)]
-    assert gc_bins(pd.Series(["NNNN"])).tolist() == [0]
 
 
 def test_a_set_without_windows(genome, peaks, write_bed, tmp_path):

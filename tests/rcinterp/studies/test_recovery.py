@@ -62,7 +62,7 @@ def test_runs_of_other_studies_are_found_again():
 def test_which_of_the_twelve_motifs_are_palindromes():
     motifs = {name: ENCODE[name] for name in (*recovery.TWELVE_MOTIFS, *PAPER_MOTIFS)}
     found = recovery.find_palindromes(motifs).set_index("filter")["rc_similarity"]
-    assert set(found.index[found >= recovery.PALINDROME]) == {"MYC_known1", "STAT_known1"}
+    assert set(found.index[found >= recovery.PALINDROMIC_FILTER]) == {"MYC_known1", "STAT_known1"}
     assert set(found.index[found >= recovery.PALINDROMIC_MOTIF]) == {"MYC_known1", "STAT_known1", "SRF_known1"}
     assert sorted(found)[-4] < 0.6  # far from the threshold
 
@@ -264,7 +264,7 @@ def test_filters_are_found_to_be_what_was_planted(planted):
     assert rows["random"]["share_on_motif"] < 0.5
     assert rows["random"]["matched"] == []
     assert rows["hybrid"]["rc_similarity"] == pytest.approx(1)
-    assert rows["myc"]["rc_similarity"] > recovery.PALINDROME
+    assert rows["myc"]["rc_similarity"] > recovery.PALINDROMIC_FILTER
     assert max(rows[name]["rc_similarity"] for name in ("gata", "random", "turned", "idle")) < 0.6
 
 
