@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import rcinterp
-from rcinterp.reading.model import profile_score
+from rcinterp.reading.logits import profile_score
 from rclayers import reverse_complement
 
 

@@ -21,7 +21,7 @@ _MOVED = {
     "group_motifs": "motifs.groups",
     "load_modisco": "reading.exchange",
     "name_families": "motifs.groups",
-    "profile_score": "reading.model",
+    "profile_score": "reading.logits",
     "read_motifs": "motifs.formats",
     "save_modisco": "reading.exchange",
     "simulate_background": "data.simulation",

@@ -18,8 +18,8 @@ from rcinterp.motifs.matrices import reverse_complement_motif
 PALINDROMIC_FILTER = 0.8
 #: Similarity to its own RC from which a motif is a palindrome: SRF has 0.79; 33 % of the ENCODE motifs reach it.
 PALINDROMIC_MOTIF = 0.75
-#: Similarity to its own RC from which a filter is a palindrome, perfect or not: 97 % of the hybrids reach it, whose
-#: weaker strand has 30 to 50 % and which are noisy.
+#: Similarity to its own RC from which triage looks for a hybrid or a palindromic motif in a filter, which need not be
+#: called a palindrome: 97 % of the hybrids reach it, whose weaker strand has 30 to 50 % and which are noisy.
 SYMMETRIC = 0.45
 
 #: Two similarities of a filter that differ by less are a tie: the same products, summed in another order.

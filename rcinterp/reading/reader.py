@@ -24,8 +24,9 @@ from rcinterp.reading.cut import At
 from rcinterp.reading.faithfulness import Faithfulness, faithfulness_of
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_classes, as_inputs
 from rcinterp.reading.layer import FilterLayer
+from rcinterp.reading.logits import Func
 from rcinterp.reading.methods import Baseline, Method, check_method
-from rcinterp.reading.model import BATCH_SIZE, Func, Runner
+from rcinterp.reading.model import BATCH_SIZE, Runner
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
 from rcinterp.reading.sites import SITE_THRESHOLD, ClassSites, check_threshold, find_best_sites

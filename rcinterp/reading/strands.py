@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_inputs
-from rcinterp.reading.model import BATCH_SIZE, Func, Runner, as_logits
+from rcinterp.reading.logits import Func, as_logits
+from rcinterp.reading.model import BATCH_SIZE, Runner
 from rcinterp.reading.probability import LogitsInstead
 from rclayers import reverse_complement
 from rclayers.testing import RCReport, check_rc

@@ -10,7 +10,8 @@ from torch import nn
 
 from rcinterp.interpretation import interpret
 from rcinterp.reading.functions import filter_contributions, sequence_contributions
-from rcinterp.reading.model import predict, profile_score
+from rcinterp.reading.logits import profile_score
+from rcinterp.reading.model import predict
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from rcinterp.errors import InputError
 from rcinterp.reading.functions import filter_contributions, input_contributions, sequence_contributions
-from rcinterp.reading.model import profile_score
+from rcinterp.reading.logits import profile_score
 from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined

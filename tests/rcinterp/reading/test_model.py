@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.reading.model import Runner, lent, one_thread, place_of, predict, profile_score
+from rcinterp.reading.model import Runner, lent, one_thread, place_of, predict
 from rcinterp.training.models import compact_model
 
 
@@ -160,15 +160,6 @@ def test_profiles_in_half_precision_are_added_up_in_single(dna):
 def test_numbers_that_are_none(how, message):
     with pytest.raises(InputError, match=message):
         Runner(nn.Flatten(), **how)
-
-
-def test_profile_score_by_hand():
-    logits = torch.tensor([[[0.0, 1.0], [2.0, 1.0]]])
-    weights = logits.flatten().softmax(0)
-    assert profile_score(logits).item() == pytest.approx(float((weights * (logits.flatten() - 1)).sum()))
-    torch.testing.assert_close(profile_score(logits + 5), profile_score(logits))
-    gradient = torch.autograd.grad(profile_score(logits.requires_grad_()).sum(), logits)[0]
-    torch.testing.assert_close(gradient.flatten(), weights - weights.mean())
 
 
 def test_progress_stands_on_standard_error_if_asked_for(dna, capsys):

@@ -10,7 +10,7 @@ import rcinterp
 from rcinterp import Reader
 from rcinterp.errors import InputError
 from rcinterp.reading import reader as reader_module
-from rcinterp.reading.model import profile_score
+from rcinterp.reading.logits import profile_score
 from rcinterp.training.models import compact_model
 
 
