@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rcinterp.cli._common import FILE, OUT, SEED, Commands, say, warm_up, warn_below_chance
+from rcinterp.cli._common import FILE, OUT, SEED, Commands, describe_split, say, warm_up, warn_below_chance
 from rcinterp.cli.dataset import dataset
 from rcinterp.cli.evaluate import evaluate
 from rcinterp.cli.stability import compare_models
@@ -80,8 +80,12 @@ def simulate(
 @main.command()
 @click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip: bound sequences.")
 @click.option("--negatives", type=FILE, required=True, help="FASTA: unbound sequences of the same length.")
-@click.option("--valid-positives", type=FILE, required=True, help="FASTA; best from other chromosomes.")
-@click.option("--valid-negatives", type=FILE, required=True)
+@click.option(
+    "--valid-positives",
+    type=FILE,
+    help="FASTA; best from other chromosomes.  [default: a fifth of the sequences, by chromosome if names tell it]",
+)
+@click.option("--valid-negatives", type=FILE)
 @click.option("--out", type=OUT, required=True, help="Folder for the model; a stopped run in it goes on.")
 @click.option("--layers", type=click.IntRange(1), default=1, help="Convolutions: 1 or 3 in the paper.")
 @click.option("--filters", type=click.IntRange(1), default=8, help="Independent filters of each.")
@@ -94,12 +98,15 @@ def simulate(
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 20 for quiet, 80 for paper]")
 @click.option("--patience", type=click.IntRange(1), help="Epochs without gain.  [default: 10 for paper, else no limit]")
 @click.option("--batch-size", type=click.IntRange(1), default=100)
+@click.option(
+    "--baseline/--no-baseline", default=True, help="Also train a logistic regression on 6-mers, to compare with."
+)
 @click.option("--seed", type=SEED, default=0)
 def train(
     positives: Path,
     negatives: Path,
-    valid_positives: Path,
-    valid_negatives: Path,
+    valid_positives: Path | None,
+    valid_negatives: Path | None,
     out: Path,
     layers: int,
     filters: int,
@@ -112,15 +119,25 @@ def train(
     epochs: int | None,
     patience: int | None,
     batch_size: int,
+    baseline: bool,
     seed: int,
 ) -> None:
     """Train a compact model and save its best epoch."""
     from rcinterp.data.datasets import load_dataset
+    from rcinterp.data.splitting import split_dataset
     from rcinterp.training.fitting import fit
     from rcinterp.training.models import compact_model, save_model
 
-    train_data = load_dataset(positives, negatives)
-    valid_data = load_dataset(valid_positives, valid_negatives)
+    how = None
+    if valid_positives is not None and valid_negatives is not None:
+        train_data, valid_data = load_dataset(positives, negatives), load_dataset(valid_positives, valid_negatives)
+    elif valid_positives is None and valid_negatives is None:
+        train_data, valid_data, how = split_dataset(load_dataset(positives, negatives), seed=seed)
+        say(describe_split(how, valid_data))
+    else:
+        raise InputError(
+            "train: got validation sequences of one class, expected --valid-positives and --valid-negatives, or none."
+        )
     model = compact_model(layers, filters, train_data.length, rc=rc, widths=widths or None, pool=pool, stride=stride)
     out.mkdir(parents=True, exist_ok=True)
     history = fit(
@@ -134,7 +151,10 @@ def train(
         batch_size=batch_size,
         augment=augment,
         checkpoint=out / "checkpoint.safetensors",
+        baseline=baseline,
     )
+    if how is not None:
+        model.provenance["split"] = how
     history.to_csv(out / "history.tsv", sep="\t", index=False)
     save_model(model, out)
     best = history[history["is_best"]].iloc[0]
@@ -145,6 +165,8 @@ def train(
         f"{sizes.pool}/{sizes.stride}: {sizes.pooled_length} windows in {sizes.length} bp"
     )
     say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
+    if baseline:
+        say(f"a logistic regression on 6-mers: validation auROC {best['baseline_auroc']:.4f}")
     click.echo(out)
 
 

@@ -66,3 +66,12 @@ def warm_up() -> None:
 
     if not is_engine_compiled():
         say("the motif comparison compiles itself at its first use on this machine: about a minute more")
+
+
+def describe_split(how: dict[str, Any], valid: Any) -> str:
+    if how["by"] == "chromosome":
+        return f"validation: {len(valid)} sequences of {', '.join(how['valid_chromosomes'])}, held out of training"
+    return (
+        f"validation: {len(valid)} sequences drawn at random (seed {how['seed']}), as their names tell no chromosomes, "
+        "or too few"
+    )

@@ -31,9 +31,14 @@ def evaluate(
 ) -> None:
     """Measure how well a model tells positives from negatives, with 95 % intervals, and how its logits are calibrated.
 
+    Where train kept a logistic regression on 6-mers, its auROC and auPRC follow.
+
     MODEL is a folder that train wrote, or FILE.py:NAME for a model of your own, as for interpret.
     """
+    import pandas as pd
+
     from rcinterp.cli._own_models import choose_output, load_any_model
+    from rcinterp.data.sequences import load_sequences
     from rcinterp.reading.reader import Reader
     from rcinterp.training.evaluation import measure_performance
 
@@ -41,6 +46,11 @@ def evaluate(
     with reader.borrowed():
         logits = [reader.logits(x).numpy() for x in (positives, negatives)]
     found = measure_performance(*logits, seed=seed)
+    words = getattr(reader.model, "baseline", None)
+    if words is not None:
+        by_words = [words.logits(load_sequences(path).x)[:, target].numpy() for path in (positives, negatives)]
+        ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
+        found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])
     if as_json:
         click.echo(json.dumps(json.loads(found.to_json(orient="index")), indent=1))

@@ -21,6 +21,7 @@ from rcinterp.data.sequences import (
     load_sequences,
     name_record,
     read_fasta,
+    strandless_keys,
 )
 from rcinterp.errors import InputError
 
@@ -229,18 +230,16 @@ def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: s
     caller : str
         What the message begins with.
     """
-    positives, negatives = (
-        {hashlib.sha256(row.tobytes()).digest() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)
-    )
-    if positives == negatives:
+    given = [{row.tobytes() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)]
+    if given[0] == given[1]:
         raise InputError(
             f"{caller}: positives and negatives hold the same sequences, expected different ones; "
             "check that the same file was not given twice."
         )
-    if shared := len(positives & negatives):
+    if shared := len(set(strandless_keys(x_positive)) & set(strandless_keys(x_negative))):
         warnings.warn(
-            f"{caller}: {shared} sequences stand both in the positives and in the negatives; "
-            "remove them from one, or no model can label them.",
+            f"{caller}: {shared} sequences stand both in the positives and in the negatives, as they are or as their "
+            "reverse complement; remove them from one, or no model of both strands can label them.",
             stacklevel=3,
         )
 

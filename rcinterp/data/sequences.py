@@ -216,6 +216,13 @@ def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> Named
     return NamedSequences(as_one_hot(sequences, origin), names_of(sequences))
 
 
+def strandless_keys(x: torch.Tensor) -> list[bytes]:
+    """One key a sequence (N, 4, L), the same for its reverse complement; columns that hold no letter are N."""
+    codes = torch.where(x.sum(1) > 0, x.argmax(1), 4).to(torch.uint8).cpu().numpy()
+    complement = np.array([3, 2, 1, 0, 4], dtype=np.uint8)[codes[:, ::-1]]
+    return [min(one.tobytes(), other.tobytes()) for one, other in zip(codes, complement, strict=True)]
+
+
 def names_of(sequences: SequenceInput) -> list[str] | None:
     """Return the names of sequences: the headers of a FASTA file, or the index of a Series; None for others.
 

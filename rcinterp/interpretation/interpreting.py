@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from rcinterp.reading.inputs import ModelInput
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
+from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.performance import score_logits
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ def interpret(
     run, own = split_options(dict(options))
     settings = Settings(**own)
     known = load_motifs_with_sites(motifs)
-    reading = as_reader(model, layer, target, **run).read_classes(
+    reader = as_reader(model, layer, target, **run)
+    reading = reader.read_classes(
         positives,
         negatives,
         method=settings.method,
@@ -106,7 +109,7 @@ def interpret(
         measure_faithfulness=settings.measure_faithfulness,
         letters_only=settings.motifs_from != "sites",
     )
-    found = _interpret(reading, known, motifs, settings)
+    found = replace(_interpret(reading, known, motifs, settings), baseline=_measure_baseline(reader, reading))
     _warn_of_what_is_doubtful(found, reading.returns_probability)
     return found
 
@@ -187,6 +190,15 @@ def _compare(found: pd.DataFrame, known: dict[str, Motif], distance: str) -> pd.
         for row in found[found["refused"].isna()].to_dict("records")
     }
     return compare_motifs(compared, known, distance=distance) if compared else empty_table()
+
+
+def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | None:
+    """Performance of the logistic regression that stands beside a compact model, on the same sequences."""
+    words = getattr(reader.model, "baseline", None)
+    if not isinstance(words, KmerBaseline):
+        return None
+    here, there = (words.logits(inputs.x)[:, reader.runner.target] for inputs in reading.sites.inputs)
+    return _performance((here, there))
 
 
 def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:

@@ -49,6 +49,9 @@ class Interpretation:
         Of the sequences, in bp.
     is_probability : bool
         Whether all outputs that were read lie between 0 and 1, as behind a sigmoid.
+    baseline : dict of str to float, or None
+        auroc and auprc, on the same sequences, of the logistic regression on 6-mers that was trained beside the model;
+        None if there is none.
     other_layers : tuple of str
         Names of further layers that read the sequence, whose filters are not shown.
     """
@@ -69,6 +72,7 @@ class Interpretation:
     length: int
     is_probability: bool
     other_layers: tuple[str, ...] = ()
+    baseline: dict[str, float] | None = None
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
@@ -151,6 +155,8 @@ class Interpretation:
             f"{row['method'].replace('_', ' ')} at the {cut_at}; {n_significant} of them are significant "
             f"(q <= {CONTRIBUTION_Q_VALUE:g}).",
         ]
+        if self.baseline is not None:
+            said.insert(1, _compare_with_baseline(self.performance, self.baseline))
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:
@@ -167,3 +173,13 @@ class Interpretation:
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, float_format="{:.3g}".format))
+
+
+def _compare_with_baseline(performance: dict[str, float], baseline: dict[str, float]) -> str:
+    """The sentence on composition and short words alone."""
+    gain = performance["auroc"] - baseline["auroc"]
+    what = "more than composition and short words" if gain > 0 else "no more than composition and short words"
+    return (
+        f"A logistic regression on counts of 6-mers, trained on the same sequences as the model, reaches auROC "
+        f"{baseline['auroc']:.4f} and auPRC {baseline['auprc']:.4f}: the model has learned {what}."
+    )

@@ -1,6 +1,5 @@
 """Where a filter matches each sequence best: its site, on either strand, for layers of any depth."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rcinterp.data.coordinates import parse_coordinates
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
@@ -19,8 +19,6 @@ from rclayers import by_strand, reverse_complement, tie
 
 #: Share of a filter's best score that a site must reach; 0.5 as in Basset.
 SITE_THRESHOLD = 0.5
-
-_COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+-])\))?$")
 
 
 @dataclass(frozen=True)
@@ -211,10 +209,9 @@ def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: in
 def _with_names(table: pd.DataFrame, names: list[str], length: int) -> pd.DataFrame:
     """Add the sequences' names, and the genome's coordinates if all names hold them."""
     table = table.assign(name=[names[row] for row in table["sequence"]])
-    parsed = [_COORDINATES.match(name) for name in names]
-    if not all(match and int(match["end"]) - int(match["start"]) == length for match in parsed):
+    origin = parse_coordinates(names, length)
+    if origin is None:
         return table
-    origin = pd.DataFrame([match.groupdict() for match in parsed if match]).astype({"start": int, "end": int})
     own = origin.iloc[table["sequence"]].reset_index(drop=True)
     backward = (own["strand"] == "-").to_numpy()
     start = np.where(backward, own["end"] - table["end"], own["start"] + table["start"])

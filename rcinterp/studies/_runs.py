@@ -105,6 +105,7 @@ def train(run: Run, folder: Path) -> dict[str, Any]:
         seed=run.seed,
         recipe=recipe,
         checkpoint=folder / CHECKPOINT,
+        baseline=False,
         progress=False,
         **run.training,
     )

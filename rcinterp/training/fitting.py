@@ -3,6 +3,7 @@
 import json
 import operator
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,9 +20,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from rcinterp.data.datasets import Dataset
+from rcinterp.data.leakage import find_leakage
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
 from rcinterp.reading.model import place_of, predict
+from rcinterp.training.baseline import KmerBaseline, fit_baseline
 from rcinterp.training.initialisation import read_out_parameters
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import evaluate, score_logits
@@ -45,6 +48,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     initialise: bool = True,
     score_train: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
+    baseline: bool = True,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train a model and keep the weights of its best epoch, in eval mode; returns the history, one row an epoch.
@@ -84,6 +88,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
         numbers as a run that was never stopped; a finished run is not repeated.
+    baseline : bool
+        Also train a logistic regression on counts of 6-mers (`rcinterp.training.baseline.fit_baseline`; seconds), and
+        warn if it ranks the validation set better than the model does.
     progress : bool
         A bar on standard error.
 
@@ -91,12 +98,18 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     -------
     DataFrame
         Columns epoch, learning_rate, train_loss, valid_loss, valid_auroc, valid_auprc (means over tasks), train_auroc
-        and train_auprc if asked for, is_best.
+        and train_auprc if asked for, baseline_auroc unless not asked for, is_best.
 
     Raises
     ------
     InputError
         If the data do not fit the model or each other, or if the checkpoint is of another run.
+
+    Warns
+    -----
+    UserWarning
+        If validation sequences stand in the training set, if sequences stand in a set twice (either strand), or if the
+        baseline is better than the model.
 
     Notes
     -----
@@ -109,6 +122,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     """
     recipe = find_recipe(recipe)
     _check_data(model, train, valid)
+    leakage = find_leakage(train, valid)
+    for message in leakage.messages():
+        warnings.warn(f"fit: {message}", stacklevel=2)
     epochs = require_whole("epochs", recipe.epochs if epochs is None else epochs, 1, "fit")
     patience = recipe.patience if patience == "recipe" else patience
     if samples_per_epoch is None:
@@ -158,11 +174,31 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
                 bar.update()
     model.load_state_dict(run.best)
     model.eval()
+    history = pd.DataFrame(run.rows)
+    words = fit_baseline(train, valid) if baseline else None
+    if words is not None:
+        history["baseline_auroc"] = _compare_with_baseline(words, valid, run.best_auroc)
     if isinstance(model, CompactModel):
         kept = {name: value for name, value in settings.items() if name not in ("model", "architecture")}
-        model.provenance = {**kept, "best_epoch": run.best_epoch, "valid_auroc": run.best_auroc}
-    history = pd.DataFrame(run.rows)
+        kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": leakage.as_dict()}
+        if words is not None:
+            kept["baseline_auroc"] = float(history["baseline_auroc"].iloc[0])
+        model.provenance = kept
+        model.baseline = words
     return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+def _compare_with_baseline(baseline: KmerBaseline, valid: Dataset, best_auroc: float) -> float:
+    """Validation auROC of the baseline, mean over tasks; warns if it is the better one."""
+    auroc = float(baseline.evaluate(valid)["auroc"].mean())
+    if auroc > best_auroc:
+        warnings.warn(
+            f"fit: a logistic regression on counts of {baseline.k}-mers reaches validation auROC {auroc:.4f}, the "
+            f"model {best_auroc:.4f}: it has learned no more than composition and short words. Try more filters, "
+            "another seed, or more sequences.",
+            stacklevel=3,
+        )
+    return auroc
 
 
 @dataclass

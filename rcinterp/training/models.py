@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
+from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.initialisation import initialise_as_keras
 from rcinterp.training.sizes import choose_sizes
 from rclayers import (
@@ -69,6 +70,8 @@ class CompactModel(nn.Sequential):
     provenance : dict
         How it was trained (seed, recipe, hashes of the data); empty for a fresh model. Filled by `fit`, kept by
         `save_model` and `load_model`.
+    baseline : KmerBaseline or None
+        The logistic regression on 6-mers that `fit` trained beside it; kept likewise.
 
     Notes
     -----
@@ -81,6 +84,7 @@ class CompactModel(nn.Sequential):
         super().__init__(layers)
         self.architecture = architecture
         self.provenance: dict[str, Any] = {}
+        self.baseline: KmerBaseline | None = None
 
     def __getitem__(self, index: int | slice) -> Any:
         """Layer, or `nn.Sequential` of some layers."""
@@ -251,7 +255,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
-    """Write a compact model to a folder: model.safetensors (weights) and model.json (everything else).
+    """Write a compact model to a folder: model.safetensors (weights), model.json, and its baseline if it has one.
 
     Parameters
     ----------
@@ -290,6 +294,9 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     text = json.dumps(description, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    KmerBaseline.remove(folder)  # of the model that was there
+    if model.baseline is not None:
+        model.baseline.save(folder)
     write_at_once(folder / "model.safetensors", save(weights))
     write_at_once(folder / "model.json", text)
     return folder
@@ -330,6 +337,7 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
             f"{folder / 'model.safetensors'}: does not hold the weights that model.json describes ({first_line})."
         ) from None
     model.provenance = dict(description.get("provenance", {}))
+    model.baseline = KmerBaseline.load(folder)
     return model.eval()
 
 

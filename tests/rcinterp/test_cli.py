@@ -1,6 +1,7 @@
 """The commands as they are typed: what they print where, what they write, and what they say of bad input."""
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from rcinterp.cli import main
 from rcinterp.cli.stability import name_models
 from rcinterp.comparison import COLUMNS
+from rcinterp.data.datasets import load_dataset
 from rcinterp.data.sequences import one_hot, read_fasta, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, write_meme
@@ -173,8 +175,10 @@ def test_simulate_again_gives_the_same_bytes(simulated, tmp_path):
 def test_train_writes_a_model_and_prints_where(trained):
     out, result = trained
     assert result.stdout == f"{out}\n"
-    assert re.search(r"\nbest epoch [12]: validation auROC 0\.\d{4}, auPRC 0\.\d{4}\n$", result.stderr)
+    said = r"\nbest epoch [12]: validation auROC 0\.\d{4}, auPRC 0\.\d{4}\n"
+    assert re.search(said + r"a logistic regression on 6-mers: validation auROC 0\.\d{4}\n$", result.stderr)
     assert {path.name for path in out.iterdir()} == {
+        "baseline.safetensors",
         "checkpoint.safetensors",
         "history.tsv",
         "model.json",
@@ -184,6 +188,40 @@ def test_train_writes_a_model_and_prints_where(trained):
     assert (model.architecture.n_filters, model.architecture.widths, model.architecture.pool) == (3, (19,), 20)
     assert model.provenance["seed"] == 7
     assert pd.read_csv(out / "history.tsv", sep="\t")["epoch"].tolist() == [1, 2]
+
+
+def test_train_without_validation_files(simulated, tmp_path):
+    files = training_files(simulated)[:4]
+    sizes = ["--filters", 2, "--epochs", 1, "--seed", 3, "--no-baseline"]
+    result = run_well("train", *files, *sizes, "--out", tmp_path / "model")
+    assert "validation: 12 sequences drawn at random (seed 3), as their names tell no chromosomes" in result.stderr
+    assert "logistic" not in result.stderr
+    assert load_model(tmp_path / "model").provenance["split"] == {"by": "random", "seed": 3, "share": 0.2}
+    assert not (tmp_path / "model" / "baseline.safetensors").exists()
+    rng = np.random.default_rng(0)
+    for label, offset in (("pos", 0), ("neg", 500)):
+        records = ["".join(rng.choice(list("ACGT"), 100)) for _ in range(120)]
+        names = [f"chr{1 + i // 20}:{i * 1000 + offset}-{i * 1000 + offset + 100}" for i in range(120)]
+        write_fasta(tmp_path / f"{label}.fa", records, names)
+    files = ["--positives", tmp_path / "pos.fa", "--negatives", tmp_path / "neg.fa"]
+    result = run_well("train", *files, *sizes, "--out", tmp_path / "of-chromosomes")
+    assert re.search(r"validation: (40|80) sequences of chr\d(, chr\d)?, held out of training", result.stderr)
+    one_class = [*files, *training_files(simulated)[4:6]]
+    assert_refused(run("train", *one_class, "--out", tmp_path / "model"), "got validation sequences of one class")
+
+
+def test_evaluate_adds_the_baseline_that_train_kept(simulated, trained):
+    found = json.loads(run_well("evaluate", trained[0], *reading_files(simulated), "--json").stdout)
+    data = load_dataset(simulated / "valid.pos.fa.gz", simulated / "valid.neg.fa.gz")
+    measured = load_model(trained[0]).baseline.evaluate(data).iloc[0]
+    for name in ("auroc", "auprc"):
+        assert found[f"baseline_{name}"]["value"] == pytest.approx(measured[name])
+        assert found[f"baseline_{name}"]["low"] <= measured[name] <= found[f"baseline_{name}"]["high"]
+
+
+def test_the_report_repeats_the_baseline(interpreted, simulated, trained):
+    page = (interpreted / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"A logistic regression on counts of 6-mers, .* reaches auROC 0\.\d{4}", page)
 
 
 def test_train_again_goes_on_from_the_checkpoint(trained, simulated, monkeypatch):
@@ -310,8 +348,8 @@ def test_sequences_in_both_sets_are_a_warning(simulated, tmp_path, monkeypatch):
     files[3] = tmp_path / "neg.fa"
     result = run("train", *files, "--out", tmp_path / "model")
     assert result.stderr.splitlines() == [
-        "Warning: load_dataset: 3 sequences stand both in the positives and in the negatives; remove them from one, or "
-        "no model can label them.",
+        "Warning: load_dataset: 3 sequences stand both in the positives and in the negatives, as they are or as their "
+        "reverse complement; remove them from one, or no model of both strands can label them.",
         "Error: that is all",
     ]
 
@@ -391,6 +429,7 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
         "batch_size": 13,
         "augment": True,
         "checkpoint": tmp_path / "checkpoint.safetensors",
+        "baseline": True,
     }
 
 

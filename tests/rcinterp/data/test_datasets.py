@@ -220,7 +220,7 @@ def split(tmp_path):
     """A folder with the four files, and others that are none of theirs."""
     write(tmp_path / "train_chr21.pos.fa.gz", POSITIVES)
     write(tmp_path / "train_chr21.neg.fa", NEGATIVES)
-    write(tmp_path / "valid.pos.fasta", ["GGGGG"], ["peak"])
+    write(tmp_path / "valid.pos.fasta", ["GGGGT"], ["peak"])
     write(tmp_path / "valid_chr22.neg.fa.gz", ["CCCCC", "CCCCA"])
     write(tmp_path / "test.pos.fa", ["AAAAA"])
     (tmp_path / "train_chr21.pos.bed").write_text("")
@@ -231,7 +231,7 @@ def split(tmp_path):
 def test_load_split_reads_the_two_sets_of_a_folder(split, convert):
     train, valid = load_split(convert(split))
     assert train.sha256 == load_dataset(POSITIVES, NEGATIVES).sha256
-    assert decode(valid.positives()) == ["GGGGG"]
+    assert decode(valid.positives()) == ["GGGGT"]
     assert decode(valid.negatives()) == ["CCCCC", "CCCCA"]
     assert valid.names == ("peak", "0", "1")
 

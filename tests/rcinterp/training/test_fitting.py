@@ -57,6 +57,7 @@ def test_history_and_the_best_epoch_is_kept(data):
         "valid_loss",
         "valid_auroc",
         "valid_auprc",
+        "baseline_auroc",
         "is_best",
     ]
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5]

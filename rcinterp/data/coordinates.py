@@ -1,0 +1,43 @@
+"""The genome's coordinates that stand in the names of sequences."""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+#: Names such as ``chr1:100-200``, ``chr1:100-200(-)`` (bedtools getfasta -s) and ``peak_1::chr1:100-200(+)`` (-name).
+_COLON = re.compile(r"^(?:.*::)?(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+-])\))?$")
+#: Names such as ``chr1_100_200``, ``chr1-100-200`` and ``chrX_random.100.200``.
+_JOINED = re.compile(r"^(?P<chrom>chr\w+?)(?P<by>[_.|-])(?P<start>\d+)(?P=by)(?P<end>\d+)$")
+
+
+def parse_coordinates(names: Sequence[str], length: int) -> pd.DataFrame | None:
+    """Columns chrom, start, end (0-based half-open) and strand of these names; None if any holds no such window.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As FASTA headers have them: ``chr1:100-200``, ``chr1:100-200(-)``, ``peak_1::chr1:100-200(+)``,
+        ``chr1_100_200``, ``chr1-100-200``.
+    length : int
+        Of the sequences, in bp. Coordinates that are not as far apart are none of the sequence.
+
+    Returns
+    -------
+    DataFrame or None
+        ``strand`` is None where the name does not tell one.
+
+    Examples
+    --------
+    >>> parse_coordinates(["chr1:100-200", "peak_7::chr2:300-400(-)"], 100).values.tolist()
+    [['chr1', 100, 200, None], ['chr2', 300, 400, '-']]
+    >>> parse_coordinates(["chr1:100-200", "shuffled_1"], 100) is None
+    True
+    """
+    rows = []
+    for name in names:
+        match = _COLON.match(name) or _JOINED.match(name)
+        if match is None or int(match["end"]) - int(match["start"]) != length:
+            return None
+        rows.append((match["chrom"], int(match["start"]), int(match["end"]), match.groupdict().get("strand")))
+    return pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])

@@ -1,0 +1,108 @@
+"""Sequences that stand in a training set and in what it is measured on, on either strand; and duplicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcinterp.data.coordinates import parse_coordinates
+from rcinterp.data.datasets import Dataset
+from rcinterp.data.regions import overlap_any
+from rcinterp.data.sequences import strandless_keys
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """How much a validation set has of its training set.
+
+    Attributes
+    ----------
+    shared : int
+        Validation sequences that stand in the training set, as they are or as their reverse complement (RC).
+    contradicted : int
+        Those of them whose label is another one there.
+    overlapping : int
+        Further validation sequences that overlap a training sequence by at least half, where names hold coordinates.
+    train_duplicates, valid_duplicates : int
+        Sequences of the set that stood in it before, on either strand.
+    """
+
+    shared: int
+    contradicted: int
+    overlapping: int
+    train_duplicates: int
+    valid_duplicates: int
+
+    def messages(self) -> list[str]:
+        """One sentence on each thing that was found; none if nothing was."""
+        said = []
+        if self.shared:
+            other = f", {self.contradicted} of them with another label" if self.contradicted else ""
+            said.append(
+                f"{self.shared} validation sequences also stand in the training set, as they are or as their reverse "
+                f"complement{other}: performance on them says nothing about new sequences; remove them from one."
+            )
+        if self.overlapping:
+            said.append(
+                f"{self.overlapping} validation sequences overlap a training sequence by half or more; keep "
+                "chromosomes apart."
+            )
+        for name, n in (("training", self.train_duplicates), ("validation", self.valid_duplicates)):
+            if n:
+                said.append(
+                    f"{n} sequences of the {name} set stand in it more than once (reverse complements included)."
+                )
+        return said
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts by name, for records."""
+        return asdict(self)
+
+
+def find_leakage(train: Dataset, valid: Dataset) -> Leakage:
+    """Count what a training and a validation set share.
+
+    Parameters
+    ----------
+    train, valid : Dataset
+        Of one length.
+
+    Returns
+    -------
+    Leakage
+
+    Examples
+    --------
+    >>> from rcinterp import load_dataset
+    >>> train = load_dataset(["ACCTA", "CCGTA"], ["TTGTT", "GGGCG"])
+    >>> find_leakage(train, load_dataset(["TAGGT"], ["CCCCA"])).shared
+    1
+    """
+    in_train, in_valid = strandless_keys(train.x), strandless_keys(valid.x)
+    labels = dict(zip(in_train, map(tuple, train.y.tolist()), strict=True))
+    shared = np.array([key in labels for key in in_valid], dtype=bool)
+    given = zip(in_valid, map(tuple, valid.y.tolist()), strict=True)
+    return Leakage(
+        shared=int(shared.sum()),
+        contradicted=sum(key in labels and labels[key] != label for key, label in given),
+        overlapping=int((_overlap_by_half(train, valid) & ~shared).sum()),
+        train_duplicates=_duplicates(in_train),
+        valid_duplicates=_duplicates(in_valid),
+    )
+
+
+def _duplicates(keys: list[bytes]) -> int:
+    return sum(n - 1 for n in Counter(keys).values())
+
+
+def _overlap_by_half(train: Dataset, valid: Dataset) -> NDArray[np.bool_]:
+    """Whether each validation window shares half of its length with a training window: their middle halves meet."""
+    here, there = (parse_coordinates(data.names, data.length) for data in (train, valid))
+    if here is None or there is None:
+        return np.zeros(len(valid), dtype=bool)
+    quarter = train.length // 4
+    cores = [table.assign(start=table["start"] + quarter, end=table["end"] - quarter) for table in (there, here)]
+    return overlap_any(*cores)

@@ -1,0 +1,158 @@
+"""What composition and short words alone tell: a logistic regression on counts of 6-mers, beside any network."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from rcinterp.data.datasets import Dataset
+from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
+from rcinterp.training.performance import score_logits
+
+#: Letters of a word.
+K = 6
+#: Inverse strengths of the L2 penalty, of which the validation set chooses one a task.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+#: More training sequences than these are not looked at; as many are drawn.
+MOST = 20_000
+_SEED = 0
+_FILE = "baseline.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class KmerBaseline:
+    """A logistic regression on counts of words and their reverse complements (RC).
+
+    Attributes
+    ----------
+    weights : ndarray, shape (n_tasks, 4^k)
+        Of each word, in the order AAAAAA, AAAAAC, ...; a word and its RC are counted together, under the first of them.
+    bias : ndarray, shape (n_tasks,)
+    strengths : tuple of float
+        Of the penalty, one a task, as scikit-learn's C.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    strengths: tuple[float, ...]
+
+    @property
+    def k(self) -> int:
+        """Letters of a word."""
+        n_words: int = self.weights.shape[1]
+        return (n_words.bit_length() - 1) // 2
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits (N, n_tasks) of one-hot sequences (N, 4, L)."""
+        return torch.from_numpy(count_words(x, self.k) @ self.weights.T + self.bias)
+
+    def evaluate(self, data: Dataset) -> pd.DataFrame:
+        """Columns auroc and auprc, one row a task, as `rcinterp.evaluate`."""
+        return score_logits(data.y, self.logits(data.x))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write baseline.safetensors beside a model."""
+        arrays = {"weights": self.weights, "bias": self.bias, "strengths": np.array(self.strengths)}
+        write_at_once(Path(folder) / _FILE, save(arrays))
+
+    @staticmethod
+    def remove(folder: str | os.PathLike[str]) -> None:
+        """Delete the baseline that stands beside a model, if there is one."""
+        (Path(folder) / _FILE).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> KmerBaseline | None:
+        """The baseline that stands beside a model; None if there is none."""
+        path = Path(folder) / _FILE
+        if not path.exists():
+            return None
+        try:
+            found = load_file(path)
+            weights, bias, strengths = (found[name].astype(np.float64) for name in ("weights", "bias", "strengths"))
+        except (OSError, SafetensorError, KeyError) as error:
+            raise InputError(f"{path}: cannot be read as a baseline ({error}); delete it, or train again.") from None
+        if weights.shape[1:] != (4**K,) or bias.shape != weights.shape[:1] or not np.isfinite(weights).all():
+            raise InputError(f"{path}: does not hold the weights of a baseline; delete it, or train again.")
+        return cls(weights, bias, tuple(strengths.tolist()))
+
+
+def fit_baseline(train: Dataset, valid: Dataset) -> KmerBaseline:
+    """Train a logistic regression on counts of 6-mers.
+
+    Parameters
+    ----------
+    train, valid : Dataset
+        The validation set chooses the penalty, by its auROC.
+
+    Returns
+    -------
+    KmerBaseline
+
+    Raises
+    ------
+    InputError
+        If a task has one class alone.
+
+    Notes
+    -----
+    A word and its reverse complement are counted together, on both strands of the sequence as it were; words with N are
+    not counted. The classes weigh the same. Of more than `MOST` training sequences as many are drawn.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.arange(len(train))
+    if len(train) > MOST:
+        rows = np.sort(np.random.default_rng(_SEED).choice(rows, MOST, replace=False))
+    here, there = count_words(train.x[rows], K), count_words(valid.x, K)
+    weights, bias, strengths = [], [], []
+    for task in range(train.n_tasks):
+        y = train.y[rows, task].numpy()
+        if y.min() == y.max():
+            raise InputError(f"task {task} has only one class in the training set; positives and negatives are needed.")
+        model = LogisticRegression(class_weight="balanced", max_iter=200, tol=1e-3, warm_start=True)
+        best = -1.0
+        for strength in STRENGTHS:
+            model.set_params(C=strength)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # near enough to be a baseline
+                model.fit(here, y)
+            logits = torch.from_numpy(model.decision_function(there))
+            auroc = float(score_logits(valid.y[:, [task]], logits[:, None])["auroc"].iloc[0])
+            if auroc > best:
+                best, chosen = auroc, (model.coef_[0].copy(), float(model.intercept_[0]), strength)
+        weights.append(chosen[0])
+        bias.append(chosen[1])
+        strengths.append(chosen[2])
+    return KmerBaseline(np.array(weights, dtype=np.float64), np.array(bias), tuple(strengths))
+
+
+def count_words(x: Tensor, k: int) -> csr_matrix:
+    """Counts (N, 4^k) of the words of one-hot sequences (N, 4, L), each counted with its reverse complement."""
+    codes = x.argmax(1).to(torch.int64).cpu().numpy()
+    known = ((x.max(1).values > 0.5) & (x.sum(1) < 1.5)).cpu().numpy()
+    n_words = codes.shape[1] - k + 1
+    if n_words < 1:
+        return csr_matrix((len(codes), 4**k))
+    word = np.zeros((len(codes), n_words), dtype=np.int64)
+    other = np.zeros_like(word)
+    whole = np.ones_like(word, dtype=bool)
+    for j in range(k):
+        word = 4 * word + codes[:, j : j + n_words]
+        other += (3 - codes[:, j : j + n_words]) * 4**j
+        whole &= known[:, j : j + n_words]
+    rows = np.repeat(np.arange(len(codes)), n_words)[whole.ravel()]
+    columns = np.minimum(word, other)[whole]
+    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(codes), 4**k))
