@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from rcinterp.cli._common import FILE, OUT, SEED, Commands, describe_split, say, warm_up, warn_below_chance
+from rcinterp.cli._common import (
+    FILE,
+    OUT,
+    SEED,
+    Commands,
+    describe_split,
+    describe_start,
+    say,
+    warm_up,
+    warn_below_chance,
+)
 from rcinterp.cli.dataset import dataset
 from rcinterp.cli.evaluate import evaluate
 from rcinterp.cli.stability import compare_models
@@ -88,14 +98,14 @@ def simulate(
 @click.option("--valid-negatives", type=FILE)
 @click.option("--out", type=OUT, required=True, help="Folder for the model; a stopped run in it goes on.")
 @click.option("--layers", type=click.IntRange(1), default=1, help="Convolutions: 1 or 3 in the paper.")
-@click.option("--filters", type=click.IntRange(1), default=8, help="Independent filters of each.")
+@click.option("--filters", type=click.IntRange(1), default=16, help="Independent filters of each.")
 @click.option("--width", "widths", type=click.IntRange(1), multiple=True, help="Of each convolution; once a layer.")
 @click.option("--pool", type=click.IntRange(1), help="Of the max pooling.  [default: 40, or what fits the length]")
 @click.option("--stride", type=click.IntRange(1), help="Of the pooling.  [default: 20, or what fits the length]")
 @click.option("--rc/--traditional", default=True, help="Share weights between strands, or not.")
 @click.option("--augment/--no-augment", default=False, help="Train on each sequence and its reverse complement.")
-@click.option("--recipe", default="quiet", help="Initialisation, optimiser and schedule: quiet, or paper.")
-@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 20 for quiet, 80 for paper]")
+@click.option("--recipe", default="seeded", help="Initialisation, optimiser and schedule: seeded, quiet, or paper.")
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 20, or 80 for paper]")
 @click.option("--patience", type=click.IntRange(1), help="Epochs without gain.  [default: 10 for paper, else no limit]")
 @click.option("--batch-size", type=click.IntRange(1), default=100)
 @click.option(
@@ -165,6 +175,8 @@ def train(
         f"{sizes.pool}/{sizes.stride}: {sizes.pooled_length} windows in {sizes.length} bp"
     )
     say(f"best epoch {best['epoch']:.0f}: validation auROC {best['valid_auroc']:.4f}, auPRC {best['valid_auprc']:.4f}")
+    if "starts" in model.provenance:
+        say(describe_start(model.provenance))
     if baseline:
         say(f"a logistic regression on 6-mers: validation auROC {best['baseline_auroc']:.4f}")
     click.echo(out)

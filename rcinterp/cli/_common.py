@@ -75,3 +75,11 @@ def describe_split(how: dict[str, Any], valid: Any) -> str:
         f"validation: {len(valid)} sequences drawn at random (seed {how['seed']}), as their names tell no chromosomes, "
         "or too few"
     )
+
+
+def describe_start(provenance: dict[str, Any]) -> str:
+    words, starts, taken = provenance["words"], provenance["starts"], provenance["start"]
+    others = ", ".join(f"{name} {auroc:.4f}" for name, auroc in starts.items() if name != taken)
+    beside = f" (validation auROC with the start from {others})" if others else ""
+    more = "" if len(words) <= 6 else f" and {len(words) - 6} more"
+    return f"filters started from {taken}{beside}; words: {', '.join(words[:6])}{more}"

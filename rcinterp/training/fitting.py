@@ -29,7 +29,11 @@ from rcinterp.training.initialisation import read_out_parameters
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import evaluate, score_logits
 from rcinterp.training.recipes import Recipe, find_recipe
+from rcinterp.training.words import WordStart, measure_batch_norm, prepare_words
 from rclayers import reverse_complement
+
+#: How filters start: all drawn at random; half of them at most from words; from words alone, the others silent.
+DRAWN, WORDS_AND_DRAWN, WORDS_ALONE = "drawn", "words and drawn", "words alone"
 
 
 def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by its name
@@ -38,7 +42,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     valid: Dataset,
     *,
     seed: int,
-    recipe: str | Recipe = "quiet",
+    recipe: str | Recipe = "seeded",
     epochs: int | None = None,
     samples_per_epoch: int | None = None,
     batch_size: int = 100,
@@ -64,19 +68,20 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         Of the initial weights, the order of the sequences and dropout. The same seed, settings, machine and number of
         threads give the same numbers.
     recipe : str or Recipe
-        Initialisation, optimiser and schedule: "quiet", of docs/recipe.md, or "paper", which is Adam at 1e-3 from the
-        paper's initialisation (sections 3.4 and 3.7).
+        Initialisation, optimiser and schedule (docs/recipe.md). "seeded": filters start from words of the training set
+        that tell its classes apart, in one of two ways of which the validation auROC chooses. "quiet": the same without
+        words. "paper": Adam at 1e-3 from the paper's initialisation (sections 3.4 and 3.7).
     epochs : int, optional
-        At most; the recipe's own when not given: 20 for "quiet", whose schedule spans them all, and 80 for "paper"
-        (section 3.4.2).
+        At most; the recipe's own when not given: 20 for "seeded" and "quiet", whose schedule spans them all, and
+        80 for "paper" (section 3.4.2).
     samples_per_epoch : int, optional
         The recipe's own when not given: 5,000 for "paper"; one pass over `train`, but at least 1,000 and at most 5,000,
-        for "quiet".
+        for the others.
     batch_size : int
         100 for the paper's ChIP-seq data, 500 for its simulated data.
     patience : int or None
         Stop after so many epochs without a better validation auROC; None: never. The recipe's own when not given: None
-        for "quiet", 10 for "paper" (section 3.4.1).
+        for "seeded" and "quiet", 10 for "paper" (section 3.4.1).
     positive_weight : "balanced" or float
         Class weight of the positives: negatives / positives of `train`, task by task, or a number; 1 for none.
     augment : bool
@@ -87,7 +92,8 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         Also measure the whole training set after each epoch: train_auroc and train_auprc in the history.
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
-        numbers as a run that was never stopped; a finished run is not repeated.
+        numbers as a run that was never stopped; a finished run is not repeated. A second start has a file of its own,
+        with "-2" at the end of its name.
     baseline : bool
         Also train a logistic regression on counts of 6-mers (`rcinterp.training.baseline.fit_baseline`; seconds), and
         warn if it ranks the validation set better than the model does.
@@ -133,13 +139,13 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     samples_per_epoch = require_whole("samples_per_epoch", samples_per_epoch, 1, "fit")
     batch_size, seed = require_whole("batch_size", batch_size, 1, "fit"), operator.index(seed)
     loss_weight = _positive_weight(positive_weight, train.y)
-    optimiser = _make_optimiser(recipe, model, train)
+    words = prepare_words(model, train) if recipe.words and initialise else None
     settings = {
         "model": {name: [str(value.dtype), *value.shape] for name, value in model.state_dict().items()},
         "architecture": asdict(model.architecture) if isinstance(model, CompactModel) else type(model).__name__,
         "initialise": initialise,
         "recipe": recipe.name,
-        "rates": _rates(recipe, optimiser),
+        "rates": _rates(recipe, _make_optimiser(recipe, model, train)),
         "seed": seed,
         "epochs": epochs,
         "samples_per_epoch": samples_per_epoch,
@@ -151,41 +157,69 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         "train_sha256": train.sha256,
         "valid_sha256": valid.sha256,
     }
-    with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum):
-        if initialise:
-            torch.manual_seed(seed)
-            recipe.initialise(model, train.length)
-        run = _Run(model, recipe, optimiser, settings)
-        path = None if checkpoint is None else Path(checkpoint)
-        if path is not None and path.exists():
-            run.restore(path)
-        order = torch.randperm((1 + augment) * len(train), generator=torch.Generator().manual_seed(seed))
-        with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1) as bar:
-            while run.n_epochs < epochs and not run.is_stale(patience):
-                torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
-                train_loss = _train_epoch(run, train, order, loss_weight)
-                run.record(
-                    {"train_loss": train_loss, **_score(model, train if score_train else None, valid, loss_weight)}
-                )
-                if path is not None:
-                    run.save(path)
-                now = run.rows[-1]["valid_auroc"]
-                bar.set_postfix_str(f"valid_auroc={now:.4f}, best={run.best_auroc:.4f}", refresh=False)
-                bar.update()
+    path = None if checkpoint is None else Path(checkpoint)
+    given = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    runs = {}
+    for start in _starts(words):
+        with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum):
+            model.load_state_dict(given)
+            if initialise:
+                torch.manual_seed(seed)
+                recipe.initialise(model, train.length)
+            if words is not None:
+                words.apply(train, alone=start == WORDS_ALONE)
+                measure_batch_norm(model, train)
+            own = settings if words is None else settings | {"start": start}
+            run = _Run(model, recipe, _make_optimiser(recipe, model, train), own)
+            file = path if path is None or start != WORDS_ALONE else path.with_stem(f"{path.stem}-2")
+            _train(run, train, valid, loss_weight, file, progress)
+        runs[start] = run
+    start = max(runs, key=lambda name: runs[name].best_auroc)  # the first of equals
+    run = runs[start]
     model.load_state_dict(run.best)
     model.eval()
     history = pd.DataFrame(run.rows)
-    words = fit_baseline(train, valid) if baseline else None
-    if words is not None:
-        history["baseline_auroc"] = _compare_with_baseline(words, valid, run.best_auroc)
+    by_words = fit_baseline(train, valid) if baseline else None
+    if by_words is not None:
+        history["baseline_auroc"] = _compare_with_baseline(by_words, valid, run.best_auroc)
     if isinstance(model, CompactModel):
-        kept = {name: value for name, value in settings.items() if name not in ("model", "architecture")}
+        kept = {name: value for name, value in run.settings.items() if name not in ("model", "architecture")}
         kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": leakage.as_dict()}
         if words is not None:
+            kept["starts"] = {name: tried.best_auroc for name, tried in runs.items()}
+            kept["words"] = [str(word) for word in words.words]
+        if by_words is not None:
             kept["baseline_auroc"] = float(history["baseline_auroc"].iloc[0])
         model.provenance = kept
-        model.baseline = words
+        model.baseline = by_words
     return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+def _starts(words: WordStart | None) -> list[str]:
+    """The starts to try, the first of which is taken if they end alike."""
+    if words is None:
+        return [DRAWN]
+    return [WORDS_AND_DRAWN, WORDS_ALONE] if words.can_stand_alone else [WORDS_AND_DRAWN]
+
+
+def _train(run: "_Run", train: Dataset, valid: Dataset, loss_weight: Tensor, path: Path | None, progress: bool) -> None:
+    """All epochs of one start, from its checkpoint if it has one."""
+    if path is not None and path.exists():
+        run.restore(path)
+    settings = run.settings
+    epochs, seed, n_orders = settings["epochs"], settings["seed"], (1 + settings["augment"]) * len(train)
+    order = torch.randperm(n_orders, generator=torch.Generator().manual_seed(seed))
+    with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1) as bar:
+        while run.n_epochs < epochs and not run.is_stale(settings["patience"]):
+            torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
+            train_loss = _train_epoch(run, train, order, loss_weight)
+            scores = _score(run.model, train if settings["score_train"] else None, valid, loss_weight)
+            run.record({"train_loss": train_loss, **scores})
+            if path is not None:
+                run.save(path)
+            now = run.rows[-1]["valid_auroc"]
+            bar.set_postfix_str(f"valid_auroc={now:.4f}, best={run.best_auroc:.4f}", refresh=False)
+            bar.update()
 
 
 def _compare_with_baseline(baseline: KmerBaseline, valid: Dataset, best_auroc: float) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcinterp.reading.model import lent, place_of
-from rclayers import RCLinear, SeparableLinear, WeightedSum1d
+from rclayers import RCConv1d, RCLinear, SeparableLinear, WeightedSum1d
 
 #: What may stand between a batch norm and the pooling: the place of the largest value stays the same.
 _MONOTONE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.Identity, nn.Dropout)
@@ -150,6 +150,57 @@ class ReadOut:
     def weights(self) -> Tensor:
         """The parameter in that shape; gradients flow through."""
         return self.parameter.view(self.shape)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels that are read, those of a separable layer too."""
+        return self.shape[1] if self.channel_parameter is None else self.channel_parameter.shape[1]
+
+    def by_channel(self) -> Tensor:
+        """The weights whose second axis are the channels."""
+        return self.weights() if self.channel_parameter is None else self.channel_parameter
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLayer:
+    """The convolution that reads the letters.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (F, 4, W)
+    is_rc : bool
+        Whether its filters also read the other strand.
+    norm : _BatchNorm or None
+        The batch norm behind it, if a max pooling reads that, directly or through activations.
+    is_only_one : bool
+        Whether the model has no other convolution.
+    """
+
+    weight: nn.Parameter
+    is_rc: bool
+    norm: _BatchNorm | None
+    is_only_one: bool
+
+
+def find_first_layer(model: nn.Module, length: int) -> FirstLayer | None:
+    """The first convolution that the model calls, if it reads letters; None if there is none, or it is frozen."""
+    calls = trace(model, length)
+    convolutions = [i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv1d | RCConv1d)]
+    if not convolutions:
+        return None
+    first = calls[convolutions[0]]
+    weight = cast(nn.Parameter, first.module.weight)
+    if first.input[1:] != (4, length) or weight.dim() != 3 or weight.shape[1] != 4 or not weight.requires_grad:
+        return None
+    pools = [i for i, call in enumerate(calls) if isinstance(call.module, _MAX_POOLS)]
+    norms = [_norm_before(calls, i) for i in pools]
+    behind = calls[convolutions[0] + 1].module if len(calls) > convolutions[0] + 1 else None
+    return FirstLayer(
+        weight,
+        isinstance(first.module, RCConv1d),
+        behind if isinstance(behind, _BatchNorm) and behind in norms else None,
+        len({calls[i].module for i in convolutions}) == 1,
+    )
 
 
 def find_read_outs(model: nn.Module, length: int) -> list[ReadOut]:

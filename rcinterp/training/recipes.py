@@ -1,6 +1,7 @@
 """How a model is initialised and optimised: the one place where a recipe is written down.
 
-``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017; ``quiet`` is what docs/recipe.md found to be better.
+``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017; ``quiet`` is what docs/recipe.md found to be better;
+``seeded`` is quiet with filters that start from words of the training set, and is what `fit` takes when not told.
 Another recipe is another `Recipe`; nothing else changes.
 """
 
@@ -46,6 +47,8 @@ class Recipe:
     momentum : float, optional
         Share of the newest batch in batch norm's running statistics, during training; when not given, the layers' own,
         which is 0.01 in compact models (Keras' 0.99).
+    words : bool
+        Whether filters of the first layer start from words that tell the classes apart (`rcinterp.training.words`).
     """
 
     name: str
@@ -57,6 +60,7 @@ class Recipe:
     patience: int | None = 10
     read_out_rate: Callable[[int], float] = lambda n_train: 1.0
     momentum: float | None = None
+    words: bool = False
 
 
 def find_recipe(recipe: str | Recipe) -> Recipe:
@@ -113,6 +117,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
     epochs: int = 20,
     samples_per_epoch: tuple[int, int] = (MOST, MOST),
     patience: int | None = None,
+    words: bool = False,
 ) -> Recipe:
     """Recipe made of the parts that docs/recipe.md takes apart; with none of them it is the paper's.
 
@@ -132,7 +137,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
         Factor on the learning rate of the layers after the last max pooling.
     read_out_by_size : bool
         In proportion less for fewer than 5,000 training sequences, as many as an epoch takes at most, down to a fifth.
-    momentum, epochs, samples_per_epoch, patience
+    momentum, epochs, samples_per_epoch, patience, words
         As in `Recipe`.
     """
 
@@ -161,6 +166,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
         patience=patience,
         read_out_rate=factor,
         momentum=momentum,
+        words=words,
     )
 
 
@@ -186,6 +192,10 @@ QUIET: Mapping[str, Any] = {
     "samples_per_epoch": (FEWEST, MOST),
 }
 #: All that makes each named recipe.
-PARTS = {"paper": {**PAPER, "epochs": 80, "patience": 10}, "quiet": {**QUIET, "epochs": 20, "patience": None}}
+PARTS: dict[str, dict[str, Any]] = {
+    "paper": {**PAPER, "epochs": 80, "patience": 10},
+    "quiet": {**QUIET, "epochs": 20, "patience": None},
+    "seeded": {**QUIET, "epochs": 20, "patience": None, "words": True},
+}
 
 RECIPES = {name: compose(name, **parts) for name, parts in PARTS.items()}

@@ -9,6 +9,10 @@ from rcinterp.errors import InputError
 FIRST_WIDTH, OTHER_WIDTH, POOL, STRIDE = 15, 14, 40, 20
 #: Pooling windows at least, of sizes that are chosen.
 FEWEST_WINDOWS = 4
+#: Fewer windows than these do not overlap: the ends would count half of what the middle counts.
+FEWEST_OVERLAPPING = 12
+#: Widths of the first convolution and pools that are tried for them, the nearest to these first.
+_NEAR_WIDTH, _NEAR_POOL = range(12, 21), range(8, 31)
 #: The last ones are for widths that are given: they leave an even number of positions over where the others do not.
 _POOLINGS = ((POOL, STRIDE), (20, 10), (20, 20), (10, 10), (10, 5), (41, 20), (21, 10), (11, 10), (11, 5))
 
@@ -37,6 +41,10 @@ class Sizes:
         """Whether windows, laid from both ends, are the same: an even number of positions is left over."""
         return self._spare(length) >= 0 and self._spare(length) % self.stride % 2 == 0
 
+    def covers(self, length: int) -> bool:
+        """Whether every position lies in one window."""
+        return self.stride == self.pool and self._spare(length) >= 0 and self._spare(length) % self.stride == 0
+
     def _spare(self, length: int) -> int:
         return length - sum(width - 1 for width in self.widths) - self.pool
 
@@ -57,9 +65,11 @@ def choose_sizes(
     Returns
     -------
     Sizes
-        The paper's, 15 (then 14) and 40/20, if their windows tile the length and there are at least `FEWEST_WINDOWS`;
-        else the first of a fixed list for which that holds, with a first width of 15 or 16 and a pooling of 20/10,
-        20/20, 10/10 or 10/5 (or of one position more). If all three are given, they are returned as they are.
+        The paper's, 15 (then 14) and 40/20, if their windows tile the length and are at least `FEWEST_OVERLAPPING`.
+        Else, if nothing is given, windows that do not overlap and leave no position over: at least `FEWEST_WINDOWS`,
+        with a first width near 15 and a pool near 20. Else the first of a fixed list whose windows tile the length and
+        are enough, with a first width of 15 or 16 and a pooling of 40/20, 20/10, 20/20, 10/10 or 10/5 (or of one
+        position more). If all three are given, they are returned as they are.
 
     Raises
     ------
@@ -71,7 +81,7 @@ def choose_sizes(
     >>> choose_sizes(1, 1000)
     Sizes(widths=(15,), pool=40, stride=20)
     >>> choose_sizes(1, 101)
-    Sizes(widths=(16,), pool=20, stride=10)
+    Sizes(widths=(14,), pool=22, stride=22)
     """
     tried = [
         Sizes(tuple(chosen), *pooling)
@@ -80,6 +90,8 @@ def choose_sizes(
     ]
     if None not in (widths, pool, stride):
         return tried[0]
+    if (widths, pool, stride) == (None, None, None) and tried[0].windows(length) < FEWEST_OVERLAPPING:
+        tried = [*_without_overlap(n_layers, length), *tried]
     for sizes in tried:
         if sizes.tiles(length) and sizes.windows(length) >= FEWEST_WINDOWS:
             return sizes
@@ -92,6 +104,13 @@ def choose_sizes(
         f"compact_model: got length={length}, for which no {', '.join(free)} fit what is given, expected e.g. {longer} "
         "bp. Give longer sequences, or smaller widths and pool (--width, --pool and --stride on the command line)."
     )
+
+
+def _without_overlap(n_layers: int, length: int) -> list[Sizes]:
+    """Sizes whose windows cover every position once, the nearest to the paper's width and half of its pool first."""
+    every = [Sizes((w, *[OTHER_WIDTH] * (n_layers - 1)), pool, pool) for w in _NEAR_WIDTH for pool in _NEAR_POOL]
+    covering = [sizes for sizes in every if sizes.covers(length)]
+    return sorted(covering, key=lambda s: 2 * abs(s.widths[0] - FIRST_WIDTH) + abs(s.pool - STRIDE))
 
 
 def _widths(n_layers: int) -> Iterator[tuple[int, ...]]:

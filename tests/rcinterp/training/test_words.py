@@ -1,0 +1,166 @@
+"""Filters that start from words: the score by a slow fit, words found and not found, and what a model starts as."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rcinterp import compact_model, fit, load_motifs, simulate_motifs
+from rcinterp.data.datasets import Dataset
+from rcinterp.data.simulation import simulate_background
+from rcinterp.training.baseline import count_words
+from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN
+from rcinterp.training.recipes import RECIPES
+from rcinterp.training.words import K, _score_words, find_words, measure_batch_norm, prepare_words
+
+MOTIF = "NRF1_known1"
+
+
+def simulated(n=300, length=100, *, in_negatives=False, seed=0):
+    """Give n sequences with a motif and n without it; labels the other way round if it is in the negatives."""
+    motif = {MOTIF: load_motifs("encode")[MOTIF]}
+    with_motif = simulate_motifs(motif, n, length, seed=seed, mean_instances=1, max_instances=1).x
+    x = torch.cat([with_motif, simulate_background(n, length, seed=seed + 1)])
+    y = torch.cat([torch.ones(n, 1), torch.zeros(n, 1)])
+    return Dataset(x, 1 - y if in_negatives else y, tuple(f"s{i}" for i in range(2 * n)))
+
+
+def _drawn(n_layers, rc=True):
+    model = compact_model(n_layers, 8, 100, rc=rc)
+    RECIPES["seeded"].initialise(model, 100)
+    return model
+
+
+def _codes(data):
+    return data.x.argmax(1).numpy()
+
+
+def test_score_is_that_of_a_slow_least_squares():
+    data = simulated(60, 60)
+    y = data.y[:, 0].numpy().astype(float)
+    found = _score_words(_codes(data), y)
+    shares = count_words(data.x, 3).toarray()
+    shares = shares[:, shares.any(0)] / shares.sum(1, keepdims=True)
+    held = (count_words(data.x, K).toarray() > 0).astype(float)
+
+    def residual(v):
+        return v - shares @ np.linalg.lstsq(shares, v, rcond=None)[0]
+
+    left = residual(y)
+    checked = 0
+    for word in np.flatnonzero(held.sum(0) >= 5)[:200]:
+        own = residual(held[:, word])
+        if own @ own > 3:
+            expected = (held[:, word] @ left) / np.sqrt(own @ own * left.var())
+            assert found[word] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+            checked += 1
+    assert checked > 50
+
+
+def test_no_word_where_classes_differ_by_chance_or_by_composition_alone():
+    n_found = 0
+    for seed in range(20):
+        for gc in (0.4, 0.55):
+            x = torch.cat(
+                [simulate_background(150, 100, seed=seed), simulate_background(150, 100, seed=99 + seed, gc=gc)]
+            )
+            y = torch.cat([torch.ones(150, 1), torch.zeros(150, 1)])
+            n_found += bool(find_words(Dataset(x, y, tuple(map(str, range(300)))), 15))
+    assert n_found <= 3  # of 40; 1.5 % are expected
+
+
+@pytest.mark.parametrize("in_negatives", [False, True])
+def test_the_motif_is_found_in_its_class(in_negatives):
+    words = find_words(simulated(in_negatives=in_negatives), 15)
+    assert (words[0].score < 0) == in_negatives
+    assert abs(words[0].score) > 8
+    truth = load_motifs("encode")[MOTIF] - 0.25
+    best = max(
+        np.corrcoef(one[:, i : i + 8].ravel(), other[:, j : j + 8].ravel())[0, 1]
+        for one in (words[0].log_odds, words[0].log_odds[::-1, ::-1])
+        for other in (truth,)
+        for i in range(8)
+        for j in range(truth.shape[1] - 7)
+    )
+    assert best > 0.85
+    np.testing.assert_allclose(words[0].log_odds.sum(0), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("rc", [True, False])
+@pytest.mark.parametrize("in_negatives", [False, True])
+def test_a_model_starts_from_the_word(rc, in_negatives):
+    data = simulated(in_negatives=in_negatives)
+    model = _drawn(1, rc)
+    start = prepare_words(model, data)
+    before = model.conv1.weight.detach().clone()
+    norms = before.flatten(1).norm(dim=1)
+    n_words = start.apply(data, alone=True)
+    n = n_words * (1 if rc else 2)
+    weight = model.conv1.weight.detach()
+    torch.testing.assert_close(weight.flatten(1).norm(dim=1), norms)
+    torch.testing.assert_close(weight[n:], before[n:])
+    odds = torch.from_numpy(start.words[0].log_odds).float()
+    torch.testing.assert_close(weight[0], odds / odds.norm() * norms[0])
+    if not rc:
+        torch.testing.assert_close(weight[1] / norms[1], weight[0].flip(0, 1) / norms[0])
+    read_out = start.read_out.by_channel().detach()
+    assert (read_out[:, n:] == 0).all()
+    measure_batch_norm(model, data)
+    model.eval()
+    with torch.no_grad():
+        logits = model(data.x)[:, 0]
+    # Ready before the first step, and half of the other class does not pass the cut of a single word.
+    positives, negatives = logits[data.y[:, 0] == 1], logits[data.y[:, 0] == 0]
+    assert (positives[:, None] > negatives).float().mean() > 0.8
+    mixed = _drawn(1, rc)
+    kept = mixed.conv1.weight.detach().clone()
+    prepare_words(mixed, data).apply(data, alone=False)
+    assert (mixed.conv1.weight[4:] == kept[4:]).all()
+
+
+def test_deeper_models_take_words_and_both_signs():
+    data = simulated(in_negatives=True)
+    model = _drawn(2)
+    start = prepare_words(model, data)
+    assert not start.can_stand_alone
+    before = model.weighted_sum.weight.detach().clone()
+    start.apply(data, alone=False)
+    signs = (model.weighted_sum.weight / before).sign()
+    assert (signs[::2] == -1).all()
+    assert (signs[1::2] == 1).all()
+    positives = _drawn(2)
+    before = positives.weighted_sum.weight.detach().clone()
+    prepare_words(positives, simulated()).apply(simulated(), alone=False)
+    torch.testing.assert_close(positives.weighted_sum.weight.detach(), before)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Flatten(), nn.Linear(400, 1)),
+        nn.Sequential(nn.Conv1d(4, 8, 5), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(8, 1)),
+        compact_model(1, 3, 100),
+    ],
+)
+def test_models_without_room_for_words(model):
+    assert prepare_words(model, simulated(100)) is None
+
+
+def test_fit_chooses_by_validation_and_says_so(tmp_path, monkeypatch):
+    train, valid = simulated(150, 60), simulated(60, 60, seed=5)
+    model = compact_model(1, 8, 60)
+    settings = {"seed": 0, "epochs": 2, "baseline": False, "progress": False}
+    history = fit(model, train, valid, checkpoint=tmp_path / "run.safetensors", **settings)
+    kept = model.provenance
+    assert set(kept["starts"]) == {WORDS_AND_DRAWN, WORDS_ALONE}
+    assert kept["starts"][kept["start"]] == max(kept["starts"].values()) == history["valid_auroc"].max()
+    assert kept["words"][0] == str(find_words(train, model.architecture.widths[0])[0])
+    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "run-2.safetensors"}
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    monkeypatch.setattr("rcinterp.training.fitting._train_epoch", None)  # nothing is trained again
+    again = fit(compact_model(1, 8, 60), train, valid, checkpoint=tmp_path / "run.safetensors", **settings)
+    assert again.equals(history)
+    monkeypatch.undo()
+    other = compact_model(1, 8, 60)
+    fit(other, train, valid, **settings)
+    assert all(torch.equal(value, weights[name]) for name, value in other.state_dict().items())
