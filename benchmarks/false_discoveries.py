@@ -61,7 +61,7 @@ def train(seed):
         model.weighted_sum.weight.mul_(seen)
     model.weighted_sum.weight.register_hook(lambda gradient: gradient * seen)
     sets = [load_dataset(*(decode(x) for x in draw(n, 1000 * seed + i))) for i, n in ((1, N_TRAIN), (2, 500))]
-    fit(model, *sets, seed=seed, initialise=False, progress=False)
+    fit(model, *sets, seed=seed, initialise=False, baseline=False, progress=False)
     if not torch.equal(model.weighted_sum.weight != 0, seen.bool()):
         raise RuntimeError("a weight outside a filter's half has moved, or one inside is 0")
     return model

@@ -53,7 +53,7 @@ def trained(shape, training, valid):
     torch.manual_seed(SEED)
     if shape == "RC, three layers":
         model = rcinterp.compact_model(3, 32, training.length)
-        rcinterp.fit(model, training, valid, seed=SEED, progress=False)
+        rcinterp.fit(model, training, valid, seed=SEED, recipe="quiet", baseline=False, progress=False)
         return model, None
     build, func = other_people_s(training.length)[shape]
     model, both = build(), with_both_strands(training)
@@ -103,7 +103,7 @@ def verdicts(kind, training, valid):
     """A row a filter of a one-layer model, as in figure 5."""
     rc = kind == "rc"
     model = rcinterp.compact_model(1, 8 if rc else 16, training.length, rc=rc)
-    rcinterp.fit(model, training, valid, seed=SEED, augment=not rc, progress=False)
+    rcinterp.fit(model, training, valid, seed=SEED, recipe="quiet", augment=not rc, baseline=False, progress=False)
     found = rcinterp.interpret(model, valid.positives(), valid.negatives(), measure_faithfulness=False)
     table = found.table.assign(model=VERDICTS[kind], auroc=found.performance["auroc"])
     sure = ["contribution", "contribution_low", "contribution_high", "contribution_q"]

@@ -33,7 +33,7 @@ def simulate():
 def train(data, n_filters, rc, seed, **sizes):
     train_data, valid = data
     model = rcinterp.compact_model(1, n_filters, train_data.length, rc=rc, **sizes)
-    rcinterp.fit(model, train_data, valid, seed=seed, augment=not rc, progress=False)
+    rcinterp.fit(model, train_data, valid, seed=seed, recipe="quiet", augment=not rc, baseline=False, progress=False)
     return model
 
 

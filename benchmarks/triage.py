@@ -168,7 +168,7 @@ def look_at_models():
     for name, rc, seed in itertools.product(ONE_MOTIF, (True, False), (0, 1)):
         train, valid = simulate_one_motif(name, 3000, 200, seed=seed)
         model = compact_model(1, 8, 200, rc=rc, widths=(21,), pool=20, stride=20)
-        fit(model, train, valid, seed=seed, epochs=20, augment=not rc, progress=False)
+        fit(model, train, valid, seed=seed, recipe="quiet", epochs=20, augment=not rc, baseline=False, progress=False)
         table = filter_contributions(model, valid.positives(), valid.negatives())
         size = table.set_index("filter")["contribution"].abs()
         layer = find_layer(model)

@@ -40,4 +40,5 @@ def parse_coordinates(names: Sequence[str], length: int) -> pd.DataFrame | None:
         if match is None or int(match["end"]) - int(match["start"]) != length:
             return None
         rows.append((match["chrom"], int(match["start"]), int(match["end"]), match.groupdict().get("strand")))
-    return pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])
+    table = pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])
+    return table.assign(strand=pd.Series([row[3] for row in rows], dtype=object))

@@ -28,8 +28,7 @@ def chip_run(
     augment: bool = False,
 ) -> Run:
     """A run on real data: widths 15, 14 and 14, pooling 40/20."""
-    sizes = {"widths": [15, *[14] * (n_layers - 1)], "pool": 40, "stride": 20}
-    model = {"n_layers": n_layers, "n_filters": n_filters, "rc": rc, **sizes}
+    model = {"n_layers": n_layers, "n_filters": n_filters, "rc": rc}
     training = chip_training(options) | ({"augment": True} if augment else {})
     return Run(label, data, seed, model, options.recipe, training=training)
 

@@ -19,6 +19,7 @@ from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
 from rcinterp.training.performance import evaluate
 from rcinterp.training.recipes import PARTS, find_recipe
+from rcinterp.training.sizes import POOL, STRIDE
 from rclayers import Conjoined, reverse_complement
 
 #: In the folder of a run, until its result is kept.
@@ -72,9 +73,10 @@ class Run:
         return plain
 
     def build(self) -> CompactModel:
-        """The model before training; an architecture that does not fit the data is an error."""
+        """The model before training, with the paper's pooling if none is named; what does not fit is an error."""
         length, n_tasks = self.data.sizes
-        return compact_model(length=length, n_tasks=n_tasks, **self.model)
+        pooling = {"pool": POOL, "stride": STRIDE} if length >= _FEWEST_PAPER else {}
+        return compact_model(length=length, n_tasks=n_tasks, **{**pooling, **self.model})
 
     @cached_property
     def name(self) -> str:
@@ -84,6 +86,8 @@ class Run:
         return f"{kind}-{self.recipe}-seed{self.seed}-{digest}"
 
 
+#: From this length on there are four of the paper's windows, behind one layer or three.
+_FEWEST_PAPER = 150
 #: What a study reads from a trained model: (model, its run, its folder, where more may be left) -> numbers, JSON.
 Reading = Callable[[CompactModel, Run, Path], dict[str, Any]]
 

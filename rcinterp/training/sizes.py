@@ -109,7 +109,7 @@ def choose_sizes(
 def _without_overlap(n_layers: int, length: int) -> list[Sizes]:
     """Sizes whose windows cover every position once, the nearest to the paper's width and half of its pool first."""
     every = [Sizes((w, *[OTHER_WIDTH] * (n_layers - 1)), pool, pool) for w in _NEAR_WIDTH for pool in _NEAR_POOL]
-    covering = [sizes for sizes in every if sizes.covers(length)]
+    covering = [sizes for sizes in every if sizes.covers(length) and sizes.windows(length) >= FEWEST_WINDOWS]
     return sorted(covering, key=lambda s: 2 * abs(s.widths[0] - FIRST_WIDTH) + abs(s.pool - STRIDE))
 
 

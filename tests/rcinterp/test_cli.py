@@ -597,7 +597,7 @@ def test_a_study_without_data(simulated, tmp_path):
         ),
         (["fig3", "--length", 300], r"study fig3: got lengths \(300,\), but its lengths are given; leave --length out"),
         (["strategies", "--length", 300, "--length", 300], r"got lengths \(300, 300\), expected each once"),
-        (["fig2", "--recipe", "loud"], "recipe: got 'loud', expected one of paper, quiet, or"),
+        (["fig2", "--recipe", "loud"], "recipe: got 'loud', expected one of paper, quiet, seeded, or"),
         (["ablation", "--recipe", "quiet"], "got recipe quiet, but it compares recipes; leave --recipe out"),
         (["fig3", "--seeds", 0], "Invalid value for '--seeds': 0 is not in the range x>=1"),
         (["fig3", "--epochs", 0], "Invalid value for '--epochs': 0 is not in the range x>=1"),

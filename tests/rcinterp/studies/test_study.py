@@ -127,7 +127,9 @@ def test_the_same_length_twice_would_count_every_seed_twice(start, name):
 
 @pytest.mark.parametrize(("name", "n_folders"), [(name, n) for name, (n, *_) in SMALL.items()])
 def test_an_unknown_recipe(start, name, n_folders):
-    assert start(name, n_folders, recipe="loud").startswith("recipe: got 'loud', expected one of paper, quiet, or")
+    assert start(name, n_folders, recipe="loud").startswith(
+        "recipe: got 'loud', expected one of paper, quiet, seeded, or"
+    )
 
 
 def test_the_ablation_takes_no_recipe(start):

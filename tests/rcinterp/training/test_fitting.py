@@ -168,7 +168,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, data):
         fit(_model().double(), train, valid, seed=2, checkpoint=path, **SETTINGS)
     with pytest.raises(InputError, match=r"checkpoint of another run \(initialise was True, now False"):
         fit(_model(), train, valid, seed=2, checkpoint=path, initialise=False, **SETTINGS)
-    namesake = compose("quiet", **PARTS["quiet"] | {"momentum": 0.2})
+    namesake = compose("seeded", **PARTS["seeded"] | {"momentum": 0.2})
     with pytest.raises(InputError, match=r"checkpoint of another run \(rates was .*'momentum': 0\.1.*, now .*0\.2"):
         fit(_model(), train, valid, seed=2, checkpoint=path, **SETTINGS | {"recipe": namesake})
 

@@ -26,8 +26,18 @@ def test_every_common_length_works_at_once(n_layers, length):
 @pytest.mark.parametrize("n_layers", [1, 3])
 def test_the_paper_s_sizes_stay_where_they_fit(n_layers):
     widths = (15, *[14] * (n_layers - 1))
-    for length in (150, 200, 230, 256, 500, 600, 1000, 2114):
+    for length in (300, 500, 600, 1000, 2114):
         assert choose_sizes(n_layers, length) == Sizes(widths, 40, 20)
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_few_windows_cover_every_position_once(n_layers):
+    """Laid one after the other; in a model, a site counts the same wherever it lies."""
+    for length in (101, 147, 150, 200, 230, 256):
+        sizes = choose_sizes(n_layers, length)
+        positions = length - sum(width - 1 for width in sizes.widths)
+        covered = [p for start in range(0, positions, sizes.stride) for p in range(start, start + sizes.pool)]
+        assert covered == list(range(positions))
 
 
 def test_windows_are_counted_and_tile():
