@@ -4,9 +4,13 @@
     python benchmarks/recipes.py table FOLDER
 
 `run` adds rows to FOLDER/KIND.jsonl and skips those that are there. Real sets need the folder of data (--data);
-simulated ones are made here. Kinds: rc and traditional (rcinterp.fit as it is), quiet (the recipe "quiet", RC), words (logistic
-regression on 6-mers), plain (Conv1d-ReLU-MaxPool-Linear of as many parameters as rc under Adam, its rate and pooling
-chosen on validation), motif (the best single known ENCODE motif, chosen on 600 training and validation sequences).
+simulated ones are made here. Kinds:
+
+- rc and traditional: rcinterp.fit as it is; quiet: the recipe "quiet", RC
+- words: logistic regression on counts of 6-mers
+- plain: Conv1d-ReLU-MaxPool-Linear of as many parameters as rc under Adam, rate and pooling chosen on validation
+- motif: the best single known ENCODE motif, chosen on 600 training and validation sequences
+
 Everything is chosen on training and validation sequences; the test set is scored once.
 """
 

@@ -40,6 +40,7 @@ def evaluate(
     from rcinterp.cli._own_models import choose_output, load_any_model
     from rcinterp.data.sequences import load_sequences
     from rcinterp.reading.reader import Reader
+    from rcinterp.training.baseline import KmerBaseline
     from rcinterp.training.evaluation import measure_performance
 
     reader = Reader(load_any_model(model, weights), target=target, func=choose_output(output, logit))
@@ -47,7 +48,7 @@ def evaluate(
         logits = [reader.logits(x).numpy() for x in (positives, negatives)]
     found = measure_performance(*logits, seed=seed)
     words = getattr(reader.model, "baseline", None)
-    if words is not None:
+    if isinstance(words, KmerBaseline):
         by_words = [words.logits(load_sequences(path).x)[:, target].numpy() for path in (positives, negatives)]
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 #: Names such as ``chr1:100-200``, ``chr1:100-200(-)`` (bedtools getfasta -s) and ``peak_1::chr1:100-200(+)`` (-name).
-_COLON = re.compile(r"^(?:.*::)?(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+-])\))?$")
+_COLON = re.compile(r"^(?:.*::)?(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+.-])\))?$")
 #: Names such as ``chr1_100_200``, ``chr1-100-200`` and ``chrX_random.100.200``.
 _JOINED = re.compile(r"^(?P<chrom>chr\w+?)(?P<by>[_.|-])(?P<start>\d+)(?P=by)(?P<end>\d+)$")
 
@@ -20,7 +20,8 @@ def parse_coordinates(names: Sequence[str], length: int) -> pd.DataFrame | None:
         As FASTA headers have them: ``chr1:100-200``, ``chr1:100-200(-)``, ``peak_1::chr1:100-200(+)``,
         ``chr1_100_200``, ``chr1-100-200``.
     length : int
-        Of the sequences, in bp. Coordinates that are not as far apart are none of the sequence.
+        Of the sequences, in bp. Coordinates that are not as far apart are none of the sequences; if all are one less,
+        they are 1-based and closed, as `samtools faidx` writes them.
 
     Returns
     -------
@@ -37,8 +38,13 @@ def parse_coordinates(names: Sequence[str], length: int) -> pd.DataFrame | None:
     rows = []
     for name in names:
         match = _COLON.match(name) or _JOINED.match(name)
-        if match is None or int(match["end"]) - int(match["start"]) != length:
+        if match is None:
             return None
-        rows.append((match["chrom"], int(match["start"]), int(match["end"]), match.groupdict().get("strand")))
+        strand = match.groupdict().get("strand")
+        rows.append((match["chrom"], int(match["start"]), int(match["end"]), None if strand == "." else strand))
     table = pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])
-    return table.assign(strand=pd.Series([row[3] for row in rows], dtype=object))
+    table["strand"] = pd.Series([row[3] for row in rows], dtype=object)
+    widths = table["end"] - table["start"]
+    if (widths == length - 1).all() and (table["start"] > 0).all():  # 1-based and closed, as of samtools faidx
+        return table.assign(start=table["start"] - 1)
+    return table if (widths == length).all() else None

@@ -23,7 +23,7 @@ class Leakage:
     shared : int
         Validation sequences that stand in the training set, as they are or as their reverse complement (RC).
     contradicted : int
-        Those of them whose label is another one there.
+        Those of them that have other labels there.
     overlapping : int
         Further validation sequences that overlap a training sequence by at least half, where names hold coordinates.
     train_duplicates, valid_duplicates : int
@@ -82,12 +82,14 @@ def find_leakage(train: Dataset, valid: Dataset) -> Leakage:
     1
     """
     in_train, in_valid = strandless_keys(train.x), strandless_keys(valid.x)
-    labels = dict(zip(in_train, map(tuple, train.y.tolist()), strict=True))
+    labels: dict[bytes, set[tuple[float, ...]]] = {}
+    for key, label in zip(in_train, map(tuple, train.y.tolist()), strict=True):
+        labels.setdefault(key, set()).add(label)
     shared = np.array([key in labels for key in in_valid], dtype=bool)
     given = zip(in_valid, map(tuple, valid.y.tolist()), strict=True)
     return Leakage(
         shared=int(shared.sum()),
-        contradicted=sum(key in labels and labels[key] != label for key, label in given),
+        contradicted=sum(key in labels and label not in labels[key] for key, label in given),
         overlapping=int((_overlap_by_half(train, valid) & ~shared).sum()),
         train_duplicates=_duplicates(in_train),
         valid_duplicates=_duplicates(in_valid),

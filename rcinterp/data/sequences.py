@@ -216,9 +216,15 @@ def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> Named
     return NamedSequences(as_one_hot(sequences, origin), names_of(sequences))
 
 
+def letter_codes(x: torch.Tensor) -> NDArray[np.uint8]:
+    """Letters of one-hot sequences (N, 4, L) as 0 to 3 for A, C, G, T, (N, L); 4 where a column is no single letter."""
+    known = (x.amax(1) > 0.5) & (x.sum(1) < 1.5)  # not N, whatever it is padded with
+    return torch.where(known, x.argmax(1), 4).to(torch.uint8).cpu().numpy()
+
+
 def strandless_keys(x: torch.Tensor) -> list[bytes]:
     """One key a sequence (N, 4, L), the same for its reverse complement; columns that hold no letter are N."""
-    codes = torch.where(x.sum(1) > 0, x.argmax(1), 4).to(torch.uint8).cpu().numpy()
+    codes = letter_codes(x)
     complement = np.array([3, 2, 1, 0, 4], dtype=np.uint8)[codes[:, ::-1]]
     return [min(one.tobytes(), other.tobytes()) for one, other in zip(codes, complement, strict=True)]
 

@@ -100,9 +100,12 @@ def _at_random(data: Dataset, seed: int, share: float) -> NDArray[np.bool_]:
     by_labels: dict[tuple[float, ...], list[list[int]]] = {}
     for rows in groups.values():
         by_labels.setdefault(tuple(data.y[rows[0]].tolist()), []).append(rows)
+    classes = [members for _, members in sorted(by_labels.items())]
+    large = [members for members in classes if len(members) >= _FEWEST]
+    rest = [rows for members in classes if len(members) < _FEWEST for rows in members]  # rare sets of labels
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(data), dtype=bool)
-    for _, members in sorted(by_labels.items()):
+    for members in [*large, rest]:
         for i in rng.permutation(len(members))[: round(share * len(members))]:
             held_out[members[i]] = True
     return held_out

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 from rcinterp.data.datasets import Dataset
+from rcinterp.data.sequences import letter_codes
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
 from rcinterp.training.performance import score_logits
@@ -27,6 +28,9 @@ K = 6
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: More training sequences than these are not looked at; as many are drawn.
 MOST = 20_000
+#: Sequences of a class that are taken at least, if there are as many.
+_ENOUGH = 1000
+_LETTERS_AT_A_TIME = 2_000_000
 _SEED = 0
 _FILE = "baseline.safetensors"
 
@@ -113,9 +117,7 @@ def fit_baseline(train: Dataset, valid: Dataset) -> KmerBaseline:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    rows = np.arange(len(train))
-    if len(train) > MOST:
-        rows = np.sort(np.random.default_rng(_SEED).choice(rows, MOST, replace=False))
+    rows = _draw_rows(train)
     here, there = count_words(train.x[rows], K), count_words(valid.x, K)
     weights, bias, strengths = [], [], []
     for task in range(train.n_tasks):
@@ -139,10 +141,29 @@ def fit_baseline(train: Dataset, valid: Dataset) -> KmerBaseline:
     return KmerBaseline(np.array(weights, dtype=np.float64), np.array(bias), tuple(strengths))
 
 
+def _draw_rows(train: Dataset) -> NDArray[np.int64]:
+    """All sequences, or `MOST` of them and enough of either class of each task."""
+    rows = np.arange(len(train))
+    if len(train) <= MOST:
+        return rows
+    rng = np.random.default_rng(_SEED)
+    drawn = [rng.choice(rows, MOST, replace=False)]
+    labels = train.y.numpy()
+    for task in range(train.n_tasks):
+        for label in (0, 1):
+            members = np.flatnonzero(labels[:, task] == label)
+            if (labels[drawn[0], task] == label).sum() < _ENOUGH:
+                drawn.append(rng.permutation(members)[:_ENOUGH])
+    return np.unique(np.concatenate(drawn))
+
+
 def count_words(x: Tensor, k: int) -> csr_matrix:
     """Counts (N, 4^k) of the words of one-hot sequences (N, 4, L), each counted with its reverse complement."""
-    codes = x.argmax(1).to(torch.int64).cpu().numpy()
-    known = ((x.max(1).values > 0.5) & (x.sum(1) < 1.5)).cpu().numpy()
+    size = max(1, _LETTERS_AT_A_TIME // x.shape[2])
+    return vstack([_count_some(letter_codes(some), k) for some in torch.split(x, size)], format="csr")
+
+
+def _count_some(codes: NDArray[np.uint8], k: int) -> csr_matrix:
     n_words = codes.shape[1] - k + 1
     if n_words < 1:
         return csr_matrix((len(codes), 4**k))
@@ -150,9 +171,10 @@ def count_words(x: Tensor, k: int) -> csr_matrix:
     other = np.zeros_like(word)
     whole = np.ones_like(word, dtype=bool)
     for j in range(k):
-        word = 4 * word + codes[:, j : j + n_words]
-        other += (3 - codes[:, j : j + n_words]) * 4**j
-        whole &= known[:, j : j + n_words]
+        letters = codes[:, j : j + n_words].astype(np.int64)
+        word = 4 * word + letters
+        other += (3 - letters) * 4**j
+        whole &= letters < 4
     rows = np.repeat(np.arange(len(codes)), n_words)[whole.ravel()]
     columns = np.minimum(word, other)[whole]
     return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(codes), 4**k))

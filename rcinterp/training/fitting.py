@@ -93,7 +93,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
         numbers as a run that was never stopped; a finished run is not repeated. A second start has a file of its own,
-        with "-2" at the end of its name.
+        with ".words-alone" in its name.
     baseline : bool
         Also train a logistic regression on counts of 6-mers (`rcinterp.training.baseline.fit_baseline`; seconds), and
         warn if it ranks the validation set better than the model does.
@@ -159,27 +159,38 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     }
     path = None if checkpoint is None else Path(checkpoint)
     given = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    runs = {}
-    for start in _starts(words):
+    starts = _starts(words)
+    owns = {start: settings if words is None else settings | {"start": start} for start in starts}
+    files = {start: path if path is None or start != WORDS_ALONE else _beside(path) for start in starts}
+    for start, file in files.items():
+        if file is not None and file.exists():
+            _check_checkpoint(file, owns[start])
+    runs: dict[str, _Run] = {}
+    n_words = dict.fromkeys(starts, 0)
+    for start in starts:
         with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum):
             model.load_state_dict(given)
             if initialise:
                 torch.manual_seed(seed)
                 recipe.initialise(model, train.length)
             if words is not None:
-                words.apply(train, alone=start == WORDS_ALONE)
+                n_words[start] = words.apply(train, alone=start == WORDS_ALONE)
                 measure_batch_norm(model, train)
-            own = settings if words is None else settings | {"start": start}
-            run = _Run(model, recipe, _make_optimiser(recipe, model, train), own)
-            file = path if path is None or start != WORDS_ALONE else path.with_stem(f"{path.stem}-2")
-            _train(run, train, valid, loss_weight, file, progress)
+            run = _Run(model, recipe, _make_optimiser(recipe, model, train), owns[start])
+            try:
+                _train(run, train, valid, loss_weight, files[start], progress)
+            except InputError as error:
+                if not runs:
+                    raise
+                warnings.warn(f"fit: the start from {start} is left out ({error})", stacklevel=2)
+                continue
         runs[start] = run
     start = max(runs, key=lambda name: runs[name].best_auroc)  # the first of equals
     run = runs[start]
     model.load_state_dict(run.best)
     model.eval()
     history = pd.DataFrame(run.rows)
-    by_words = fit_baseline(train, valid) if baseline else None
+    by_words = fit_baseline(train, valid) if baseline and _has_both_classes(train) else None
     if by_words is not None:
         history["baseline_auroc"] = _compare_with_baseline(by_words, valid, run.best_auroc)
     if isinstance(model, CompactModel):
@@ -187,12 +198,29 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": leakage.as_dict()}
         if words is not None:
             kept["starts"] = {name: tried.best_auroc for name, tried in runs.items()}
-            kept["words"] = [str(word) for word in words.words]
+            kept["words"] = [str(word) for word in words.words[: n_words[start]]]
         if by_words is not None:
             kept["baseline_auroc"] = float(history["baseline_auroc"].iloc[0])
         model.provenance = kept
         model.baseline = by_words
     return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+def _has_both_classes(train: Dataset) -> bool:
+    """Whether every task has positives and negatives; warns if one has not, as there is no baseline then."""
+    one_class = torch.nonzero(train.y.amin(0) == train.y.amax(0)).flatten().tolist()
+    if one_class:
+        warnings.warn(
+            f"fit: task {one_class[0]} has only one class in the training set, so that there is no baseline to compare "
+            "with.",
+            stacklevel=3,
+        )
+    return not one_class
+
+
+def _beside(path: Path) -> Path:
+    """The checkpoint of the second start."""
+    return path.with_stem(f"{path.stem}.words-alone")
 
 
 def _starts(words: WordStart | None) -> list[str]:
@@ -228,8 +256,8 @@ def _compare_with_baseline(baseline: KmerBaseline, valid: Dataset, best_auroc: f
     if auroc > best_auroc:
         warnings.warn(
             f"fit: a logistic regression on counts of {baseline.k}-mers reaches validation auROC {auroc:.4f}, the "
-            f"model {best_auroc:.4f}: it has learned no more than composition and short words. Try more filters, "
-            "another seed, or more sequences.",
+            f"model {best_auroc:.4f}: nothing shows that it has learned more than composition and short words. Try "
+            "more filters, another seed, or more sequences.",
             stacklevel=3,
         )
     return auroc
@@ -287,13 +315,10 @@ class _Run:
     def restore(self, path: Path) -> None:
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
-        if not metadata or "rows" not in metadata:
-            raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
-        _check_same_settings(path, json.loads(metadata["settings"]), self.settings)
+        metadata = _check_checkpoint(path, self.settings)
         self.rows = json.loads(metadata["rows"])
         device, _ = place_of(self.model)
         self.model.load_state_dict(_below(tensors, "model"))
@@ -416,6 +441,19 @@ def _check_data(model: nn.Module, train: Dataset, valid: Dataset) -> None:
             f"fit: got {train.n_tasks} tasks for a model of {model.architecture.n_tasks}; build it with "
             f"compact_model(..., n_tasks={train.n_tasks})."
         )
+
+
+def _check_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, str]:
+    """What is written in a checkpoint beside its arrays, if it is of such a run."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] | None = file.metadata()
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
+    if not metadata or "rows" not in metadata:
+        raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
+    _check_same_settings(path, json.loads(metadata["settings"]), wanted)
+    return metadata
 
 
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

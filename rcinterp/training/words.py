@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcinterp.data.datasets import Dataset
+from rcinterp.data.sequences import letter_codes
 from rcinterp.reading.model import place_of
 from rcinterp.training.baseline import count_words
 from rcinterp.training.initialisation import FirstLayer, ReadOut, find_first_layer, find_read_outs
@@ -32,6 +33,8 @@ MOST_WORDS = 16
 _MOST_LETTERS = 5_000_000
 #: Sequences that a word must stand in, in effect, to have a score.
 _FEWEST = 3.0
+#: Sequences of either class that must be expected to hold it: with fewer, scores are not normal.
+_FEWEST_EXPECTED = 4.0
 #: Score that a word of one other letter must have, as a share of the word's own, for its sites to count too.
 _NEIGHBOUR_SHARE = 0.25
 #: Sequences of the pass that measures batch norm's statistics, and of each of its batches.
@@ -96,13 +99,19 @@ def find_words(data: Dataset, width: int, n_words: int = MOST_WORDS) -> list[Wor
     most = max(1, _MOST_LETTERS // data.length)
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    codes = torch.where(data.x[rows].sum(1) > 0, data.x[rows].argmax(1), _UNKNOWN).cpu().numpy()
+    codes = letter_codes(data.x[rows]).astype(np.int64)
     found = [
         word
         for task in range(data.n_tasks)
         for word in _find_words_of(codes, data.y[rows, task].numpy().astype(np.float64), task, width, n_words)
     ]
-    return sorted(found, key=lambda word: -abs(word.score))[:n_words] if data.n_tasks > 1 else found
+    if data.n_tasks == 1:
+        return found
+    own: list[Word] = []  # a word once, whatever tasks it serves
+    for word in sorted(found, key=lambda word: -abs(word.score)):
+        if not any(_are_kin(word.letters, other.letters) for other in own):
+            own.append(word)
+    return own[:n_words]
 
 
 def _find_words_of(given: NDArray[Any], y: NDArray[np.float64], task: int, width: int, n_words: int) -> list[Word]:
@@ -137,7 +146,12 @@ def _score_words(codes: NDArray[Any], y: NDArray[np.float64]) -> NDArray[np.floa
     held.data[:] = 1
     size = np.asarray(held.sum(0)).ravel() - ((held.T @ basis) ** 2).sum(1)
     score = (held.T @ left) / np.sqrt(np.maximum(size, _FEWEST) * max(float(left.var()), 1e-12))
-    return np.where(size > _FEWEST, score, 0.0)
+    n_held, share = np.asarray(held.sum(0)).ravel(), float(y.mean())
+    in_positives = held.T @ y
+    excess = in_positives - share * n_held  # what composition explains away entirely is no word of the other class
+    own = np.where(score > 0, in_positives, n_held - in_positives)
+    is_normal = (size > _FEWEST) & (np.minimum(share, 1 - share) * n_held >= _FEWEST_EXPECTED)
+    return np.where(is_normal & (score * excess > 0) & (own >= _FEWEST_EXPECTED), score, 0.0)
 
 
 def _words_at(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -182,6 +196,12 @@ def _reverse(words: NDArray[np.int64]) -> NDArray[np.int64]:
     return sum(((3 - words // 4**j % 4) * 4 ** (K - 1 - j) for j in range(K)), np.zeros_like(words))
 
 
+def _are_kin(one: str, other: str) -> bool:
+    """Whether two words differ by one letter at most, on either strand."""
+    turned = other[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    return any(sum(a != b for a, b in zip(one, word, strict=True)) <= 1 for word in (other, turned))
+
+
 def _spell(word: int) -> str:
     return "".join("ACGT"[word // 4**j % 4] for j in reversed(range(K)))
 
@@ -205,7 +225,7 @@ class WordStart:
     @property
     def can_stand_alone(self) -> bool:
         """Whether the read-out weighs the layer's own filters, so that the others can be silent."""
-        return self.read_out is not None and self.first.is_only_one
+        return self.read_out is not None and self.first.is_only_one and self.read_out.parameter.requires_grad
 
     def apply(self, train: Dataset, *, alone: bool) -> int:
         """Start filters from words, in place, after the weights were drawn; returns how many words were taken.
@@ -234,7 +254,7 @@ class WordStart:
                 start = torch.from_numpy(word.log_odds).to(weight)
                 for j, one in enumerate((start, start.flip(0, 1))[:copies]):
                     row = weight[copies * i + j]
-                    row.copy_(one / one.norm() * row.norm())
+                    row.copy_(one / one.norm().clamp(min=1e-9) * row.norm())
             if self.read_out is None or not self.read_out.parameter.requires_grad:
                 return len(words)
             by_channel = self.read_out.by_channel()
@@ -256,7 +276,8 @@ class WordStart:
         if not n or norm.bias is None or not norm.bias.requires_grad:
             return
         bank = self.first.weight[:n]
-        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[: 5 * _PASS]
+        n_rows = min(5 * _PASS, max(1, _MOST_LETTERS // train.length))
+        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n_rows]
         x, y = train.x[rows].to(bank), train.y[rows]
         maps = nn.functional.conv1d(x, bank)
         best = maps.amax(2)

@@ -14,6 +14,8 @@ from rcinterp.data.coordinates import parse_coordinates
         ("chr1-100-200", ["chr1", 100, 200, None]),
         ("chr1_KI270706v1_random_100_200", ["chr1_KI270706v1_random", 100, 200, None]),
         ("chrM|100|200", ["chrM", 100, 200, None]),
+        ("chr1:101-200", ["chr1", 100, 200, None]),  # 1-based and closed, as of samtools faidx
+        ("chr1:100-200(.)", ["chr1", 100, 200, None]),
         ("sample_100_200", None),
         ("chr1:100-201", None),
         ("chr1:100", None),
@@ -27,3 +29,4 @@ def test_names(name, found):
 
 def test_all_or_none():
     assert parse_coordinates(["chr1:100-200", "decoy"], 100) is None
+    assert parse_coordinates(["chr1:100-200", "chr1:101-200"], 100) is None

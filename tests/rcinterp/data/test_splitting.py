@@ -52,6 +52,14 @@ def test_copies_stay_together_on_either_strand():
     assert len(valid) == 90
 
 
+def test_many_tasks_are_held_out_together():
+    data = _data(1000)
+    y = torch.from_numpy(np.random.default_rng(1).integers(2, size=(1000, 14))).float()
+    train, valid, _ = split_dataset(Dataset(data.x, y, data.names), seed=0)
+    assert 190 <= len(valid) <= 210
+    assert len(train) + len(valid) == 1000
+
+
 def test_too_few_of_a_class():
     data = _data(30)
     one = Dataset(data.x, (torch.arange(30) == 0).float()[:, None], data.names)

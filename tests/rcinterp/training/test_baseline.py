@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from rcinterp import compact_model, fit, load_dataset, load_model, save_model
+from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import one_hot
 from rcinterp.errors import InputError
 from rcinterp.training.baseline import STRENGTHS, KmerBaseline, count_words, fit_baseline
@@ -100,3 +101,22 @@ def test_one_class_alone():
     object.__setattr__(train, "y", torch.ones(2, 1))
     with pytest.raises(InputError, match="task 0 has only one class in the training set"):
         fit_baseline(train, valid)
+
+
+def test_a_task_of_one_class_leaves_training_alone(planted):
+    train, valid = planted(60, 0), planted(60, 1)
+    twice = [Dataset(d.x, torch.cat([d.y, y], 1), d.names) for d, y in ((train, torch.zeros(60, 1)), (valid, valid.y))]
+    model = compact_model(1, 2, 41, n_tasks=2, widths=(8,), pool=10, stride=4)
+    with pytest.warns(UserWarning, match="task 1 has only one class in the training set, so that there is no baseline"):
+        history = fit(model, *twice, seed=0, epochs=1, recipe="quiet", positive_weight=1.0, progress=False)
+    assert "baseline_auroc" not in history
+    assert model.baseline is None
+
+
+def test_a_rare_class_is_drawn_too(monkeypatch):
+    monkeypatch.setattr("rcinterp.training.baseline.MOST", 200)
+    x = one_hot(["ACGTACGTAC", "TTTTTGGGGG"] * 300)
+    y = torch.zeros(600, 1)
+    y[::200] = 1
+    data = Dataset(x, y, tuple(map(str, range(600))))
+    assert fit_baseline(data, data).weights.shape == (1, 4096)

@@ -36,7 +36,7 @@ def _codes(data):
 
 
 def test_score_is_that_of_a_slow_least_squares():
-    data = simulated(60, 60)
+    data = simulated(150, 60)
     y = data.y[:, 0].numpy().astype(float)
     found = _score_words(_codes(data), y)
     shares = count_words(data.x, 3).toarray()
@@ -47,14 +47,51 @@ def test_score_is_that_of_a_slow_least_squares():
         return v - shares @ np.linalg.lstsq(shares, v, rcond=None)[0]
 
     left = residual(y)
-    checked = 0
-    for word in np.flatnonzero(held.sum(0) >= 5)[:200]:
+    n_scored = 0
+    for word in np.flatnonzero(held.sum(0) >= 5)[:300]:
         own = residual(held[:, word])
-        if own @ own > 3:
-            expected = (held[:, word] @ left) / np.sqrt(own @ own * left.var())
+        n_held, n_positive = held[:, word].sum(), held[:, word] @ y
+        expected = (held[:, word] @ left) / np.sqrt(own @ own * left.var())
+        agrees = (n_positive - n_held / 2) * expected > 0  # half of the sequences are positives
+        enough = n_held / 2 >= 4 and (n_positive if expected > 0 else n_held - n_positive) >= 4
+        if own @ own > 3 and agrees and enough:
             assert found[word] == pytest.approx(expected, rel=1e-6, abs=1e-9)
-            checked += 1
-    assert checked > 50
+            n_scored += 1
+        else:
+            assert found[word] == 0
+    assert n_scored > 50
+
+
+def test_few_positives_and_words_against_composition_have_no_score():
+    """Thirty positives among thousands, without a motif; and every word stands more often in its own class."""
+    for seed in range(3):
+        x = torch.cat([simulate_background(30, 100, seed=seed), simulate_background(3000, 100, seed=99 + seed)])
+        y = torch.cat([torch.ones(30, 1), torch.zeros(3000, 1)])
+        assert find_words(Dataset(x, y, tuple(map(str, range(3030)))), 15) == []
+    for word in find_words(simulated(), 15):
+        held = (count_words(simulated().x, K).toarray()[:, _number(word.letters)] > 0).reshape(2, -1).mean(1)
+        assert (held[0] > held[1]) == (word.score > 0)
+
+
+def _number(word):
+    turned = word[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    return min(sum("ACGT".index(c) * 4**i for i, c in enumerate(reversed(one))) for one in (word, turned))
+
+
+def test_a_word_of_several_tasks_is_taken_once():
+    data = simulated()
+    both = Dataset(data.x, data.y.expand(-1, 3).contiguous(), data.names)
+    assert [word.letters for word in find_words(both, 15)] == [word.letters for word in find_words(data, 15)]
+
+
+def test_padding_of_any_value_is_no_word():
+    data = simulated()
+    padded = data.x.clone()
+    padded[: len(data) // 2, :, :10] = 0.25
+    zeros = padded.clone()
+    zeros[: len(data) // 2, :, :10] = 0
+    words = [find_words(Dataset(x, data.y, data.names), 15) for x in (padded, zeros)]
+    assert [str(word) for word in words[0]] == [str(word) for word in words[1]]
 
 
 def test_no_word_where_classes_differ_by_chance_or_by_composition_alone():
@@ -155,7 +192,7 @@ def test_fit_chooses_by_validation_and_says_so(tmp_path, monkeypatch):
     assert set(kept["starts"]) == {WORDS_AND_DRAWN, WORDS_ALONE}
     assert kept["starts"][kept["start"]] == max(kept["starts"].values()) == history["valid_auroc"].max()
     assert kept["words"][0] == str(find_words(train, model.architecture.widths[0])[0])
-    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "run-2.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "run.words-alone.safetensors"}
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     monkeypatch.setattr("rcinterp.training.fitting._train_epoch", None)  # nothing is trained again
     again = fit(compact_model(1, 8, 60), train, valid, checkpoint=tmp_path / "run.safetensors", **settings)
