@@ -423,7 +423,7 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
     assert (len(given.pop("train")), len(given.pop("valid"))) == (56, 24)
     assert given == {
         "seed": 17,
-        "recipe": "quiet",
+        "recipe": "seeded",
         "epochs": 7,
         "patience": 2,
         "batch_size": 13,
