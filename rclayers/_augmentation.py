@@ -77,7 +77,7 @@ class RandomReverseComplement(nn.Module):
         """A generator of its own that goes on from that state."""
         drawn = state["generator"]
         generator = None if drawn is None else torch.Generator().set_state(drawn)
-        super().__setstate__({**state, "generator": generator})  # type: ignore[no-untyped-call]
+        super().__setstate__({**state, "generator": generator})  # type: ignore[no-untyped-call]  # so it is in torch
 
     def extra_repr(self) -> str:
         """The probability."""

@@ -44,12 +44,13 @@ def evaluate(
     from rcinterp.training.evaluation import measure_performance
 
     reader = Reader(load_any_model(model, weights), target=target, func=choose_output(output, logit))
+    sequences = [load_sequences(path, str(path)).x for path in (positives, negatives)]
     with reader.borrowed():
-        logits = [reader.logits(x).numpy() for x in (positives, negatives)]
+        logits = [reader.logits(x).numpy() for x in sequences]
     found = measure_performance(*logits, seed=seed)
     words = getattr(reader.model, "baseline", None)
     if isinstance(words, KmerBaseline):
-        by_words = [words.logits(load_sequences(path).x)[:, target].numpy() for path in (positives, negatives)]
+        by_words = [words.logits(x)[:, target].numpy() for x in sequences]
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])

@@ -230,7 +230,9 @@ def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: s
     caller : str
         What the message begins with.
     """
-    given = [{row.tobytes() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)]
+    given = [
+        {hashlib.sha256(row.tobytes()).digest() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)
+    ]
     if given[0] == given[1]:
         raise InputError(
             f"{caller}: positives and negatives hold the same sequences, expected different ones; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +56,6 @@ class Leakage:
                     f"{n} sequences of the {name} set stand in it more than once (reverse complements included)."
                 )
         return said
-
-    def as_dict(self) -> dict[str, int]:
-        """Counts by name, for records."""
-        return asdict(self)
 
 
 def find_leakage(train: Dataset, valid: Dataset) -> Leakage:

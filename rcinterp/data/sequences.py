@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -222,11 +222,17 @@ def letter_codes(x: torch.Tensor) -> NDArray[np.uint8]:
     return torch.where(known, x.argmax(1), 4).to(torch.uint8).cpu().numpy()
 
 
+def reverse_complement_codes(codes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Reverse complements of letters (N, L) as `letter_codes` has them."""
+    turned: NDArray[np.uint8] = np.array([3, 2, 1, 0, 4], dtype=np.uint8)[codes[:, ::-1]]
+    return turned
+
+
 def strandless_keys(x: torch.Tensor) -> list[bytes]:
     """One key a sequence (N, 4, L), the same for its reverse complement; columns that hold no letter are N."""
     codes = letter_codes(x)
-    complement = np.array([3, 2, 1, 0, 4], dtype=np.uint8)[codes[:, ::-1]]
-    return [min(one.tobytes(), other.tobytes()) for one, other in zip(codes, complement, strict=True)]
+    turned = reverse_complement_codes(codes)
+    return [min(one.tobytes(), other.tobytes()) for one, other in zip(codes, turned, strict=True)]
 
 
 def names_of(sequences: SequenceInput) -> list[str] | None:

@@ -25,6 +25,7 @@ from rcinterp.files import write_at_once
 from rcinterp.reading.model import one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
+from rcinterp.training.fitting import second_checkpoint
 from rcinterp.training.models import load_model
 
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
@@ -164,7 +165,8 @@ def _check_here(run: Run, place: Path) -> None:
 def _complete(run: Run, place: Path, reading: _Named | None) -> None:
     if _kept(place / "result.json") is None:
         _keep(place / "result.json", train(run, place), run)
-    (place / CHECKPOINT).unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
+    for path in (place / CHECKPOINT, second_checkpoint(place / CHECKPOINT)):
+        path.unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
     if reading is not None and _kept(place / reading.name) is None:
         _keep(place / reading.name, reading.read(load_model(place), run, place), run)
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from rcinterp.data.sequences import letter_codes
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
 from rcinterp.training.performance import score_logits
+
+Words: TypeAlias = NDArray[np.int64]
 
 #: Letters of a word.
 K = 6
@@ -160,21 +163,25 @@ def _draw_rows(train: Dataset) -> NDArray[np.int64]:
 def count_words(x: Tensor, k: int) -> csr_matrix:
     """Counts (N, 4^k) of the words of one-hot sequences (N, 4, L), each counted with its reverse complement."""
     size = max(1, _LETTERS_AT_A_TIME // x.shape[2])
-    return vstack([_count_some(letter_codes(some), k) for some in torch.split(x, size)], format="csr")
+    return vstack([count_words_in(letter_codes(some), k) for some in torch.split(x, size)], format="csr")
 
 
-def _count_some(codes: NDArray[np.uint8], k: int) -> csr_matrix:
-    n_words = codes.shape[1] - k + 1
-    if n_words < 1:
-        return csr_matrix((len(codes), 4**k))
-    word = np.zeros((len(codes), n_words), dtype=np.int64)
-    other = np.zeros_like(word)
-    whole = np.ones_like(word, dtype=bool)
+def count_words_in(codes: NDArray[np.integer[Any]], k: int) -> csr_matrix:
+    """The same of letters (N, L) as `letter_codes` has them."""
+    forward, reverse, whole = words_at(codes, k)
+    rows = np.nonzero(whole)[0]
+    columns = np.minimum(forward, reverse)[whole]
+    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(codes), 4**k))
+
+
+def words_at(codes: NDArray[np.integer[Any]], k: int) -> tuple[Words, Words, NDArray[np.bool_]]:
+    """The word at each position of letters (N, L) on either strand, 0 to 4^k - 1, and whether it is whole."""
+    n_words = max(codes.shape[1] - k + 1, 0)
+    forward = np.zeros((len(codes), n_words), dtype=np.int64)
+    reverse, whole = np.zeros_like(forward), np.ones_like(forward, dtype=bool)
     for j in range(k):
         letters = codes[:, j : j + n_words].astype(np.int64)
-        word = 4 * word + letters
-        other += (3 - letters) * 4**j
+        forward = 4 * forward + letters
+        reverse += (3 - letters) * 4**j
         whole &= letters < 4
-    rows = np.repeat(np.arange(len(codes)), n_words)[whole.ravel()]
-    columns = np.minimum(word, other)[whole]
-    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(codes), 4**k))
+    return forward, reverse, whole

@@ -161,7 +161,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     given = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = _starts(words)
     owns = {start: settings if words is None else settings | {"start": start} for start in starts}
-    files = {start: path if path is None or start != WORDS_ALONE else _beside(path) for start in starts}
+    files = {start: path if path is None or start != WORDS_ALONE else second_checkpoint(path) for start in starts}
     for start, file in files.items():
         if file is not None and file.exists():
             _check_checkpoint(file, owns[start])
@@ -195,7 +195,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         history["baseline_auroc"] = _compare_with_baseline(by_words, valid, run.best_auroc)
     if isinstance(model, CompactModel):
         kept = {name: value for name, value in run.settings.items() if name not in ("model", "architecture")}
-        kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": leakage.as_dict()}
+        kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": asdict(leakage)}
         if words is not None:
             kept["starts"] = {name: tried.best_auroc for name, tried in runs.items()}
             kept["words"] = [str(word) for word in words.words[: n_words[start]]]
@@ -218,8 +218,8 @@ def _has_both_classes(train: Dataset) -> bool:
     return not one_class
 
 
-def _beside(path: Path) -> Path:
-    """The checkpoint of the second start."""
+def second_checkpoint(path: Path) -> Path:
+    """The checkpoint of a second start, beside that of the first."""
     return path.with_stem(f"{path.stem}.words-alone")
 
 

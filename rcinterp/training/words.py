@@ -16,14 +16,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcinterp.data.datasets import Dataset
-from rcinterp.data.sequences import letter_codes
+from rcinterp.data.sequences import letter_codes, reverse_complement_codes
 from rcinterp.reading.model import place_of
-from rcinterp.training.baseline import count_words
+from rcinterp.training.baseline import K, count_words_in, words_at
 from rcinterp.training.initialisation import FirstLayer, ReadOut, find_first_layer, find_read_outs
+from rclayers import reverse_complement
 
-#: Letters of a word.
-K = 6
-#: Score from which a word of the positives is taken: of 2,080 words none reaches it by chance in 98.5 % of data sets.
+#: Score from which a word of the positives is taken: of 300 sets without a motif 2 had such a word.
 POSITIVE_SCORE = 4.5
 #: And a word of the negatives, which are seldom alike: what tells them apart is more often their composition.
 NEGATIVE_SCORE = 6.0
@@ -99,7 +98,7 @@ def find_words(data: Dataset, width: int, n_words: int = MOST_WORDS) -> list[Wor
     most = max(1, _MOST_LETTERS // data.length)
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    codes = letter_codes(data.x[rows]).astype(np.int64)
+    codes = letter_codes(data.x[rows])
     found = [
         word
         for task in range(data.n_tasks)
@@ -123,7 +122,7 @@ def _find_words_of(given: NDArray[Any], y: NDArray[np.float64], task: int, width
             break
         kin = _one_letter_off(word)
         kin = kin[np.sign(score[word]) * score[np.minimum(kin, _reverse(kin))] > _NEIGHBOUR_SHARE * abs(score[word])]
-        forward, reverse, whole = _words_at(codes)
+        forward, reverse, whole = words_at(codes, K)
         hits = [np.isin(words, kin) & whole for words in (forward, reverse)]
         own = y == (score[word] > 0)
         found.append(Word(_spell(word), float(score[word]), task, _log_odds(given, hits, own, width)))
@@ -136,13 +135,12 @@ def _find_words_of(given: NDArray[Any], y: NDArray[np.float64], task: int, width
 
 def _score_words(codes: NDArray[Any], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Score of every word, under the first of it and its reverse complement; 0 of those that hardly occur."""
-    x = torch.from_numpy((codes[:, None, :] == np.arange(4)[:, None]).astype(np.float32))
-    composition = count_words(x, 3).toarray()
+    composition = count_words_in(codes, 3).toarray()
     composition = composition[:, composition.any(0)]
     composition /= np.maximum(composition.sum(1, keepdims=True), 1)
     basis = np.linalg.qr(composition)[0]  # the shares add up to 1, so that a constant is among them
     left = y - basis @ (basis.T @ y)
-    held = count_words(x, K)
+    held = count_words_in(codes, K)
     held.data[:] = 1
     size = np.asarray(held.sum(0)).ravel() - ((held.T @ basis) ** 2).sum(1)
     score = (held.T @ left) / np.sqrt(np.maximum(size, _FEWEST) * max(float(left.var()), 1e-12))
@@ -154,19 +152,6 @@ def _score_words(codes: NDArray[Any], y: NDArray[np.float64]) -> NDArray[np.floa
     return np.where(is_normal & (score * excess > 0) & (own >= _FEWEST_EXPECTED), score, 0.0)
 
 
-def _words_at(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """The word at each position on either strand, and whether it is whole."""
-    n_words = codes.shape[1] - K + 1
-    forward = np.zeros((len(codes), max(n_words, 0)), dtype=np.int64)
-    reverse, whole = np.zeros_like(forward), np.ones_like(forward, dtype=bool)
-    for j in range(K):
-        letters = codes[:, j : j + n_words]
-        forward = 4 * forward + np.minimum(letters, 3)
-        reverse += (3 - np.minimum(letters, 3)) * 4**j
-        whole &= letters != _UNKNOWN
-    return forward, reverse, whole
-
-
 def _log_odds(codes: NDArray[Any], hits: list[NDArray[np.bool_]], own: NDArray[np.bool_], width: int) -> NDArray[Any]:
     """Centred log-odds (4, width) of the letters about a class's hits, on either strand, against its composition."""
     left, right = (width - K) // 2, width - K - (width - K) // 2
@@ -176,7 +161,7 @@ def _log_odds(codes: NDArray[Any], hits: list[NDArray[np.bool_]], own: NDArray[n
         sequence, start = np.nonzero(hit & own[:, None])
         sites = padded[sequence[:, None], start[:, None] + width - before + np.arange(width)]
         if is_reverse:
-            sites = np.array([3, 2, 1, 0, _UNKNOWN])[sites[:, ::-1]]
+            sites = reverse_complement_codes(sites)
         counts += np.stack([(sites == letter).sum(0) for letter in range(4)])
     composition = np.stack([(codes[own] == letter).sum() for letter in range(4)]).astype(float)
     composition = (composition + composition[::-1]) / max(2 * composition.sum(), 1)
@@ -252,7 +237,7 @@ class WordStart:
         with torch.no_grad():
             for i, word in enumerate(words):
                 start = torch.from_numpy(word.log_odds).to(weight)
-                for j, one in enumerate((start, start.flip(0, 1))[:copies]):
+                for j, one in enumerate((start, reverse_complement(start))[:copies]):
                     row = weight[copies * i + j]
                     row.copy_(one / one.norm().clamp(min=1e-9) * row.norm())
             if self.read_out is None or not self.read_out.parameter.requires_grad:
@@ -282,7 +267,7 @@ class WordStart:
         maps = nn.functional.conv1d(x, bank)
         best = maps.amax(2)
         if self.first.is_rc:
-            best = torch.maximum(best, nn.functional.conv1d(x, bank.flip(1, 2)).amax(2))
+            best = torch.maximum(best, nn.functional.conv1d(x, reverse_complement(bank)).amax(2))
         centre, spread = maps.mean((0, 2)), maps.std((0, 2))
         for i in range(n):
             word = words[i // copies]

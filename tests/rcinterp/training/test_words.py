@@ -8,10 +8,10 @@ from torch import nn
 from rcinterp import compact_model, fit, load_motifs, simulate_motifs
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.simulation import simulate_background
-from rcinterp.training.baseline import count_words
+from rcinterp.training.baseline import K, count_words
 from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN
 from rcinterp.training.recipes import RECIPES
-from rcinterp.training.words import K, _score_words, find_words, measure_batch_norm, prepare_words
+from rcinterp.training.words import _score_words, find_words, measure_batch_norm, prepare_words
 
 MOTIF = "NRF1_known1"
 
