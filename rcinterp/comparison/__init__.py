@@ -1,5 +1,6 @@
 """Compare motifs with known ones: the p-, E- and q-values of MEME's Tomtom, with its table's columns."""
 
+from rcinterp.comparison.composition import N_SHUFFLES, shuffled_p_values
 from rcinterp.comparison.false_discovery import estimate_null_fraction, q_values
 from rcinterp.comparison.memelite_engine import is_engine_compiled
 from rcinterp.comparison.queries import MAX_QUERY_WIDTH, MIN_BITS, QuerySource, find_uninformative
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_QUERY_WIDTH",
     "MIN_BITS",
     "MIN_TARGETS",
+    "N_SHUFFLES",
     "FewTargetsWarning",
     "QuerySource",
     "UninformativeMotifWarning",
@@ -29,4 +31,5 @@ __all__ = [
     "format_matches",
     "is_engine_compiled",
     "q_values",
+    "shuffled_p_values",
 ]

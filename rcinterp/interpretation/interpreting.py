@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
+from rcinterp.interpretation.naming import name_motifs
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.tables import tabulate_filters
@@ -60,15 +61,15 @@ def interpret(
     target : int
         Which logit.
     motifs_from : "sites", "weights" or "likelihood"
-        How a filter becomes the motif that is compared: from its best-scoring sites (`sites_to_ppms`; the default) in
-        the class, positives or negatives, whose sites hold more information; from its weights alone
-        (`weights_to_ppm`); or from its weights, at the scale under which those sites are most likely.
+        How a filter becomes the motif that is compared: from its sites (the default), the places where it contributes
+        most, in the class that it speaks for; from its weights alone (`weights_to_ppm`); or from its weights, at the
+        scale under which those sites are most likely.
     distance : "euclidean" or "pearson"
         Of two positions of motifs, as in `compare_motifs`; the first by default.
     method, baseline : str
         How contributions are measured, as in `filter_contributions`.
     threshold : float
-        Share of a filter's best score that a site must reach; 0.5 by default.
+        Share of a filter's top contribution that a site must reach; 0.5 by default.
     measure_faithfulness : bool
         Whether to compare the contributions with exact ablation (`faithfulness`), unless they are that themselves.
     seed : int
@@ -87,10 +88,17 @@ def interpret(
 
     Notes
     -----
-    A filter whose sites are no more informative than the same filter's sites in the other class (by `MIN_GAIN` bits)
-    gets no p-value: what they show is the choice of the best of many sites, not the data. The column ``refused``, the
-    verdicts and the end of matches.tsv say so. Motifs of deeper layers are as wide as what a filter sees; positions
-    at their ends that hold less than `TRIM_BITS` are left out.
+    A filter's site in a sequence is where its gradient x activation is largest, if that reaches `threshold` of the top
+    contribution: the 95 % quantile of the sequences' largest ones, of both classes. A filter speaks for the positives
+    if it raises their logits at its sites, by more than those of the negatives, and for the negatives if it lowers
+    theirs. With ``motifs_from="weights"`` there are no sites.
+
+    A filter gets no p-value if it has fewer than `MIN_SITES` sites, or if as many more of them in its own class than in
+    the other one may be chance (Fisher's exact test, `SITES_P_VALUE`): the best sites of a filter that has learned
+    nothing still resemble it. It is named after its best match that the composition of its columns does not explain
+    (`rcinterp.comparison.shuffled_p_values`). The columns ``refused`` and ``match_shuffled_p``, the verdicts and the
+    end of matches.tsv say so. Motifs of deeper layers are as wide as what a filter sees; positions at their ends that
+    hold less than `TRIM_BITS` are left out.
 
     References
     ----------
@@ -134,37 +142,37 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
 def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource, settings: Settings) -> Interpretation:
     """Compare, triage and judge the filters of a layer that was read."""
     layer, of_letters = reading.layer, reading.field.of_letters
-    found = motifs_of_filters(
-        layer,
-        reading.sites,
-        motifs_from=settings.motifs_from,
-        threshold=settings.threshold,
-        trim=not of_letters,
-    )
+    chosen = {name: reading.sites.of_filter(f, settings.threshold) for f, name in enumerate(layer.filter_names)}
+    found = motifs_of_filters(layer, chosen, motifs_from=settings.motifs_from, trim=not of_letters)
     ppms = dict(zip(found["filter"], found["ppm"], strict=True))
     filters = _centred(layer) if of_letters else {name: ppm * information_content(ppm) for name, ppm in ppms.items()}
     symmetric = filters if of_letters else ppms
     palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, catalogue)
     found["refused"] = _find_refused(found)
-    matches = _compare(found, known, settings.distance)
-    table = tabulate_filters(reading.contributions, palindromes, triage, matches, found, known)
-    sites_in = dict(zip(found["filter"], found["sites_in"].fillna("positives"), strict=True))
+    compared = {
+        row["filter"]: Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
+        for row in found[found["refused"].isna()].to_dict("records")
+    }
+    matches = compare_motifs(compared, known, distance=settings.distance) if compared else empty_table()
+    names = name_motifs(matches, compared, known)
+    table = tabulate_filters(reading.contributions, palindromes, triage, found, names)
+    logits = reading.sites.classes[0].logits, reading.sites.classes[1].logits
     return Interpretation(
         table=table,
         contributions=reading.contributions,
         palindromes=palindromes,
         matches=matches,
         triage=triage,
-        sites=reading.sites.tabulate(sites_in, settings.threshold),
+        sites=reading.sites.tabulate(chosen),
         filters=filters,
         ppms=ppms,
-        performance=_performance(reading.logits),
+        performance=_performance(logits),
         faithfulness=reading.faithfulness,
         settings=settings,
         layer=layer.name,
         unit="weight" if of_letters else "bits",
         length=reading.sites.inputs[0].length,
-        is_probability=are_probabilities(reading.logits),
+        is_probability=are_probabilities(logits),
         other_layers=reading.other_layers,
     )
 
@@ -178,18 +186,9 @@ def _find_refused(found: pd.DataFrame) -> pd.Series:
     reasons = {}
     for row in found.to_dict("records"):
         n_sites = None if pd.isna(row["n_sites"]) else row["n_sites"]
-        reasons[row["filter"]] = refuse(n_sites, row["information"], row["other_information"], row["ppm"].shape[1])
+        reasons[row["filter"]] = refuse(n_sites, row["sites_p"], row["ppm"].shape[1])
     rest = {row["filter"]: row["ppm"] for row in found.to_dict("records") if reasons[row["filter"]] is None}
     return found["filter"].map(reasons | find_uninformative(rest)).astype(object)
-
-
-def _compare(found: pd.DataFrame, known: dict[str, Motif], distance: str) -> pd.DataFrame:
-    """Matches of the filters that have something to compare."""
-    compared = {
-        row["filter"]: Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
-        for row in found[found["refused"].isna()].to_dict("records")
-    }
-    return compare_motifs(compared, known, distance=distance) if compared else empty_table()
 
 
 def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | None:

@@ -29,8 +29,8 @@ class Interpretation:
     table : DataFrame
         One row a filter, the largest contribution first; docs/definitions.md has its columns.
     contributions, palindromes, matches, triage, sites : DataFrame
-        As `filter_contributions`, `find_palindromes`, `compare_motifs`, `triage_palindromes` and `find_sites` return
-        them; sites only of the class that the motif comes from, which is a column ``sites_in``.
+        As `filter_contributions`, `find_palindromes`, `compare_motifs` and `triage_palindromes` return them; sites as
+        `find_sites` does, but by contribution, and only of the class that the filter speaks for, a column ``sites_in``.
     filters : dict of str to ndarray, shape (4, W)
         Mean-centred weights; of a layer that does not read letters, its motifs in bits.
     ppms : dict of str to ndarray, shape (4, W)
@@ -125,7 +125,7 @@ class Interpretation:
         self.sites.to_csv(folder / "sites.tsv", sep="\t", index=False, float_format="%.6g")
         if "chrom" in self.sites:
             bed = self.sites.dropna(subset=["chrom"])
-            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "site_score", "chrom_strand"]]
+            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "site_contribution", "chrom_strand"]]
             bed.to_csv(folder / "sites.bed", sep="\t", index=False, header=False, float_format="%.6g")
         if self.faithfulness is not None:
             self.faithfulness.table.to_csv(folder / "faithfulness.tsv", sep="\t", index=False)

@@ -13,10 +13,14 @@ from rcinterp.reading.contributions import ACTIVE_SHARE
 
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
 MATCH_Q_VALUE = 0.01
-#: Bits by which a filter's best sites in its own class must exceed those in the other class before they are compared
-#: with known motifs. The best sites of a filter that has learned nothing still resemble the filter, in both alike
-#: (docs/motifs.md).
-MIN_GAIN = 2.0
+#: A filter's motif is compared with known ones if it has at least so many sites,
+MIN_SITES = 20
+#: and if so many more sequences of its own class have one has at most this p-value. The best sites of a filter that has
+#: learned nothing still resemble the filter, in both classes alike (docs/motifs.md).
+SITES_P_VALUE = 1e-3
+#: A match is named if at most this share of the copies of the motif with shuffled columns is as similar to any known
+#: motif: composition alone is no name.
+SHUFFLED_P_VALUE = 0.02
 #: A filter whose contribution is smaller than this share of the largest is called negligible.
 NEGLIGIBLE_SHARE = 0.05
 #: A contribution is called significant up to this q-value.
@@ -26,12 +30,15 @@ CONTRIBUTION_Q_VALUE = 0.05
 LIMITS = {
     "palindrome": PALINDROMIC_FILTER,
     "match_q": MATCH_Q_VALUE,
+    "min_sites": MIN_SITES,
+    "sites_p": SITES_P_VALUE,
+    "shuffled_p": SHUFFLED_P_VALUE,
     "contribution_q": CONTRIBUTION_Q_VALUE,
     "negligible": NEGLIGIBLE_SHARE,
     "active": ACTIVE_SHARE,
 }
 
-#: What a verdict says. The first four are of the contribution, the next three of the motif, the rest of the symmetry.
+#: What a verdict says. The first four are of the contribution, the next four of the motif, the rest of the symmetry.
 Kind = Literal[
     "dead",
     "negligible",
@@ -39,6 +46,7 @@ Kind = Literal[
     "motif of the negatives",
     "known motif",
     "no known motif",
+    "composition",
     "not compared",
     "artefact hybrid",
     "true palindrome",
@@ -48,7 +56,7 @@ Kind = Literal[
 ]
 
 #: Why a filter's motif was not compared with known ones.
-NO_SITE, FEW_BITS, TOO_WIDE = "no site", "few bits", "too wide"
+NO_SITE, FEW_SITES, NOT_ENRICHED, TOO_WIDE = "no site", "few sites", "in both classes", "too wide"
 
 _WORDS: dict[str, str] = {
     "dead": "dead: contributes nothing on these sequences",
@@ -57,6 +65,7 @@ _WORDS: dict[str, str] = {
     "motif of the negatives": "a motif of the negatives",
     "known motif": "resembles {motif}",
     "no known motif": "no known motif",
+    "composition": "no known motif: like {motif}, but so are its columns in other orders",
     "not compared": "no p-value: {reason}",
     "artefact hybrid": "artefact: a hybrid of both strands of {motif}",
     "true palindrome": "palindromic, as {motif} is",
@@ -94,26 +103,28 @@ def in_words(verdicts: Sequence[Verdict]) -> str:
     return "; ".join(map(str, verdicts))
 
 
-def refuse(n_sites: float | None, information: float, other_information: float, width: int) -> str | None:
+def refuse(n_sites: float | None, sites_p: float, width: int) -> str | None:
     """Why a filter's motif is not compared with known ones; None if it is.
 
     Parameters
     ----------
     n_sites : float or None
         None for a motif made of weights alone, which is compared if it is not too wide.
-    information, other_information : float
-        Bits of its sites in its own and in the other class.
+    sites_p : float
+        Of so many more sites in the filter's own class than in the other one.
     width : int
         Of the motif, in bp.
 
     Returns
     -------
-    "no site", "few bits", "too wide", or None
+    "no site", "few sites", "in both classes", "too wide", or None
     """
     if n_sites == 0:
         return NO_SITE
-    if n_sites is not None and information - other_information < MIN_GAIN:
-        return FEW_BITS
+    if n_sites is not None and n_sites < MIN_SITES:
+        return FEW_SITES
+    if n_sites is not None and not sites_p <= SITES_P_VALUE:
+        return NOT_ENRICHED
     return TOO_WIDE if width > MAX_QUERY_WIDTH else None
 
 
@@ -134,22 +145,35 @@ def judge(row: Mapping[Any, Any], largest: float) -> tuple[Verdict, ...]:
 
 
 def judge_match(row: Mapping[Any, Any]) -> Verdict:
-    """Judge which motif it is, from the columns refused, best_match and match_q, and those that a refusal rests on."""
+    """Judge which motif it is, from the columns of its match, and those that a refusal rests on."""
     if not pd.isna(row["refused"]):
         return Verdict("not compared", reason=_explain(row))
-    if row["match_q"] <= MATCH_Q_VALUE:
-        return Verdict("known motif", row["best_match"])
-    return Verdict("no known motif")
+    if not row["match_q"] <= MATCH_Q_VALUE:
+        return Verdict("no known motif")
+    if not row["match_shuffled_p"] <= SHUFFLED_P_VALUE:
+        return Verdict("composition", row["best_match"])
+    return Verdict("known motif", in_full(row))
+
+
+def in_full(row: Mapping[Any, Any]) -> str:
+    """A match by its name and, where that does not say it, by its factor: ``EGR1_disc4 (ZNF143, as ZNF143_known2)``."""
+    name, factor, known = row["best_match"], row["match_factor"], row["match_known"]
+    if pd.isna(factor) or str(name).startswith(factor):
+        return str(name)
+    return f"{name} ({factor})" if known == name else f"{name} ({factor}, as {known})"
 
 
 def _explain(row: Mapping[Any, Any]) -> str:
     """Why a motif was refused, with the numbers."""
     if row["refused"] == NO_SITE:
-        return "no site scores above 0 (a dead filter)"
-    if row["refused"] == FEW_BITS:
+        return "no site contributes (a dead filter)"
+    if row["refused"] == FEW_SITES:
+        return f"{row['n_sites']:.0f} sites, fewer than {MIN_SITES}"
+    if row["refused"] == NOT_ENRICHED:
+        other = "negatives" if row["sites_in"] == "positives" else "positives"
         return (
-            f"its best sites hold {row['information']:.1f} bits, hardly more than those in the other class "
-            f"({row['other_information']:.1f})"
+            f"{row['n_sites']:.0f} of the {row['sites_in']} have a site and {row['n_other_sites']:.0f} of the {other}, "
+            f"perhaps by chance (p = {row['sites_p']:.2g})"
         )
     if row["refused"] == TOO_WIDE:
         return f"its motif is more than {MAX_QUERY_WIDTH} bp wide"

@@ -17,6 +17,9 @@ MIN_SIMILARITY = 0.8
 _ENCODE = re.compile(r"_(known|disc)?\d+$")
 _HOCOMOCO = re.compile(r"(_(HUMAN|MOUSE))?\.H\d+(MO|CORE|INVIVO|INVITRO|RSNP)\.\d.*$")
 _JASPAR = re.compile(r"[A-Z]{2}\d{4}(\.\d+)?$")
+#: ENCODE's names for a motif that was discovered in an experiment, and for a motif that was known of some factor, which
+#: the first word of its description names.
+_DISCOVERED, _KNOWN = re.compile(r"_disc\d+$"), re.compile(r"_known\d+$")
 
 
 def group_motifs(motifs: MotifSource = "encode", *, min_similarity: float = MIN_SIMILARITY) -> dict[str, str]:
@@ -111,6 +114,44 @@ def name_families(motifs: MotifSource | Iterable[str] = "encode") -> dict[str, s
     else:
         others = {name: motif.other_name for name, motif in load_motifs_with_sites(motifs).items()}
     return {name: _family(name, other) for name, other in others.items()}
+
+
+def name_factors(motifs: Mapping[str, Motif]) -> dict[str, str | None]:
+    """Tell which factor binds each motif, by what its source says of it.
+
+    Parameters
+    ----------
+    motifs : mapping of str to Motif
+        As `rcinterp.motifs.load_motifs_with_sites` returns them.
+
+    Returns
+    -------
+    dict of str to str or None
+        Name to factor, in the order given. ENCODE's ``MYC_known22`` is ``USF1`` by its own description, and
+        ``CTCF_known1`` is ``CTCF``; ``EGR1_disc4`` was discovered in peaks of EGR1, which does not say who binds it:
+        None. JASPAR's ``MA0526.5`` is ``USF2`` by its other name. Other names are as `name_families` has them.
+
+    Examples
+    --------
+    >>> from rcinterp.motifs import load_motifs_with_sites
+    >>> factors = name_factors(load_motifs_with_sites("encode"))
+    >>> [factors[name] for name in ("CTCF_known1", "MYC_known22", "TEAD4_1", "EGR1_disc4")]
+    ['CTCF', 'USF1', 'TEAD4', None]
+    """
+    families = name_families(motifs)
+    return {name: _factor(name, motif, families[name]) for name, motif in motifs.items()}
+
+
+def _factor(name: str, motif: Motif, family: str) -> str | None:
+    if is_discovered(name):
+        return None
+    described = motif.other_name.split() if _KNOWN.search(name) else []
+    return re.sub(r"_\d+$", "", described[0]) if described else family
+
+
+def is_discovered(name: str) -> bool:
+    """Whether an ENCODE motif's name says in which experiment it was discovered, and not which factor binds it."""
+    return bool(_DISCOVERED.search(name))
 
 
 def best_groups(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:

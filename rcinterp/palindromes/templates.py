@@ -36,6 +36,9 @@ class Placement:
         Position of the filter, 0-based, where the motif starts, and where its RC does; below 0 if it hangs over.
     share : float
         Of the weaker strand, 0 to 0.5.
+    alike : float or None
+        Of a hybrid: cosine of what of the motif lies in the filter, forward, with what of its RC does. Near 1, the part
+        in the filter is a palindrome, be the whole motif one or not.
     """
 
     motif: int
@@ -43,6 +46,7 @@ class Placement:
     forward: int | None
     reverse: int | None
     share: float = 0.0
+    alike: float | None = None
 
 
 def log_odds(ppm: Matrix) -> Matrix:
@@ -161,6 +165,7 @@ class Hybrids:
             int(starts[forward[best]]),
             int(reverse_starts[reverse[best]]),
             float(weaker[best] / total[best]),
+            float(between[best]),
         )
 
 

@@ -29,7 +29,9 @@ def find_applied(layer: FilterLayer, read: Tensor, output: object) -> FilterLaye
         The layer itself if both agree, or if it reads no letters. With `applied` if its output is a convolution of the
         letters with other filters, found by giving it single letters. With `n_outputs` if it is none.
     """
-    if layer.is_rc or not layer.reads_four or not are_letters(read) or not isinstance(output, Tensor):
+    if layer.is_rc or layer.n_copies > 1 or not layer.reads_four or not isinstance(output, Tensor):
+        return layer
+    if not are_letters(read):
         return layer
     few, made = read[:_FEW].detach(), output[:_FEW].detach()
     with torch.no_grad(), torch._C.DisableTorchFunction():  # these calls are none of the model's

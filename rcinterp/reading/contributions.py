@@ -1,7 +1,8 @@
 """How much each filter contributes to a logit (section 3.5 of the paper), by one of four methods."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.statistics import PERMUTATIONS_A_COLUMN, bootstrap_difference, permutation_p_values
 from rclayers import by_strand
+
+#: Contributions (N, F) of the forward channels and, of an RC layer, of the reverse ones.
+ByStrand: TypeAlias = tuple[Tensor, Tensor | None]
 
 #: A filter acts in a sequence if its contribution there is more than this share of its largest one.
 ACTIVE_SHARE = 0.1
@@ -41,14 +45,17 @@ class Attribution:
         """Take another method, with the same baseline."""
         return replace(self, method=method)
 
-    def by_strand(self, inputs: Inputs, description: str) -> tuple[Tensor, Tensor | None]:
+    def by_strand(self, inputs: Inputs, description: str) -> ByStrand:
         """Contributions (N, F) of the forward and, for an RC layer, of the reverse channels."""
         found = []
         with torch.inference_mode(False):
             for batch in self.bound.runner.batches(inputs, description):
                 baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
                 found.append(METHODS[self.method](self.bound, batch, *baseline))
-        values = torch.cat(found)
+        return self.strands_of(torch.cat(found))
+
+    def strands_of(self, values: Tensor) -> ByStrand:
+        """(N, channels) -> (N, F) of the forward and, for an RC layer, of the reverse channels."""
         if not self.bound.layer.is_rc or self.method == "ablation":
             return values, None
         forward, reverse = by_strand(values).chunk(2)
@@ -72,17 +79,23 @@ def attribute(bound: BoundLayer, method: str, baseline: str = "zero", background
 
 
 def tabulate_contributions(
-    attribution: Attribution, positives: Inputs, negatives: Inputs, *, n_resamples: int, seed: int
+    names: Sequence[str], positive: ByStrand, negative: ByStrand, *, n_resamples: int, seed: int
 ) -> pd.DataFrame:
-    """One row a filter, as `rcinterp.filter_contributions` returns it, but for what is the same in every row."""
+    """One row a filter, as `rcinterp.filter_contributions` returns it, but for what is the same in every row.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the filters.
+    positive, negative : tuple of Tensor (N, F), and Tensor (N, F) or None
+        Contributions to the sequences of each class, of either strand, as `Attribution.by_strand` returns them.
+    n_resamples, seed : int
+    """
     from scipy.stats import false_discovery_control  # its import takes a second
 
-    positive = attribution.by_strand(positives, "positives")
-    negative = attribution.by_strand(negatives, "negatives")
     here, there = (
         (forward if reverse is None else forward + reverse).numpy() for forward, reverse in (positive, negative)
     )
-    names = attribution.bound.layer.filter_names
     for name, finite in zip(names, np.isfinite(np.concatenate([here, there])).all(0), strict=True):
         if not finite:
             raise InputError(
@@ -135,7 +148,7 @@ def input_gradients(runner: Runner, inputs: Inputs, *, hypothetical: bool) -> Te
     return torch.cat(found)
 
 
-def _strand_balance(*both: tuple[Tensor, Tensor | None]) -> NDArray[np.float64] | float:
+def _strand_balance(*both: ByStrand) -> NDArray[np.float64] | float:
     """Share of the forward channels in all that the filters contribute, signs aside; NaN where nothing is to be had."""
     (here, here_reverse), (there, there_reverse) = both
     if here_reverse is None or there_reverse is None:

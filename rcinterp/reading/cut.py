@@ -74,6 +74,8 @@ class Follow(TorchFunctionMode):
         What each convolution read at each of its calls, by its name, in the order of the first calls.
     applied : dict of str to FilterLayer
         The layers that were called, with the filters that they apply.
+    n_copies : dict of str to int
+        Copies of the sequence that each would read.
     """
 
     def __init__(self, layers: Sequence[FilterLayer]) -> None:
@@ -82,6 +84,7 @@ class Follow(TorchFunctionMode):
         self.chains: list[Chain] = []
         self.read: dict[str, list[Tensor]] = {}
         self.applied: dict[str, FilterLayer] = {}
+        self.n_copies = {layer.name: layer.n_copies for layer in layers}
         self._is_looking = True
 
     def __enter__(self) -> Any:

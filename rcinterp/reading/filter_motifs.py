@@ -1,6 +1,6 @@
 """What a filter looks for, as a motif: letter probabilities from its weights, or from the sites that it scores best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +15,10 @@ from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs import Motif, information_content
 from rcinterp.motifs.centring import filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import as_background
+from rcinterp.reading.contributing_sites import FilterSites
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.model import BATCH_SIZE
-from rcinterp.reading.sites import SITE_THRESHOLD, BestSites, ClassSites, best_sites, check_threshold
+from rcinterp.reading.sites import SITE_THRESHOLD, best_sites, check_threshold
 
 MotifsFrom = Literal["sites", "weights", "likelihood"]
 
@@ -201,64 +202,53 @@ def sites_to_ppms(
     if x.shape[2] < width:
         raise InputError(f"sites_to_ppms: got sequences of {x.shape[2]} bp, expected at least the filter's {width} bp.")
     best = best_sites(filters, x, both_strands, batch_size)
-    return [motif_of_sites(best, f, x, threshold, pseudocount) for f in range(n_filters)]
+    rows = [best.chosen(f, x.shape[2], best.level(f, threshold)) for f in range(n_filters)]
+    return [motif_of_sites(best.letters(f, chosen, x), pseudocount) for f, chosen in enumerate(rows)]
 
 
-def motif_of_sites(
-    best: BestSites, f: int, x: Tensor, threshold: float = SITE_THRESHOLD, pseudocount: float = 1.0
-) -> Motif:
-    """Letter frequencies of the sites of filter f that count, and their number."""
-    counts, n_sites = best.counts(f, x, threshold)
-    smoothed = counts.numpy() + max(pseudocount, 1e-9) / 4
-    return Motif(smoothed / smoothed.sum(0), n_sites)
+def motif_of_sites(letters: Tensor, pseudocount: float = 1.0) -> Motif:
+    """Letter frequencies of sites (n, 4, W), and their number."""
+    smoothed = letters.sum(0).double().numpy() + max(pseudocount, 1e-9) / 4
+    return Motif(smoothed / smoothed.sum(0), len(letters))
 
 
 def motifs_of_filters(
-    layer: FilterLayer,
-    sites: ClassSites,
-    *,
-    motifs_from: MotifsFrom,
-    threshold: float,
-    trim: bool,
+    layer: FilterLayer, chosen: Mapping[str, FilterSites], *, motifs_from: MotifsFrom, trim: bool
 ) -> pd.DataFrame:
     """The motif of each filter of a layer.
 
     Parameters
     ----------
     layer : FilterLayer
-    sites : ClassSites
-        In either class.
+    chosen : dict of str to FilterSites
+        Of each filter, in the layer's order.
     motifs_from : "sites", "weights" or "likelihood"
         As in `rcinterp.interpret`.
-    threshold : float
-        Share of a filter's best score that a site must reach.
     trim : bool
         Whether to leave out positions at the ends that hold less than `TRIM_BITS`.
 
     Returns
     -------
     DataFrame
-        One row a filter: filter, ppm, sites_in ("positives" or "negatives": the class whose sites hold more
-        information), n_sites, information, other_information (bits: of the sites in that class and in the other one).
+        One row a filter: filter, ppm, sites_in ("positives" or "negatives"), n_sites, n_other_sites (sequences of the
+        other class with a site), sites_p (p-value of so many more in its own class), information (bits, of the sites).
         A motif from weights alone has no sites, which are then missing.
     """
     if motifs_from == "weights":
         ppms = [weights_to_ppm(weight) for weight in layer.weight]
         found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms})
-        return found.assign(sites_in=None, n_sites=None, information=found["ppm"].map(_bits), other_information=np.nan)
+        found = found.assign(sites_in=None, n_sites=None, n_other_sites=None, sites_p=np.nan)
+        return found.assign(information=found["ppm"].map(_bits))
     rows = []
-    for f, name in enumerate(layer.filter_names):
-        here = motif_of_sites(sites.positives, f, sites.inputs[0].x.cpu().float(), threshold)
-        there = motif_of_sites(sites.negatives, f, sites.inputs[1].x.cpu().float(), threshold)
-        where = "positives" if _bits(here.ppm) >= _bits(there.ppm) else "negatives"
-        own, other = (here, there) if where == "positives" else (there, here)
+    for f, (name, sites) in enumerate(chosen.items()):
+        own = motif_of_sites(sites.letters)
         ppm = own.ppm
         if motifs_from == "likelihood" and own.n_sites:
             ppm = weights_to_ppm(layer.weight[f], site_counts=own.ppm * own.n_sites)
         elif trim:
             ppm = trim_ppm(ppm)
-        row = {"filter": name, "ppm": ppm, "sites_in": where, "n_sites": own.n_sites, "information": _bits(own.ppm)}
-        rows.append(row | {"other_information": _bits(other.ppm)})
+        evidence = {"sites_in": sites.sites_in, "n_sites": own.n_sites, "n_other_sites": sites.n_other}
+        rows.append({"filter": name, "ppm": ppm} | evidence | {"sites_p": sites.p, "information": _bits(own.ppm)})
     return pd.DataFrame(rows)
 
 

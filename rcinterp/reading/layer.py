@@ -58,7 +58,12 @@ class FilterLayer:
         convolution = self.convolution
         if isinstance(convolution, nn.Conv2d) and convolution.in_channels == 1:
             return convolution.kernel_size[0] == 4
-        return convolution.in_channels == 4 and getattr(convolution, "groups", 1) == 1
+        return convolution.in_channels == 4 * self.n_copies
+
+    @property
+    def n_copies(self) -> int:
+        """Copies of the sequence that it reads, one a group of filters, if it reads sequence at all."""
+        return int(getattr(self.convolution, "groups", 1))
 
     @property
     def weight(self) -> Tensor:
@@ -159,13 +164,32 @@ def choose_layer(
     return found
 
 
-def are_letters(values: Tensor) -> bool:
-    """Whether a tensor (n, 4, ...) or (n, 1, 4, L) holds one-hot letters: a single 1 at each position, or none."""
-    if values.dim() == 4 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.dim() < 3 or values.shape[1] != 4:
+def are_letters(values: Tensor, n_copies: int = 1) -> bool:
+    """Whether a tensor holds one-hot letters: a single 1 at each position, or no letter, which is four equal numbers.
+
+    Parameters
+    ----------
+    values : Tensor, shape (n, 4 * n_copies, ...) or (n, 1, 4, L)
+        Padding of any value is no letter, as N is.
+    n_copies : int
+        How often the same letters stand side by side along the channels.
+    """
+    letters = letters_of(values, n_copies)
+    if letters is None:
         return False
-    return bool(((values == 0) | (values == 1)).all() and (values.sum(1) <= 1).all())
+    is_one_hot = ((letters == 0) | (letters == 1)).all(1) & (letters.sum(1) == 1)
+    is_no_letter = (letters == letters[:, :1]).all(1)
+    return bool((is_one_hot | is_no_letter).all() and is_one_hot.any())
+
+
+def letters_of(values: Tensor, n_copies: int = 1) -> Tensor | None:
+    """One copy of what may be letters, (n, 4, ...); None if there are other channels, or copies that differ."""
+    if values.dim() == 4 and values.shape[1] == 1 and n_copies == 1:
+        values = values[:, 0]
+    if values.dim() < 3 or values.shape[1] != 4 * n_copies:
+        return None
+    copies = values.reshape(len(values), n_copies, 4, *values.shape[2:])
+    return copies[:, 0] if n_copies == 1 or bool((copies == copies[:, :1]).all()) else None
 
 
 def _along_one_axis(weight: Tensor) -> Tensor:

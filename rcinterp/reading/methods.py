@@ -23,7 +23,12 @@ _LARGEST_DELTA = 0.01
 
 
 def gradient_x_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> Tensor:
-    """Gradient x activation of each channel, summed over positions, (n, channels), float64.
+    """Gradient x activation of each channel, summed over positions, (n, channels), float64."""
+    return bound.point.by_channel(gradient_times_activation(bound, batch)[1], len(batch[0]))
+
+
+def gradient_times_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Logits (n,), gradient x activation at each position, and the activations, one tensor a call of the convolution.
 
     One forward and one partial backward pass; nothing below the activation is differentiated.
     """
@@ -31,14 +36,12 @@ def gradient_x_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> Tensor:
         logit = bound.runner.logits(batch)
     gradients = torch.autograd.grad(logit.sum(), cut.taken, allow_unused=True) if logit.requires_grad else ()
     wide = torch.float64 if logit.dtype == torch.float64 else torch.float32  # products of half precision underflow
+    activations = [activation.detach() for activation in cut.taken]
     products = [
-        activation.detach().to(wide) * gradient.to(wide)
-        for activation, gradient in zip(cut.taken, gradients, strict=False)
-        if gradient is not None
+        torch.zeros_like(activation, dtype=wide) if gradient is None else activation.to(wide) * gradient.to(wide)
+        for activation, gradient in zip(activations, gradients or [None] * len(activations), strict=True)
     ]
-    if not products:  # the logit does not depend on the layer
-        products = [torch.zeros_like(cut.taken[0])]
-    return bound.point.by_channel(products, len(batch[0]))
+    return logit.detach(), products, activations
 
 
 def ablate(bound: BoundLayer, batch: Sequence[Tensor], baseline: Tensor) -> Tensor:

@@ -113,8 +113,13 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
 
 def _reading_letters(follow: Follow, chosen: FilterLayer) -> tuple[str, ...]:
     """Names of the layers other than the one chosen that were called on letters, in the order of the calls."""
-    others = (name for name, read in follow.read.items() if name != chosen.name and are_letters(read[0]))
-    return tuple(others) if are_letters(follow.read[chosen.name][0]) else ()
+    others = (name for name in follow.read if name != chosen.name and _reads_letters(name, follow))
+    return tuple(others) if _reads_letters(chosen.name, follow) else ()
+
+
+def _reads_letters(name: str, follow: Follow) -> bool:
+    """Whether a layer was called on letters."""
+    return are_letters(follow.read[name][0], follow.n_copies[name])
 
 
 def _few(inputs: Inputs) -> Inputs:
@@ -139,7 +144,7 @@ def _follow(
     squashing.takes_logit |= chosen_part.takes_logit
     # stable: in the order of the calls, those that read letters first
     layers |= follow.applied
-    called = sorted(follow.read, key=lambda name: not are_letters(follow.read[name][0]))
+    called = sorted(follow.read, key=lambda name: not _reads_letters(name, follow))
     chosen = choose_layer(runner.model, layers, called if layer is None else [layer], layer)
     if error is not None:  # that there is no layer is said first
         raise error

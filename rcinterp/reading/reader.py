@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
+from rcinterp.reading.contributing_sites import CLASSES, ContributingSites, read_class
 from rcinterp.reading.contributions import (
     Attribution,
     attribute,
@@ -29,7 +30,7 @@ from rcinterp.reading.methods import Baseline, Method, check_method
 from rcinterp.reading.model import BATCH_SIZE, Runner
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
-from rcinterp.reading.sites import SITE_THRESHOLD, ClassSites, check_threshold, find_best_sites
+from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold, find_best_sites
 from rcinterp.reading.statistics import N_RESAMPLES
 
 if TYPE_CHECKING:
@@ -262,21 +263,24 @@ class Reader:
                     f"interpret: layer {bound.layer.name!r} does not read the sequence itself, expected "
                     "motifs_from='sites': its weights are no patterns of letters."
                 )
-            sites = ClassSites(classes, *(find_best_sites(bound, field, inputs) for inputs in classes))
-            contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed)
+            self._try_other(*classes)
+            read = read_class(bound, field, classes[0]), read_class(bound, field, classes[1])
+            known = None
+            if method == "gradient_x_activation":
+                bound.require_gradients()
+                known = [one.contributions for one in read]
+            contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed, known)
             faithfulness = None
             if measure_faithfulness and method != "ablation":  # which is what it would be compared with
                 faithfulness = faithfulness_of(
                     bound, classes, method=method, baseline=baseline, n_sequences=None, seed=seed
                 )
-            logits = tuple(self._logits(inputs) for inputs in classes)
         return Reading(
             bound.layer,
             field,
             contributions,
             faithfulness,
-            sites,
-            (logits[0], logits[1]),
+            ContributingSites(classes, read),
             bound.other_layers,
             bound.returns_probability,
         )
@@ -330,8 +334,16 @@ class Reader:
             self.runner.try_one(second)
 
     def _contributions(
-        self, classes: tuple[Inputs, Inputs], method: Method, baseline: Baseline, at: At, n_resamples: int, seed: int
+        self,
+        classes: tuple[Inputs, Inputs],
+        method: Method,
+        baseline: Baseline,
+        at: At,
+        n_resamples: int,
+        seed: int,
+        known: Sequence[Tensor | None] | None = None,
     ) -> pd.DataFrame:
+        """The table, from contributions (N, channels) of either class if they are known."""
         check_method(method, baseline)
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
@@ -339,7 +351,12 @@ class Reader:
             bound = self._bind_logit(classes[0], at)
             self._try_other(*classes)
             attribution: Attribution = attribute(bound, method, baseline, classes[1])
-            table = tabulate_contributions(attribution, *classes, n_resamples=n_resamples, seed=seed)
+            positive, negative = (
+                attribution.by_strand(inputs, name) if values is None else attribution.strands_of(values)
+                for inputs, name, values in zip(classes, CLASSES, known or (None, None), strict=True)
+            )
+            names = bound.layer.filter_names
+            table = tabulate_contributions(names, positive, negative, n_resamples=n_resamples, seed=seed)
         return table.assign(**describe_cut(attribution, baseline))
 
     def _logits(self, inputs: Inputs) -> Tensor:
@@ -361,10 +378,8 @@ class Reading:
         As `rcinterp.filter_contributions` returns it.
     faithfulness : Faithfulness or None
         None if it was not asked for.
-    sites : ClassSites
-        The best sites in either class.
-    logits : (Tensor, Tensor)
-        Of the positives and of the negatives, (N,) each, float64.
+    sites : ContributingSites
+        Logits of either class, and where each filter contributes most.
     other_layers : tuple of str
         Names of further layers that read the sequence.
     returns_probability : bool
@@ -375,8 +390,7 @@ class Reading:
     field: ReceptiveField
     contributions: pd.DataFrame
     faithfulness: Faithfulness | None
-    sites: ClassSites
-    logits: tuple[Tensor, Tensor]
+    sites: ContributingSites
     other_layers: tuple[str, ...] = ()
     returns_probability: bool = False
 

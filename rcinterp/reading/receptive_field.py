@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
-from rcinterp.reading.layer import are_letters
+from rcinterp.reading.layer import are_letters, letters_of
 from rcinterp.reading.probe import BoundLayer
 from rclayers import reverse_complement
 
@@ -25,22 +25,35 @@ class ReceptiveField:
     ----------
     width : int
         Of what a filter sees at once, in bp.
-    starts : Tensor
-        Of a first layer, every position of the sequence at which the filter is laid; of a deeper one, none.
     of_letters : bool
-        Whether the layer reads the sequence itself.
-    reverse_starts : Tensor or None
-        Of a first layer that reads both strands, by itself or because the model gives it both: every position at which
-        the filter's reverse complement is laid. Else None.
+        Whether the layer reads the sequence itself, so that its filters are patterns of letters.
     rows : list of RowField
-        Of a deeper layer, what each of the rows that it reads of a sequence sees.
+        What each of the rows that the layer reads of a sequence sees.
     """
 
     width: int
-    starts: Tensor
     of_letters: bool
-    reverse_starts: Tensor | None = None
-    rows: "list[RowField]" = field(default_factory=list)
+    rows: "list[RowField]"
+
+    def laid(self, length: int, *, is_rc: bool) -> tuple[Tensor, Tensor | None]:
+        """Every position at which a first layer's filter lies whole within the sequence, and its RC, if it does.
+
+        Parameters
+        ----------
+        length : int
+            Of the sequence.
+        is_rc : bool
+            Whether the layer lays each filter's RC beside it.
+        """
+        starts: dict[bool, list[Tensor]] = {False: [], True: []}
+        for row in self.rows:
+            whole = row.starts[row.is_whole(self.width, length)]
+            for strand in (row.is_reverse, *([not row.is_reverse] if is_rc else [])):
+                starts[strand].append(whole)
+        forward, reverse = (
+            torch.unique(torch.cat([torch.zeros(0, dtype=torch.int64), *starts[strand]])) for strand in (False, True)
+        )
+        return forward, reverse if len(reverse) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +66,18 @@ class RowField:
         In the sequence as given: before 0 or beyond it where the field is cut short.
     is_reverse : bool
         Whether the row is of the reverse strand.
+    read : tuple of int, optional
+        Where in the sequence the part begins and ends that the row is of, if the model cuts it out.
     """
 
     starts: Tensor
     is_reverse: bool
+    read: tuple[int, int] | None = None
+
+    def is_whole(self, width: int, length: int) -> Tensor:
+        """Whether all that each position sees lies within the sequence, and is read."""
+        first, end = (0, length) if self.read is None else (max(0, self.read[0]), min(length, self.read[1]))
+        return (self.starts >= first) & (self.starts + width <= end)
 
 
 def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
@@ -72,33 +93,37 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
     read = _letters_read(bound)
     if read is None:
         seen_width, rows = field_of_positions(bound, inputs)
-        return ReceptiveField(seen_width, torch.zeros(0, dtype=torch.int64), of_letters=False, rows=rows)
+        return ReceptiveField(seen_width, of_letters=False, rows=rows)
     step, padding = layer.step_and_padding
-    laid: dict[bool, set[int]] = {False: set(), True: set()}  # starts of the filter, and of its reverse complement
-    for is_reverse, offset, length in read:
-        starts = torch.arange(offset - padding, offset + length + padding - width + 1, step)
-        starts = starts[(starts >= max(0, offset)) & (starts + width <= min(inputs.length, offset + length))]
+    rows = []
+    for is_reverse, offset, n_read in read:
+        part = offset, offset + n_read
+        starts = torch.arange(part[0] - padding, part[1] + padding - width + 1, step)
         if is_reverse:
-            starts = inputs.length - width - starts
-        for strand in (is_reverse, *([not is_reverse] if layer.is_rc else [])):
-            laid[strand].update(starts.tolist())
-    if not any(laid.values()):
+            starts, part = inputs.length - width - starts, (inputs.length - part[1], inputs.length - part[0])
+        rows.append(RowField(starts, is_reverse, part))
+    field = ReceptiveField(width, of_letters=True, rows=rows)
+    forward, reverse = field.laid(inputs.length, is_rc=layer.is_rc)
+    if not len(forward) and reverse is None:
         raise InputError(
             f"layer {layer.name!r} reads {read[0][2]} bp with filters of {width} bp: no site fits. Give longer "
             "sequences."
         )
-    forward, reverse = (torch.tensor(sorted(laid[strand]), dtype=torch.int64) for strand in (False, True))
-    return ReceptiveField(width, forward, of_letters=True, reverse_starts=reverse if len(reverse) else None)
+    return field
 
 
 def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
     """What a layer reads of a sequence: from which strand, where on it, how many bp; None if it reads no letters."""
-    if bound.layer.n_outputs is not None or bound.layer.weight.shape[1] != 4 or not are_letters(bound.read[0]):
+    layer = bound.layer
+    if layer.n_outputs is not None or layer.weight.shape[1] != 4 or not are_letters(bound.read[0], layer.n_copies):
         return None
     given = bound.given.cpu().float()
     found = []
     for read in bound.read:
-        letters = read.cpu().float().reshape(1, 4, -1)
+        letters = letters_of(read.cpu().float(), layer.n_copies)
+        if letters is None:
+            return None
+        letters = letters.reshape(1, 4, -1)
         offsets = {False: _offset(letters, given), True: _offset(letters, reverse_complement(given))}
         fitting = [(is_reverse, offset) for is_reverse, offset in offsets.items() if offset is not None]
         if not fitting:
@@ -112,11 +137,19 @@ def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
 
 
 def _offset(read: Tensor, given: Tensor) -> int | None:
-    """Where what a layer reads begins in what was given: negative if it was padded, None if nowhere."""
-    short, long = sorted((read, given), key=lambda value: value.shape[2])
-    for i in range(long.shape[2] - short.shape[2] + 1):
-        if bool((long[:, :, i : i + short.shape[2]] == short).all()):
-            return i if read.shape[2] <= given.shape[2] else -i
+    """Where what a layer reads begins in what was given: negative if it was padded, None if nowhere.
+
+    Letters alone are compared, so that padding of any value, and N of any value, are the same.
+    """
+    read, given = (value[0] - value[0].mean(0) for value in (read, given))
+    n_read, n_given = read.shape[1], given.shape[1]
+    is_letter = (read != 0).any(0).nonzero().flatten()
+    first, last = int(is_letter[0]), int(is_letter[-1])
+    letters = read[:, first : last + 1]
+    starts = range(max(0, n_given - len(letters[0]) + 1))
+    for start in sorted(starts, key=lambda at: abs(2 * (at - first) + n_read - n_given)):  # the middle one first
+        if bool((given[:, start : start + letters.shape[1]] == letters).all()):
+            return start - first
     return None
 
 

@@ -1,6 +1,6 @@
 """Where a filter matches each sequence best: its site, on either strand, for layers of any depth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -42,17 +42,15 @@ class BestSites:
     is_reverse: Tensor
     width: int
 
-    def chosen(self, f: int, length: int, threshold: float) -> Tensor:
-        """Rows whose site counts: above 0, at least that share of the best score, and whole within the sequence."""
+    def level(self, f: int, threshold: float) -> float:
+        """That share of the filter's best score."""
+        return threshold * float(self.site_scores[:, f].max())
+
+    def chosen(self, f: int, length: int, level: float) -> Tensor:
+        """Rows whose site counts: above 0, at least at that level, and whole within the sequence."""
         scores, starts = self.site_scores[:, f], self.starts[:, f]
         whole = (starts >= 0) & (starts + self.width <= length)
-        return torch.nonzero((scores > 0) & (scores >= threshold * scores.max()) & whole).flatten()
-
-    def counts(self, f: int, x: Tensor, threshold: float) -> tuple[Tensor, int]:
-        """Letters at each position of a filter's sites, (4, width), as the filter reads them; and how many sites."""
-        rows = self.chosen(f, x.shape[2], threshold)
-        sites = self.letters(f, rows, x)
-        return sites.sum(0).double(), len(rows)
+        return torch.nonzero((scores > 0) & (scores >= level) & whole).flatten()
 
     def letters(self, f: int, rows: Tensor, x: Tensor) -> Tensor:
         """Sites of some rows, (rows, 4, width), as the filter reads them."""
@@ -64,61 +62,23 @@ class BestSites:
         self, names: Sequence[str], length: int, threshold: float, sequences: Sequence[object] | None = None
     ) -> pd.DataFrame:
         """One row a site that counts, filter by filter, the best first; see `find_sites`."""
-        tables = []
-        for f, name in enumerate(names):
-            rows = self.chosen(f, length, threshold)
-            rows = rows[self.site_scores[rows, f].argsort(descending=True, stable=True)]
-            starts = self.starts[rows, f].numpy()
-            columns = {
-                "filter": name,
-                "sequence": rows.numpy(),
-                "start": starts,
-                "end": starts + self.width,
-                "strand": np.where(self.is_reverse[rows, f].numpy(), "-", "+"),
-                "site_score": self.site_scores[rows, f].double().numpy(),
-            }
-            tables.append(pd.DataFrame(columns))
-        table = pd.concat(tables, ignore_index=True)
-        return table if sequences is None else _with_names(table, [str(name) for name in sequences], length)
+        chosen = {name: self.chosen(f, length, self.level(f, threshold)) for f, name in enumerate(names)}
+        tables = [self.rows_of(f, name, rows) for f, (name, rows) in enumerate(chosen.items())]
+        return with_names(pd.concat(tables, ignore_index=True), sequences, length)
 
-
-@dataclass(frozen=True, eq=False)
-class ClassSites:
-    """The best sites in either class.
-
-    Attributes
-    ----------
-    inputs : (Inputs, Inputs)
-        The positives and the negatives.
-    positives, negatives : BestSites
-    """
-
-    inputs: tuple[Inputs, Inputs]
-    positives: BestSites
-    negatives: BestSites
-
-    def tabulate(self, sites_in: Mapping[str, str], threshold: float) -> pd.DataFrame:
-        """Sites of each filter in one class, as `find_sites` has them, with a column ``sites_in``.
-
-        Parameters
-        ----------
-        sites_in : dict of str to str
-            Filter to "positives" or "negatives", all filters in the layer's order.
-        threshold : float
-        """
-        names = list(sites_in)
-        tables = []
-        for where, best, inputs in zip(
-            ("positives", "negatives"), (self.positives, self.negatives), self.inputs, strict=True
-        ):
-            table = best.tabulate(names, inputs.length, threshold, inputs.names)
-            own = [name for name in names if sites_in[name] == where]
-            tables.append(table[table["filter"].isin(own)].assign(sites_in=where))
-        both = pd.concat(tables, ignore_index=True)
-        positions = [column for column in ("chrom_start", "chrom_end") if column in both]
-        both = both.astype(dict.fromkeys(positions, "Int64"))  # where one class alone has coordinates
-        order = both["filter"].map({name: i for i, name in enumerate(names)})
-        return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+    def rows_of(self, f: int, name: str, rows: Tensor) -> pd.DataFrame:
+        """Sites of one filter in some sequences, the best first; the columns of `find_sites`."""
+        rows = rows[self.site_scores[rows, f].argsort(descending=True, stable=True)]
+        starts = self.starts[rows, f].numpy()
+        columns = {
+            "filter": name,
+            "sequence": rows.numpy(),
+            "start": starts,
+            "end": starts + self.width,
+            "strand": np.where(self.is_reverse[rows, f].numpy(), "-", "+"),
+            "site_score": self.site_scores[rows, f].double().numpy(),
+        }
+        return pd.DataFrame(columns)
 
 
 def check_threshold(threshold: float, caller: str) -> None:
@@ -131,7 +91,7 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
     """Best sites of a lent model's layer in these sequences."""
     if field.of_letters:
         weight = bound.layer.centred(torch.float32)
-        laid = (field.starts, field.reverse_starts)
+        laid = field.laid(inputs.length, is_rc=bound.layer.is_rc)
         return best_sites(weight, inputs.x.float().cpu(), laid[1] is not None, bound.runner.batch_size, laid)
     found: list[BestSites] = []
     with torch.no_grad():
@@ -140,18 +100,21 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
             for activation, row in zip(activations_of(bound, batch), field.rows, strict=True):
                 best = activation.max(2)
                 starts = row.starts[best.indices.cpu()]
-                sites = _better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
+                sites = better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
                 rows.append(replace(sites, is_reverse=sites.is_reverse != row.is_reverse))
-            found.append(reduce(_better, rows))
-    return BestSites(
-        torch.cat([sites.site_scores for sites in found]),
-        torch.cat([sites.starts for sites in found]),
-        torch.cat([sites.is_reverse for sites in found]),
-        field.width,
+            found.append(reduce(better, rows))
+    return join(found)
+
+
+def join(parts: Sequence[BestSites]) -> BestSites:
+    """Sites of all sequences, from those of a few at a time."""
+    scores, starts, is_reverse = (
+        torch.cat([getattr(part, name) for part in parts]) for name in ("site_scores", "starts", "is_reverse")
     )
+    return BestSites(scores, starts, is_reverse, parts[0].width)
 
 
-def _better(one: BestSites, other: BestSites) -> BestSites:
+def better(one: BestSites, other: BestSites) -> BestSites:
     """The better of two sites of each filter in each sequence, the first of equals."""
     is_other = other.site_scores > one.site_scores
     return BestSites(
@@ -183,7 +146,7 @@ def best_sites(
         best = [_best_of(half, places) for half, places in zip(halves, looked_at, strict=True)]
         scores.append(torch.cat([values for values, _ in best], 1))
         positions.append(torch.cat([places for _, places in best], 1))
-    return _better_strand(torch.cat(scores), torch.cat(positions), both_strands, weight.shape[2])
+    return better_strand(torch.cat(scores), torch.cat(positions), both_strands, weight.shape[2])
 
 
 def _best_of(values: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,7 +157,7 @@ def _best_of(values: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
     return best.values, places[best.indices]
 
 
-def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: int) -> BestSites:
+def better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: int) -> BestSites:
     """One site a filter from one a channel."""
     if not both_strands:
         return BestSites(scores, starts, torch.zeros_like(scores, dtype=torch.bool), width)
@@ -206,8 +169,11 @@ def _better_strand(scores: Tensor, starts: Tensor, both_strands: bool, width: in
     )
 
 
-def _with_names(table: pd.DataFrame, names: list[str], length: int) -> pd.DataFrame:
-    """Add the sequences' names, and the genome's coordinates if all names hold them."""
+def with_names(table: pd.DataFrame, sequences: Sequence[object] | None, length: int) -> pd.DataFrame:
+    """Add the sequences' names, if there are any, and the genome's coordinates if all names hold them."""
+    if sequences is None:
+        return table
+    names = [str(name) for name in sequences]
     table = table.assign(name=[names[row] for row in table["sequence"]])
     origin = parse_coordinates(names, length)
     if origin is None:

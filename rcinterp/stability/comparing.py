@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import pandas as pd
 from torch import nn
 
-from rcinterp.comparison import best_matches, compare_motifs, empty_table, find_uninformative
+from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
 from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret
-from rcinterp.interpretation.verdicts import FEW_BITS, MIN_GAIN
+from rcinterp.interpretation.naming import name_motifs
+from rcinterp.interpretation.verdicts import refuse
 from rcinterp.motifs import Motif, MotifSource, load_motifs_with_sites, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.inputs import ModelInput
@@ -81,8 +81,8 @@ def compare_models(
     ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
     seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
 
-    A consensus is named only if its filters' sites are more informative than the same filters' in the other class, by
-    `MIN_GAIN` bits, as in `interpret`.
+    A consensus is named as a filter is in `interpret`: if it has enough sites, if half of its filters or more have more
+    of them in their own class than chance gives, and if its composition alone does not explain the match.
 
     Examples
     --------
@@ -183,28 +183,24 @@ def _find_patterns(compared: pd.DataFrame, models: list[str]) -> tuple[list[str]
 
 
 def _name_patterns(
-    compared: pd.DataFrame, consensus: dict[str, Motif], known: MotifSource
+    compared: pd.DataFrame, consensus: dict[str, Motif], motifs: MotifSource
 ) -> tuple[dict[str, Motif], pd.DataFrame]:
-    """Consensus motifs, as their best matches read; and each pattern's gain, refused, best_match and match_q."""
-    gains = {name: _gain(compared[compared["pattern"] == name]) for name in consensus}
-    refused: dict[str, str | None] = {name: FEW_BITS if gain < MIN_GAIN else None for name, gain in gains.items()}
+    """Consensus motifs, as their best matches read; and each pattern's sites_p, refused, and match."""
+    sites_p = compared.groupby("pattern")["sites_p"].median().reindex(list(consensus)).astype(float)
+    refused = {
+        name: refuse(motif.n_sites, float(sites_p[name]), motif.ppm.shape[1]) for name, motif in consensus.items()
+    }
     refused |= find_uninformative({name: motif for name, motif in consensus.items() if refused[name] is None})
     asked = {name: motif for name, motif in consensus.items() if refused[name] is None}
-    best = best_matches(compare_motifs(asked, load_motifs_with_sites(known))) if asked else empty_table()
-    best = best.set_index("Query_ID").rename(columns={"Target_ID": "best_match", "q-value": "match_q"})
-    reverse = set(best.index[best["Orientation"] == "-"])
+    known = load_motifs_with_sites(motifs)
+    best = name_motifs(compare_motifs(asked, known) if asked else empty_table(), asked, known)
+    reverse = set(best.index[best["match_orientation"] == "-"])
     read = {
         name: Motif(reverse_complement_motif(motif.ppm), motif.n_sites) if name in reverse else motif
         for name, motif in consensus.items()
     }
-    matches = pd.DataFrame({"gain": pd.Series(gains, dtype=float), "refused": pd.Series(refused, dtype=object)})
-    return read, matches.join(best[["best_match", "match_q"]])
-
-
-def _gain(rows: pd.DataFrame) -> float:
-    """Mean over filters, weighted by their sites; NaN for motifs from weights."""
-    rows = rows.dropna(subset=["gain", "n_sites"])
-    return float(np.average(rows["gain"], weights=rows["n_sites"].astype(float))) if len(rows) else float("nan")
+    named = pd.DataFrame({"sites_p": sites_p, "refused": pd.Series(refused, dtype=object)})
+    return read, named.join(best[["best_match", "match_q", "match_shuffled_p", "match_factor", "match_known"]])
 
 
 def _align(compared: pd.DataFrame, consensus: dict[str, Motif]) -> pd.DataFrame:

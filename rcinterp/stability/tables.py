@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from rcinterp.interpretation import Interpretation
-from rcinterp.interpretation.verdicts import FEW_BITS, NEGLIGIBLE_SHARE, Verdict, judge_match
+from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
 from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
 
 
 def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
-    """One row a filter of a model: model, filter, contribution, n_sites, sites_in, gain, ppm, reason (to leave it out).
+    """One row a filter of a model: model, filter, contribution, n_sites, sites_in, sites_p, ppm, reason (to leave out).
 
     Parameters
     ----------
@@ -24,12 +24,10 @@ def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``gain`` is the information of the filter's sites less that of its sites in the other class, in bits; the reason
-        is None for a filter that is compared.
+        The reason is None for a filter that is compared.
     """
-    table = found.table[["filter", "contribution", "n_sites", "sites_in"]].copy()
+    table = found.table[["filter", "contribution", "n_sites", "sites_in", "sites_p"]].copy()
     table.insert(0, "model", name)
-    table["gain"] = (found.table["information"] - found.table["other_information"]).astype(float)
     table["ppm"] = table["filter"].map(found.ppms)
     silent = (found.table["mean_positive"] == 0) & (found.table["mean_negative"] == 0)
     largest = float(table["contribution"].abs().max())
@@ -45,7 +43,7 @@ def _reason(row: Mapping[Any, Any], largest: float) -> str | None:
     if abs(row["contribution"]) < NEGLIGIBLE_SHARE * largest:
         return f"negligible contribution: {abs(row['contribution']) / largest:.1%} of the model's largest"
     if not pd.isna(row["n_sites"]) and row["n_sites"] == 0:
-        return "no motif: no site scores above 0"
+        return "no motif: no site contributes"
     return None if np.ptp(row["ppm"]) > 0 else "no motif: its letters are equally likely everywhere"
 
 
@@ -82,7 +80,7 @@ def tabulate_patterns(
     contributions : DataFrame
         As `sum_contributions` returns it.
     matches : DataFrame
-        gain, refused, best_match and match_q of each pattern, its index.
+        sites_p, refused, and the columns of each match, of each pattern, its index.
     """
     n_all, n_models = contributions.shape[1], contributions.notna().sum(axis=1)
     low, high = wilson_interval(n_models, n_all)
@@ -117,9 +115,8 @@ def _how_often(n_with: int, n_models: int) -> str:
 
 def _judge(row: Mapping[Any, Any]) -> Verdict:
     """Judge which motif a pattern is."""
-    if row["refused"] == FEW_BITS:
-        reason = f"its sites hold hardly more bits than in the other class ({row['gain']:+.1f})"
-        return Verdict("not compared", reason=reason)
+    if row["refused"] == NOT_ENRICHED:
+        return Verdict("not compared", reason=f"its sites may be chance (p = {row['sites_p']:.2g})")
     return judge_match(row)
 
 

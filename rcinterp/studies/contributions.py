@@ -12,14 +12,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from rcinterp.comparison import UninformativeMotifWarning, best_matches, compare_motifs
+from rcinterp.comparison import UninformativeMotifWarning, compare_motifs
 from rcinterp.data.datasets import Dataset
-from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_GAIN
-from rcinterp.motifs import Motif, information_content, load_motifs
+from rcinterp.interpretation.naming import name_motifs
+from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_SITES, SHUFFLED_P_VALUE, SITES_P_VALUE
+from rcinterp.motifs import Motif, load_motifs_with_sites
 from rcinterp.motifs.similarity import compare_matrices
-from rcinterp.reading.filter_motifs import sites_to_ppms
+from rcinterp.reading.filter_motifs import motif_of_sites
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.layer import FilterLayer, find_layer
+from rcinterp.reading.reader import Reader
+from rcinterp.reading.sites import SITE_THRESHOLD
 from rcinterp.studies import recovery
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
@@ -42,8 +45,8 @@ RANKINGS = {
 #: Of the filters whose best sites lie on the task's motif; "precision_any" of those that lie on any embedded motif,
 #: ranked by absolute value, since a filter of another motif tells that a sequence is a negative.
 MEASURES = ("precision_at_1", "precision_at_k", "average_precision", "precision_any")
-#: Gains in information between which the naming is tabulated.
-GAINS = (0.0, 0.5, 1.0, 1.5, MIN_GAIN, 3.0, 4.0)
+#: Limits to the p-value of a filter's sites at which the naming is tabulated.
+SITES_P_VALUES = (1.0, 0.1, 0.01, SITES_P_VALUE, 1e-6, 1e-12)
 #: Similarity from which two catalogue entries are the same motif.
 SAME_MOTIF = 0.75
 
@@ -74,7 +77,7 @@ def read(model: CompactModel, run: Run, folder: Path) -> dict[str, Any]:
                 found = {**rank_well(values, right), "precision_any": precision(np.abs(values), on_any)}
                 rankings.append({"motif": motif, "ranking": name, **found})
     own = np.argmax(contributions, axis=0)
-    return {"rankings": rankings, "names": _names(layer, test, motifs, own, truth), **_mean(rankings)}
+    return {"rankings": rankings, "names": _names(model, test, motifs, own, truth), **_mean(rankings)}
 
 
 def _rankings(layer: FilterLayer, table: pd.DataFrame, positives: torch.Tensor) -> dict[str, NDArray[np.float64]]:
@@ -114,46 +117,56 @@ def _mean(rankings: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _names(
-    layer: FilterLayer, test: Dataset, motifs: Sequence[str], own: NDArray[np.intp], truth: Mapping[str, dict[str, Any]]
+    model: CompactModel,
+    test: Dataset,
+    motifs: Sequence[str],
+    own: NDArray[np.intp],
+    truth: Mapping[str, dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Each filter's gain in its own task, and what it would be named without any limit to the gain."""
-    catalogue = load_motifs("encode")
+    """The p-value of each filter's sites in its own task, and what it would be named without any limit to that."""
+    known = load_motifs_with_sites("encode")
+    layer = find_layer(model)
     found: dict[str, Motif] = {}
-    gains: dict[str, float] = {}
+    sites_p: dict[str, float] = {}
     for task in sorted(set(own.tolist())):
-        here, there = (
-            sites_to_ppms(layer.weight, x, both_strands=layer.is_rc)
-            for x in (test.positives(task)[:N_SCORED], test.negatives(task)[:N_SCORED])
-        )
+        positives, negatives = test.positives(task)[:N_SCORED], test.negatives(task)[:N_SCORED]
+        reading = Reader(model, target=task).read_classes(positives, negatives, measure_faithfulness=False)
         for f in np.flatnonzero(own == task):
-            name = layer.filter_names[f]
-            found[name] = here[f]
-            gains[name] = float(information_content(here[f].ppm).sum() - information_content(there[f].ppm).sum())
+            sites = reading.sites.of_filter(int(f), SITE_THRESHOLD)
+            found[layer.filter_names[f]] = motif_of_sites(sites.letters)
+            sites_p[layer.filter_names[f]] = sites.p
     asked = {name: motif for name, motif in found.items() if motif.n_sites}
     if not asked:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UninformativeMotifWarning)  # it has no name
-        best = best_matches(compare_motifs(asked, "encode")).set_index("Query_ID")
+        names = name_motifs(compare_motifs(asked, known), asked, known)
     return [
         {
             "filter": name,
             "live": truth[name]["live"],
             "site_motif": (motif := truth[name]["site_motif"]),
             "task": motifs[own[layer.filter_names.index(name)]],
-            "gain": gains[name],
-            "named": (named := best["Target_ID"].get(name)),
-            "match_q": best["q-value"].get(name),
+            "n_sites": asked[name].n_sites,
+            "sites_p": sites_p[name],
+            "named": (named := names["best_match"].get(name)),
+            "match_q": _number(names["match_q"].get(name)),
+            "match_shuffled_p": _number(names["match_shuffled_p"].get(name)),
             "is_right": named is not None
             and motif is not None
-            and compare_matrices(catalogue[named], catalogue[motif]).value >= SAME_MOTIF,
+            and compare_matrices(known[named].ppm, known[motif].ppm).value >= SAME_MOTIF,
         }
         for name in asked
     ]
 
 
+def _number(value: float | None) -> float | None:
+    """A number, or None for what is missing; JSON knows no NaN."""
+    return None if value is None or np.isnan(value) else float(value)
+
+
 def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
-    """Rankings by data and architecture, and names by the gain that is asked for."""
+    """Rankings by data and architecture, and names by the p-value that is asked for."""
 
     def rows(key: str) -> pd.DataFrame:
         return pd.DataFrame(
@@ -174,16 +187,17 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
 
 
 def tabulate_names(names: pd.DataFrame) -> pd.DataFrame:
-    """How many filters get a name, rightly and not, at each limit to the gain in information."""
+    """How many filters get a name, rightly and not, at each limit to the p-value of their sites."""
     kinds = {
         "on_a_motif": names["live"] & names["site_motif"].notna(),
         "live_on_none": names["live"] & names["site_motif"].isna(),
         "not_live_on_none": ~names["live"] & names["site_motif"].isna(),
     }
     rows = []
-    for gain in GAINS:
-        named = (names["gain"] >= gain) & (names["match_q"] <= MATCH_Q_VALUE)
-        row: dict[str, float] = {"min_gain": gain}
+    would_be = (names["match_q"] <= MATCH_Q_VALUE) & (names["match_shuffled_p"] <= SHUFFLED_P_VALUE)
+    for limit in SITES_P_VALUES:
+        named = would_be & (names["sites_p"] <= limit) & (names["n_sites"] >= MIN_SITES)
+        row: dict[str, float] = {"sites_p": limit}
         for kind, own in kinds.items():
             row |= {kind: int(own.sum()), f"{kind}_named": int((own & named).sum())}
         rows.append(row | {"on_a_motif_named_rightly": int((kinds["on_a_motif"] & named & names["is_right"]).sum())})
@@ -201,9 +215,9 @@ def judge(by_seed: pd.DataFrame, naming: pd.DataFrame) -> str:
                 f"{spread(own['precision_at_1'])}, at k {spread(own['precision_at_k'])}; of any motif, at k "
                 f"{spread(own['precision_any'])}"
             )
-    row = naming[naming["min_gain"] == MIN_GAIN].iloc[0].astype(int)
+    row = naming[naming["sites_p"] == SITES_P_VALUE].iloc[0].astype(int)
     lines.append(
-        f"named, gain of at least {MIN_GAIN:g} bits: of {row['on_a_motif']} live filters whose sites lie on a motif "
+        f"named, sites of p <= {SITES_P_VALUE:g}: of {row['on_a_motif']} live filters whose sites lie on a motif "
         f"{row['on_a_motif_named']}, {row['on_a_motif_named_rightly']} of them rightly; of {row['live_on_none']} live "
         f"ones on none {row['live_on_none_named']}; of {row['not_live_on_none']} others on none "
         f"{row['not_live_on_none_named']}"
@@ -232,9 +246,9 @@ def draw(by_seed: pd.DataFrame, naming: pd.DataFrame) -> Figure:
         )
     ):
         share = naming[f"{column}_named"] / naming[column].clip(lower=1)
-        ax.plot(naming["min_gain"], share, "o-", color=COLOURS[i], label=label, markersize=3)
-    ax.axvline(MIN_GAIN, color="#999999", linewidth=0.8)
-    ax.set_xlabel("gain asked for (bits)")
+        ax.plot(-np.log10(naming["sites_p"]), share, "o-", color=COLOURS[i], label=label, markersize=3)
+    ax.axvline(-np.log10(SITES_P_VALUE), color="#999999", linewidth=0.8)
+    ax.set_xlabel("-log10 p of the sites, asked for")
     ax.set_title("share of filters that are named", fontsize=7)
     ax.legend(fontsize=6)
     return figure

@@ -6,7 +6,18 @@ import pytest
 
 from rcinterp.comparison import MAX_QUERY_WIDTH
 from rcinterp.interpretation import verdicts
-from rcinterp.interpretation.verdicts import FEW_BITS, MIN_GAIN, NO_SITE, TOO_WIDE, Verdict, in_words, judge, refuse
+from rcinterp.interpretation.verdicts import (
+    FEW_SITES,
+    MIN_SITES,
+    NO_SITE,
+    NOT_ENRICHED,
+    SITES_P_VALUE,
+    TOO_WIDE,
+    Verdict,
+    in_words,
+    judge,
+    refuse,
+)
 
 ROW = {
     "contribution": 1.0,
@@ -14,11 +25,15 @@ ROW = {
     "mean_positive": 1.0,
     "mean_negative": 0.0,
     "sites_in": "positives",
-    "information": 8.0,
-    "other_information": 6.1,
+    "n_sites": 30,
+    "n_other_sites": 22,
+    "sites_p": 0.012,
     "refused": None,
     "best_match": "M",
     "match_q": 0.009,
+    "match_shuffled_p": 0.02,
+    "match_factor": None,
+    "match_known": None,
     "match_rc_similarity": 0.5,
     "rc_similarity": 0.3,
     "triage": "none",
@@ -81,11 +96,20 @@ ROW = {
         ),
         ({"rc_similarity": np.nan}, ["known motif"], "resembles M"),
         (
-            {"refused": FEW_BITS, "sites_in": "negatives"},
+            {"refused": NOT_ENRICHED, "sites_in": "negatives"},
             ["not compared"],
-            "no p-value: its best sites hold 8.0 bits, hardly more than those in the other class (6.1)",
+            "no p-value: 30 of the negatives have a site and 22 of the positives, perhaps by chance (p = 0.012)",
         ),
-        ({"refused": NO_SITE}, ["not compared"], "no p-value: no site scores above 0 (a dead filter)"),
+        ({"refused": FEW_SITES, "n_sites": 19}, ["not compared"], "no p-value: 19 sites, fewer than 20"),
+        ({"refused": NO_SITE}, ["not compared"], "no p-value: no site contributes (a dead filter)"),
+        (
+            {"match_shuffled_p": 0.03},
+            ["composition"],
+            "no known motif: like M, but so are its columns in other orders",
+        ),
+        ({"match_factor": "M", "match_known": "M2"}, ["known motif"], "resembles M"),
+        ({"match_factor": "F", "match_known": "M"}, ["known motif"], "resembles M (F)"),
+        ({"match_factor": "F", "match_known": "F_known1"}, ["known motif"], "resembles M (F, as F_known1)"),
         ({"refused": TOO_WIDE}, ["not compared"], f"no p-value: its motif is more than {MAX_QUERY_WIDTH} bp wide"),
         ({"refused": "too little"}, ["not compared"], "no p-value: too little"),
     ],
@@ -108,17 +132,19 @@ def test_every_kind_has_its_words():
 
 
 @pytest.mark.parametrize(
-    ("n_sites", "information", "other", "width", "expected"),
+    ("n_sites", "sites_p", "width", "expected"),
     [
-        (None, 0.1, np.nan, 9, None),
-        (None, 0.1, np.nan, MAX_QUERY_WIDTH + 1, TOO_WIDE),
-        (0, 0.0, 0.0, 9, NO_SITE),
-        (20, 8.0, 8.0 - MIN_GAIN, 9, None),
-        (20, 8.0, 8.1 - MIN_GAIN, 9, FEW_BITS),
-        (20, 8.0, 8.1 - MIN_GAIN, MAX_QUERY_WIDTH + 1, FEW_BITS),
-        (20, 8.0, 1.0, MAX_QUERY_WIDTH + 1, TOO_WIDE),
-        (20, 8.0, 1.0, MAX_QUERY_WIDTH, None),
+        (None, np.nan, 9, None),
+        (None, np.nan, MAX_QUERY_WIDTH + 1, TOO_WIDE),
+        (0, 1.0, 9, NO_SITE),
+        (MIN_SITES - 1, 1e-9, 9, FEW_SITES),
+        (MIN_SITES, SITES_P_VALUE, 9, None),
+        (MIN_SITES, 1.1 * SITES_P_VALUE, 9, NOT_ENRICHED),
+        (MIN_SITES, np.nan, 9, NOT_ENRICHED),
+        (MIN_SITES, 1.1 * SITES_P_VALUE, MAX_QUERY_WIDTH + 1, NOT_ENRICHED),
+        (MIN_SITES, 1e-9, MAX_QUERY_WIDTH + 1, TOO_WIDE),
+        (MIN_SITES, 1e-9, MAX_QUERY_WIDTH, None),
     ],
 )
-def test_refusals(n_sites, information, other, width, expected):
-    assert refuse(n_sites, information, other, width) == expected
+def test_refusals(n_sites, sites_p, width, expected):
+    assert refuse(n_sites, sites_p, width) == expected

@@ -95,13 +95,13 @@ def runs(monkeypatch):
     def watch(model):
         seen = []
         model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
-        find = reader_module.find_best_sites
+        read = reader_module.read_class
 
         def first_batch(*given):
             seen.append("batch")
-            return find(*given)
+            return read(*given)
 
-        monkeypatch.setattr(reader_module, "find_best_sites", first_batch)
+        monkeypatch.setattr(reader_module, "read_class", first_batch)
         return seen
 
     return watch

@@ -33,7 +33,7 @@ def place(known):
 
 @pytest.fixture(scope="session")
 def interpretation():
-    """Give ``interpretation([(name, ppm, score, n_sites, gain), ...])``: what `interpret` would return."""
+    """Give ``interpretation([(name, ppm, score, n_sites, sites_p), ...])``: what `interpret` would return."""
 
     def make(filters, auroc=0.9):
         rows = [
@@ -44,12 +44,13 @@ def interpretation():
                 "mean_negative": 0.0,
                 "sites_in": None if n_sites is None else "positives",
                 "n_sites": n_sites,
+                "n_other_sites": None if n_sites is None else 0,
+                "sites_p": sites_p,
                 "information": information_content(ppm).sum(),
-                "other_information": information_content(ppm).sum() - gain,
             }
-            for name, ppm, score, n_sites, gain in filters
+            for name, ppm, score, n_sites, sites_p in filters
         ]
-        table = pd.DataFrame(rows).astype({"n_sites": "Int64", "other_information": float})
+        table = pd.DataFrame(rows).astype({"n_sites": "Int64", "n_other_sites": "Int64", "sites_p": float})
         table = table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
         ppms = {name: ppm for name, ppm, *_ in filters}
         empty = dict.fromkeys(("contributions", "palindromes", "matches", "triage", "sites"), pd.DataFrame())
@@ -77,25 +78,25 @@ def three(place, interpretation):
     return {
         "a": interpretation(
             [
-                ("filter_0", place("CTCF_known1", 0), 2.0, 100, 8.0),
-                ("filter_1", place("CTCF_known1", 3, turned=True), 1.0, 50, 7.0),
-                ("filter_2", place("SPI1_known3", 4), 0.5, 30, 5.0),
-                ("filter_3", place("MYC_known1", 6), 0.05, 20, 5.0),
-                ("filter_4", uniform, 0.0, 0, 0.0),
+                ("filter_0", place("CTCF_known1", 0), 2.0, 100, 1e-9),
+                ("filter_1", place("CTCF_known1", 3, turned=True), 1.0, 50, 1e-9),
+                ("filter_2", place("SPI1_known3", 4), 0.5, 30, 1e-9),
+                ("filter_3", place("MYC_known1", 6), 0.05, 20, 1e-9),
+                ("filter_4", uniform, 0.0, 0, 1.0),
             ]
         ),
         "b": interpretation(
             [
-                ("filter_0", place("SPI1_known3", 7, turned=True), -0.4, 40, 5.0),
-                ("filter_1", place("CTCF_known1", 2, turned=True), 2.5, 200, 6.0),
-                ("filter_2", uniform, 0.3, 0, 0.0),
+                ("filter_0", place("SPI1_known3", 7, turned=True), -0.4, 40, 1e-9),
+                ("filter_1", place("CTCF_known1", 2, turned=True), 2.5, 200, 1e-9),
+                ("filter_2", uniform, 0.3, 0, 1.0),
             ],
             auroc=0.8,
         ),
         "c": interpretation(
             [
-                ("filter_0", place("CTCF_known1", 4), 3.5, 70, 9.0),
-                ("filter_1", place("MYC_known1", 6), 1.5, 60, 1.0),
+                ("filter_0", place("CTCF_known1", 4), 3.5, 70, 1e-9),
+                ("filter_1", place("MYC_known1", 6), 1.5, 60, 0.01),
             ]
         ),
     }

@@ -83,21 +83,28 @@ def test_patterns_are_named_and_read_as_their_match(found, known):
 def test_what_stands_out_no_more_than_in_the_other_class_is_not_named(found):
     row = found.table.set_index("pattern").loc["pattern_2"]
     assert pd.isna(row["best_match"])
-    assert row["verdict"] == (
-        "in 1 of 3 models; no p-value: its sites hold hardly more bits than in the other class (+1.0)"
-    )
+    assert row["verdict"] == ("in 1 of 3 models; no p-value: its sites may be chance (p = 0.01)")
     assert found.table["verdict"][0] == "in every model; resembles CTCF_known1"
-    assert found.table["gain"][0] == pytest.approx((100 * 8 + 50 * 7 + 200 * 6 + 70 * 9) / 420)
+    assert found.table["sites_p"].tolist() == [1e-9, 1e-9, 0.01]
+
+
+def test_a_pattern_s_sites_are_judged_by_the_middle_one_of_its_filters(place, interpretation):
+    def compare(*sites_p):
+        rows = [[("f", place("CTCF_known1", 0), 1.0, 30, p)] for p in sites_p]
+        return compare_models([interpretation(one) for one in rows]).table
+
+    assert compare(1e-9, 1e-9, 0.5)["best_match"].tolist() == ["CTCF_known1"]
+    assert compare(1e-9, 0.4, 0.5)["best_match"].isna().all()
 
 
 def test_a_motif_that_no_one_knows(interpretation, known):
     ppm = np.full((4, 6), 0.1) + 0.6 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
     some = {name: known[name] for name in list(known)[:60]}
-    found = compare_models([interpretation([("f", ppm, 1.0, 30, 3.0)])], motifs=some)
+    found = compare_models([interpretation([("f", ppm, 1.0, 30, 1e-9)])], motifs=some)
     assert found.table["verdict"].tolist() == ["in every model; no known motif"]
     assert found.table["verdict_kinds"].tolist() == ["no known motif"]
     faint = np.full((4, 6), 0.2) + 0.2 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
-    found = compare_models([interpretation([("f", faint, 1.0, 30, 3.0)])], motifs=some)
+    found = compare_models([interpretation([("f", faint, 1.0, 30, 1e-9)])], motifs=some)
     assert found.table["refused"].tolist() == ["0.47 bits of information, less than 2"]
     assert found.table["verdict"].tolist() == ["in every model; no p-value: 0.47 bits of information, less than 2"]
 
@@ -144,7 +151,7 @@ def test_what_is_left_out_is_listed_with_its_reason(found):
             "contribution": 0.0,
             "reason": "dead: contributes nothing on these sequences",
         },
-        {"model": "b", "filter": "filter_2", "contribution": 0.3, "reason": "no motif: no site scores above 0"},
+        {"model": "b", "filter": "filter_2", "contribution": 0.3, "reason": "no motif: no site contributes"},
     ]
 
 
@@ -183,7 +190,8 @@ def compare_models_columns():
     return [
         *("pattern", "n_models", "share", "share_low", "share_high", "seen_again", "n_filters"),
         *("contribution_mean", "contribution_lowest", "contribution_highest", "n_sites", "information"),
-        *("gain", "refused", "best_match", "match_q", "verdict_kinds", "verdict"),
+        *("sites_p", "refused", "best_match", "match_q", "match_shuffled_p", "match_factor", "match_known"),
+        *("verdict_kinds", "verdict"),
     ]
 
 
@@ -208,7 +216,7 @@ def test_motifs_of_weights_have_no_sites(place, interpretation):
     rows = [[("f", place("CTCF_known1", start), 1.0, None, np.nan)] for start in (0, 3)]
     found = compare_models([interpretation(one) for one in rows])
     assert found.table["n_models"].tolist() == [2]
-    assert found.table[["n_sites", "gain"]].isna().all(axis=None)
+    assert found.table[["n_sites", "sites_p"]].isna().all(axis=None)
     assert found.table["best_match"].tolist() == ["CTCF_known1"]
 
 

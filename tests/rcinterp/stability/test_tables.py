@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE
 from rcinterp.stability.tables import list_filters, sum_contributions
@@ -11,10 +10,10 @@ from rcinterp.stability.tables import list_filters, sum_contributions
 def test_a_filter_counts_from_its_share_of_the_largest(place, interpretation):
     ppm = place("CTCF_known1", 1)
     scores = [-2.0, 2 * NEGLIGIBLE_SHARE, 2 * NEGLIGIBLE_SHARE - 1e-6]
-    rows = [(f"f{i}", ppm, score, 9, 3.0) for i, score in enumerate(scores)]
+    rows = [(f"f{i}", ppm, score, 9, 1e-4) for i, score in enumerate(scores)]
     found = list_filters("m", interpretation(rows)).set_index("filter")
     assert found["reason"].isna().to_dict() == {"f0": True, "f1": True, "f2": False}
-    assert found["gain"].tolist() == pytest.approx([3.0] * 3)
+    assert found["sites_p"].tolist() == [1e-4] * 3
     assert set(found["model"]) == {"m"}
 
 

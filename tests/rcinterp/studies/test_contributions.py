@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rcinterp.interpretation.verdicts import MIN_GAIN
+from rcinterp.interpretation.verdicts import SITES_P_VALUE
 from rcinterp.motifs import load_motifs
 from rcinterp.studies import contributions, recovery
 from rcinterp.studies._data import Simulated
@@ -62,22 +62,29 @@ def test_planted_filters(tmp_path):
     assert [names[f"filter_{f}"]["is_right"] for f in range(2)] == [True, True]
     assert [names[f"filter_{f}"]["task"] for f in range(2)] == [RXRA, MYC]
     assert not names["filter_2"]["live"]
-    assert names["filter_2"]["gain"] < MIN_GAIN < names["filter_0"]["gain"]
+    assert names["filter_2"]["sites_p"] > SITES_P_VALUE > names["filter_0"]["sites_p"]
 
 
-def test_names_are_counted_by_kind_and_gain():
+def test_names_are_counted_by_kind_and_p_value():
     names = pd.DataFrame(
         {
             "live": [True, True, True, False],
             "site_motif": [MYC, MYC, None, None],
-            "gain": [5.0, 5.0, 1.7, 0.7],
+            "n_sites": [50, 50, 50, 50],
+            "sites_p": [1e-20, 1e-20, 2e-3, 0.5],
             "match_q": [1e-5, 1e-5, 1e-3, 0.005],
+            "match_shuffled_p": [0.01, 0.01, 0.02, 0.01],
             "is_right": [True, False, False, False],
         }
     )
-    table = contributions.tabulate_names(names).set_index("min_gain")
-    assert table.loc[0.0].tolist() == [2, 2, 1, 1, 1, 1, 1]
-    assert table.loc[MIN_GAIN].tolist() == [2, 2, 1, 0, 1, 0, 1]
+
+    def count(names):
+        return contributions.tabulate_names(names).set_index("sites_p")
+
+    table = count(names)
+    assert table.loc[1.0].tolist() == [2, 2, 1, 1, 1, 1, 1]
+    assert table.loc[SITES_P_VALUE].tolist() == [2, 2, 1, 0, 1, 0, 1]
     assert (table["on_a_motif"] == 2).all()
-    later = contributions.tabulate_names(names.assign(match_q=0.02))
-    assert (later[["on_a_motif_named", "live_on_none_named", "not_live_on_none_named"]] == 0).all(axis=None)
+    for change in ({"match_q": 0.02}, {"match_shuffled_p": 0.03}, {"n_sites": 19}):
+        none = count(names.assign(**change))
+        assert (none[["on_a_motif_named", "live_on_none_named", "not_live_on_none_named"]] == 0).all(axis=None)

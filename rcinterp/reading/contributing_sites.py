@@ -1,0 +1,198 @@
+"""Where a filter matters in each sequence, and in which class: sites by contribution, for layers of any depth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rcinterp.reading.inputs import Inputs
+from rcinterp.reading.methods import gradient_times_activation
+from rcinterp.reading.probe import BoundLayer
+from rcinterp.reading.receptive_field import ReceptiveField
+from rcinterp.reading.sites import BestSites, better, better_strand, find_best_sites, join, with_names
+
+#: The contribution that a site's is a share of: this quantile of those above 0, of both classes. Their largest is often
+#: that of a single sequence.
+TOP_QUANTILE = 0.95
+
+#: Names of the two classes.
+CLASSES = ("positives", "negatives")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassReading:
+    """One pass over the sequences of a class.
+
+    Attributes
+    ----------
+    logits : Tensor, shape (N,)
+        float64, on the CPU.
+    contributions : Tensor, shape (N, channels), or None
+        Gradient x activation, float64; None where no gradient is to be had.
+    raising, lowering : BestSites
+        Where each filter raises the logit of each sequence most, and where it lowers it most; site scores are these
+        contributions, both as positive numbers. Where no gradient is to be had, both are the best matches.
+    """
+
+    logits: Tensor
+    contributions: Tensor | None
+    raising: BestSites
+    lowering: BestSites
+
+
+def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> ClassReading:
+    """Run a lent model forward and half backward once over each sequence: logits, contributions and sites.
+
+    A site counts where the filter is active, which takes its activation above 0.
+    """
+    logits, contributions, raising, lowering = [], [], [], []
+    by_contribution = not bound.gradient_fault
+    with torch.inference_mode(False):
+        for batch in bound.runner.batches(inputs, "sites"):
+            if not by_contribution:
+                with torch.no_grad():
+                    logits.append(bound.runner.logits(batch).double().cpu())
+                continue
+            logit, products, activations = gradient_times_activation(bound, batch)
+            logits.append(logit.double().cpu())
+            contributions.append(bound.point.by_channel(products, len(batch[0])))
+            rows, active = (_by_row(bound, values, len(batch[0])) for values in (products, activations))
+            if any(row.shape[2] != len(seen.starts) for row, seen in zip(rows, field.rows, strict=True)):
+                by_contribution = False  # pooled before its nonlinearity: its places are not those of the filter
+                continue
+            own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
+            raising.append(_best_of_rows(bound, field, own))
+            lowering.append(_best_of_rows(bound, field, [-row for row in own]))
+    total = torch.cat(contributions) if contributions else None
+    if by_contribution:
+        return ClassReading(torch.cat(logits), total, join(raising), join(lowering))
+    matches = find_best_sites(bound, field, inputs)
+    return ClassReading(torch.cat(logits), total, matches, matches)
+
+
+def _by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]:
+    """Activations, or values of their shape, as (n, channels, positions) of each row that is read of a sequence."""
+    rows = [row for value in values for row in bound.point.to_sequences(value, n).unbind(1)]
+    return [row.movedim(bound.point.channel_axis, 1).flatten(2) for row in rows]
+
+
+def _best_of_rows(bound: BoundLayer, field: ReceptiveField, rows: Sequence[Tensor]) -> BestSites:
+    """The largest value of each filter in each sequence, and where it is."""
+    found = []
+    for row, seen in zip(rows, field.rows, strict=True):
+        best = row.max(2)
+        starts = seen.starts[best.indices.cpu()]
+        sites = better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
+        found.append(replace(sites, is_reverse=sites.is_reverse != seen.is_reverse))
+    return reduce(better, found)
+
+
+@dataclass(frozen=True, eq=False)
+class FilterSites:
+    """The sites of one filter, in the class that it speaks for.
+
+    Attributes
+    ----------
+    sites_in : "positives" or "negatives"
+    is_raising : bool
+        Whether the filter raises the logit there.
+    letters : Tensor, shape (n, 4, width)
+        As the filter reads them.
+    rows : Tensor, shape (n,)
+        Sequences of that class that have a site.
+    n_other : int
+        Sequences of the other class that have one, by the same level.
+    p : float
+        Of Fisher's exact test, one-sided: that as many more sequences of the class have one by chance.
+    """
+
+    sites_in: str
+    is_raising: bool
+    letters: Tensor
+    rows: Tensor
+    n_other: int
+    p: float
+
+
+@dataclass(frozen=True, eq=False)
+class ContributingSites:
+    """Where each filter contributes most to each sequence of either class.
+
+    Attributes
+    ----------
+    inputs : tuple of Inputs
+        The positives and the negatives.
+    classes : tuple of ClassReading
+        Of them.
+    """
+
+    inputs: tuple[Inputs, Inputs]
+    classes: tuple[ClassReading, ClassReading]
+
+    def of_filter(self, f: int, threshold: float) -> FilterSites:
+        """Sites of one filter in the class that it speaks for.
+
+        Parameters
+        ----------
+        f : int
+        threshold : float
+            Share of the top contribution that a site must reach, in both classes: of the quantile `TOP_QUANTILE` of
+            the sequences' largest contributions.
+
+        Notes
+        -----
+        A filter speaks for the positives if it raises their logits by more, at its sites, than those of the negatives,
+        and for the negatives if it lowers theirs by more; whichever of the two differences is larger. If neither is
+        above 0, it is taken for what it does most.
+        """
+        from scipy.stats import hypergeom  # its import takes a second
+
+        raised, lowered = (
+            [best.site_scores[:, f].clamp(min=0) for best in (first, second)]
+            for first, second in zip(*([one.raising, one.lowering] for one in self.classes), strict=True)
+        )
+        is_raising = _speaks_for_positives(raised, lowered)
+        own = 0 if is_raising else 1
+        scores = torch.cat(raised if is_raising else lowered)
+        above = scores[scores > 0]
+        level = threshold * float(np.quantile(above.numpy(), TOP_QUANTILE)) if len(above) else np.inf
+        best = [one.raising if is_raising else one.lowering for one in self.classes]
+        rows = [one.chosen(f, inputs.length, level) for one, inputs in zip(best, self.inputs, strict=True)]
+        n, n_sites = [len(inputs) for inputs in self.inputs], [len(chosen) for chosen in rows]
+        p = float(hypergeom.sf(n_sites[own] - 1, sum(n), sum(n_sites), n[own]))
+        letters = best[own].letters(f, rows[own], self.inputs[own].x.cpu().float())
+        return FilterSites(CLASSES[own], is_raising, letters, rows[own], n_sites[1 - own], p)
+
+    def tabulate(self, chosen: dict[str, FilterSites]) -> pd.DataFrame:
+        """One row a site, filter by filter in the order given, those that contribute most first.
+
+        Columns as those of `find_sites`, but ``site_contribution`` for the score, and ``sites_in``.
+        """
+        tables = []
+        for own, where in enumerate(CLASSES):
+            rows = []
+            for f, (name, sites) in enumerate(chosen.items()):
+                best = self.classes[own].raising if sites.is_raising else self.classes[own].lowering
+                table = best.rows_of(f, name, sites.rows if sites.sites_in == where else sites.rows[:0])
+                rows.append(table.assign(site_score=table["site_score"] * (1 if sites.is_raising else -1)))
+            inputs = self.inputs[own]
+            table = pd.concat(rows, ignore_index=True).rename(columns={"site_score": "site_contribution"})
+            tables.append(with_names(table, inputs.names, inputs.length).assign(sites_in=where))
+        both = pd.concat(tables, ignore_index=True)
+        positions = [column for column in ("chrom_start", "chrom_end") if column in both]
+        both = both.astype(dict.fromkeys(positions, "Int64"))  # where one class alone has coordinates
+        order = both["filter"].map({name: i for i, name in enumerate(chosen)})
+        return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def _speaks_for_positives(raised: Sequence[Tensor], lowered: Sequence[Tensor]) -> bool:
+    """Whether a filter raises positives, rather than lowers negatives; (N,) of either class each."""
+    raises_more = float(raised[0].mean() - raised[1].mean())
+    lowers_more = float(lowered[1].mean() - lowered[0].mean())
+    if max(raises_more, lowers_more) > 0:
+        return raises_more >= lowers_more
+    return float(torch.cat(list(raised)).sum()) >= float(torch.cat(list(lowered)).sum())

@@ -1,0 +1,274 @@
+"""Sites by contribution: against a loop that moves every activation by itself, and on models built in many ways."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import fisher_exact
+from torch import nn
+from torch.nn import functional
+
+from rcinterp.interpretation import interpret
+from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED
+from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE
+from rcinterp.reading.functions import filter_contributions
+from rcinterp.reading.reader import Reader
+from rcinterp.training.models import compact_model
+from rclayers import Conjoined
+
+WORD = [2, 0, 3, 3, 0, 1, 0]  # GATTACA
+WIDTH, THRESHOLD = 7, 0.5
+
+
+@pytest.fixture(scope="module")
+def classes(dna):
+    """GATTACA in 60 positives, on either strand, TGACTCA in 70 negatives; 41 bp."""
+    found = []
+    for n, word, seed in ((60, WORD, 0), (70, [3, 2, 0, 1, 3, 1, 0], 1)):
+        letters = dna(n, 41, seed).argmax(1)
+        starts = np.random.default_rng(seed).integers(35, size=n)
+        for i, start in enumerate(starts):
+            own = torch.tensor(word)
+            letters[i, start : start + WIDTH] = own if i % 2 else 3 - own.flip(0)
+        found.append(functional.one_hot(letters, 4).transpose(1, 2).float().contiguous())
+    return found
+
+
+def build(rc, sign=1.0):
+    """GATTACA raises the logit, TGACTCA lowers it, a third filter is noise; a filter is active from 4 letters on."""
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 41, rc=rc, widths=(WIDTH,), pool=5, stride=5)
+    with torch.no_grad():
+        model.conv1.weight[0] = functional.one_hot(torch.tensor(WORD), 4).T
+        model.conv1.weight[1] = functional.one_hot(torch.tensor([3, 2, 0, 1, 3, 1, 0]), 4).T
+        model.conv1.weight.add_(0.01 * torch.randn(3, 4, WIDTH))  # no two sites are equal
+        model.conv1.bias.copy_(torch.tensor([-3.0, -3.0, 0.0]))
+        scale = sign * torch.tensor([1.0, -2.0, 0.1])
+        if rc:
+            model.weighted_sum.weight.copy_(scale[:, None] * (1 + torch.arange(7) / 10))
+        else:
+            model.head.weight.copy_((scale[:, None] * (1 + torch.arange(7) / 10)).reshape(1, -1))
+    return model.double().eval()
+
+
+def contributions_one_by_one(model, x):
+    """Activation times what the logit moves by with it, (n, channels, positions): each is moved by itself."""
+    with torch.no_grad():
+        activation = model[:3](x)
+        above, moved = model[3:], torch.zeros_like(activation)
+        logit, step = above(activation)[:, 0], 1e-6
+        for channel in range(activation.shape[1]):
+            for position in range(activation.shape[2]):
+                other = activation.clone()
+                other[:, channel, position] -= step  # less, so that the largest of a window goes on being it, or not
+                moved[:, channel, position] = (logit - above(other)[:, 0]) / step
+    return activation * moved
+
+
+@pytest.mark.parametrize("rc", [True, False])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_sites_are_where_a_loop_finds_them(classes, rc, sign):
+    model = build(rc, sign)
+    doubles = [x.double() for x in classes]
+    found = interpret(model, *doubles, measure_faithfulness=False)
+    slow = [contributions_one_by_one(model, x) for x in doubles]
+    for f in range(3):
+        best = [
+            {direction: [_best(one[i], f, rc, direction) for i in range(len(one))] for direction in (1, -1)}
+            for one in slow
+        ]
+        mean = [{d: np.mean([site[0] for site in sites]) for d, sites in one.items()} for one in best]
+        raises, lowers = mean[0][1] - mean[1][1], mean[1][-1] - mean[0][-1]
+        direction = 1 if raises >= lowers else -1
+        if max(raises, lowers) <= 0:
+            total = {d: sum(value for one in best for value, _, _ in one[d]) for d in (1, -1)}
+            direction = 1 if total[1] >= total[-1] else -1
+        own = 0 if direction == 1 else 1
+        values = np.array([site[0] for one in best for site in one[direction]])
+        level = THRESHOLD * np.quantile(values[values > 0], TOP_QUANTILE)
+        n_sites = [sum(value >= level for value, _, _ in one[direction]) for one in best]
+        row = found.table.set_index("filter").loc[f"filter_{f}"]
+        assert row["sites_in"] == CLASSES[own]
+        if f < 2:
+            # a filter that lowers what it should raise speaks for the other class, where it has no sites beyond chance
+            assert row["sites_in"] == ("positives" if (f == 0) == (sign > 0) else "negatives")
+            assert (row["refused"] is None or row["refused"] not in (FEW_SITES, NOT_ENRICHED)) == (sign > 0)
+        assert (row["n_sites"], row["n_other_sites"]) == (n_sites[own], n_sites[1 - own])
+        counts = [[n_sites[i], len(doubles[i]) - n_sites[i]] for i in (own, 1 - own)]
+        assert row["sites_p"] == pytest.approx(fisher_exact(counts, alternative="greater")[1])
+        sites = found.sites[found.sites["filter"] == f"filter_{f}"]
+        assert len(sites) == n_sites[own]
+        assert set(sites["sites_in"]) == {CLASSES[own]}
+        for site in sites.itertuples():
+            value, start, strand = best[own][direction][site.sequence]
+            assert site.site_contribution == pytest.approx(direction * value, rel=1e-4)
+            assert (site.start, site.strand) == (start, strand)
+
+
+def _best(contributions, f, rc, direction):
+    """Largest contribution of a filter in one sequence in a direction: its size, start and strand."""
+    channels = {"+": f, **({"-": 5 - f} if rc else {})}
+    options = [
+        (direction * float(contributions[channel, position]), position, strand)
+        for strand, channel in channels.items()
+        for position in range(contributions.shape[1])
+    ]
+    value, start, strand = max(options, key=lambda site: (round(site[0], 6), site[2] == "+", -site[1]))
+    return max(value, 0.0), start, strand
+
+
+def test_one_pass_gives_contributions_and_logits_too(classes):
+    model = build(True)
+    doubles = [x.double() for x in classes]
+    with torch.no_grad():
+        expected = model(doubles[1])[:, 0]
+    reading = Reader(model).read_classes(*doubles, measure_faithfulness=False)
+    torch.testing.assert_close(reading.sites.classes[1].logits, expected)
+    table = filter_contributions(model, *doubles)
+    assert reading.contributions.equals(table)
+    by_hand = [contributions_one_by_one(model, x).sum(2).mean(0) for x in doubles]
+    difference = by_hand[0] - by_hand[1]
+    both_strands = difference[:3] + difference.flip(0)[:3]
+    np.testing.assert_allclose(table["contribution"][:2], both_strands[:2], rtol=1e-4)  # the third's sites are equal
+
+
+class Padded(nn.Module):
+    """As DeepBind: padded by 0.25, the larger of both strands."""
+
+    def __init__(self, value=0.25):
+        super().__init__()
+        self.conv, self.value = nn.Conv1d(4, 3, WIDTH), value
+        with torch.no_grad():
+            self.conv.weight.copy_(build(False).conv1.weight)
+            self.conv.bias.fill_(-3.0)
+
+    def strand(self, x):
+        x = functional.pad(x, (WIDTH - 1, WIDTH - 1), value=self.value)
+        return functional.relu(self.conv(x)).amax(2) @ torch.tensor([[1.0], [-1.0], [0.01]])
+
+    def forward(self, x):
+        return torch.maximum(self.strand(x), self.strand(x.flip(1, 2)))
+
+
+@pytest.mark.parametrize("value", [0.25, 0.0, -1.0])
+def test_padding_of_any_value_is_no_letter(classes, value):
+    found = interpret(Padded(value).eval(), *classes, measure_faithfulness=False)
+    assert found.unit == "weight"  # read as letters
+    own = found.sites[(found.sites["filter"] == "filter_0")]
+    words = {"".join("ACGT"[i] for i in letters) for letters in _letters_of(own, classes[0])}
+    assert "GATTACA" in words
+    assert len(own) == pytest.approx(60, abs=6)
+    assert set(own["strand"]) == {"+", "-"}
+
+
+def _letters_of(sites, x):
+    for site in sites.itertuples():
+        letters = x[site.sequence, :, site.start : site.end].argmax(0)
+        yield (letters if site.strand == "+" else 3 - letters.flip(0)).tolist()
+
+
+class Grouped(nn.Module):
+    """As ExplaiNN: one group of channels a filter, each of which reads its own copy of the letters."""
+
+    def __init__(self):
+        super().__init__()
+        self.units = nn.Conv1d(12, 3, WIDTH, groups=3)
+        with torch.no_grad():
+            self.units.weight.copy_(build(False).conv1.weight.round())
+            self.units.bias.fill_(-3.0)
+        self.final = nn.Linear(3, 1)
+        with torch.no_grad():
+            self.final.weight.copy_(torch.tensor([[1.0, -1.0, 0.01]]))
+
+    def forward(self, x):
+        return self.final(torch.exp(self.units(x.repeat(1, 3, 1))).amax(2))
+
+
+def test_groups_over_repeated_letters_are_found_and_read_as_letters(classes):
+    found = interpret(Grouped().eval(), *classes, measure_faithfulness=False)
+    assert (found.layer, found.unit, len(found.table)) == ("units", "weight", 3)
+    np.testing.assert_allclose(
+        found.filters["filter_0"] + 0.25, functional.one_hot(torch.tensor(WORD), 4).T.numpy(), atol=1e-6
+    )
+    own = found.sites[found.sites["filter"] == "filter_0"]
+    words = ["".join("ACGT"[i] for i in letters) for letters in _letters_of(own, classes[0])]
+    assert words.count("GATTACA") >= 25  # it lies on this strand in half of them
+
+
+def test_groups_that_read_other_things_are_no_letters(classes):
+    """Copies that differ in size, as where each group has its own scale."""
+
+    class Scaled(Grouped):
+        def forward(self, x):
+            copies = x.repeat(1, 3, 1) * torch.tensor([1.0, 2.0, 3.0]).repeat_interleave(4)[:, None]
+            return self.final(torch.exp(self.units(copies)).amax(2))
+
+    assert interpret(Scaled().eval(), *classes, layer="units", measure_faithfulness=False).unit == "bits"
+
+
+def test_a_filter_s_sites_are_where_it_matters_not_where_it_matches_best(classes, dna):
+    """The read-out looks at the left half alone; the best match of each sequence is on the right."""
+    x = [sequences.clone() for sequences in classes]
+    for sequences, n in zip(x, (60, 70), strict=True):
+        sequences[:, :, 30:] = dna(n, 11, 5)
+        sequences[:, :, 32:39] = functional.one_hot(torch.tensor(WORD), 4).T.float()
+    model = build(False).float()
+    with torch.no_grad():
+        model.head.weight.view(3, 7)[:, 4:] = 0
+    found = interpret(model, *x, measure_faithfulness=False)
+    own = found.sites[found.sites["filter"] == "filter_0"]
+    assert len(own) > 10
+    assert (own["start"] < 25).all()
+
+
+class PooledFirst(nn.Module):
+    """Pools before its nonlinearity, so that the activation's positions are windows."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = Padded().conv
+
+    def forward(self, x):
+        pooled = functional.relu(functional.max_pool1d(self.conv(x), 5))
+        return pooled.amax(2) @ torch.tensor([[1.0], [-1.0], [0.01]])
+
+
+@pytest.mark.parametrize("model", [PooledFirst(), Conjoined(PooledFirst())], ids=["one strand", "both"])
+def test_where_activations_have_no_place_sites_are_the_best_matches(classes, model):
+    found = interpret(model.eval(), *classes, measure_faithfulness=False)
+    own = found.sites[found.sites["filter"] == "filter_0"]
+    words = ["".join("ACGT"[i] for i in letters) for letters in _letters_of(own, classes[0])]
+    assert words.count("GATTACA") >= 25
+    assert set(own["sites_in"]) == {"positives"}
+
+
+def test_without_gradients_sites_are_the_best_matches(classes):
+    class Hidden(Padded):
+        def forward(self, x):
+            with torch.no_grad():
+                return super().forward(x)
+
+    found = interpret(Hidden().eval(), *classes, method="ablation")
+    rows = found.table.set_index("filter")
+    assert rows.loc["filter_0", "sites_in"] == "positives"
+    assert rows.loc["filter_1", "sites_in"] == "negatives"
+
+
+def test_few_sites_and_sites_in_both_classes_give_no_name(classes, dna):
+    few = interpret(build(True).float(), classes[0][: MIN_SITES - 1], classes[1], measure_faithfulness=False)
+    assert few.table.set_index("filter").loc["filter_0", "refused"] == FEW_SITES
+    alike = classes[0][:30], classes[0][30:]
+    both = interpret(build(True).float(), *alike, measure_faithfulness=False)
+    assert both.table.set_index("filter").loc["filter_0", "refused"] == NOT_ENRICHED
+
+
+def test_shuffled_labels_are_sites_by_chance(classes):
+    """The p-value of sites: of the models' 3 filters and 40 shuffles of the labels, few are below 0.05."""
+    x = torch.cat(classes)
+    model = build(True).float()
+    found = []
+    for seed in range(40):
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        reading = Reader(model).read_classes(x[order[:60]], x[order[60:]], measure_faithfulness=False)
+        found += [reading.sites.of_filter(f, THRESHOLD).p for f in range(3)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.15  # two directions are looked at: at most 0.1 are expected
+    assert np.mean(np.array(found) <= 1e-3) <= 0.02
