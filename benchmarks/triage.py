@@ -3,6 +3,7 @@
     python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
     python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
     python benchmarks/triage.py catalogue                    # the ENCODE motifs themselves, as they are, 1 minute
+    python benchmarks/triage.py small                        # palindromes judged by few motifs, 1 minute
     python benchmarks/triage.py one-motif                    # trained models of one embedded motif, 2 minutes
 
 The ENCODE catalogue is cut in halves by family (the name before "_"). Filters made from motifs of the one half set the
@@ -32,6 +33,8 @@ WIDTHS = (15, 21)
 SPLIT_SEED, CALIBRATION_SEED, HELD_OUT_SEED = 0, 1, 2
 #: Two that are no palindromes, and two that are.
 ONE_MOTIF = ("CTCF_known1", "GATA_known6", "MYC_known1", "STAT_known1")
+#: Values of `PALINDROME_FIRST` that are compared; the last takes no palindrome before a hybrid.
+FIRST = (0.88, 0.9, 0.92, 1.01)
 WHOLE, WITHOUT = "whole", "without the family"
 
 
@@ -51,7 +54,8 @@ def look_at(queries, catalogue, catalogues):
         for which in catalogues:
             without = of_family == q.family(query.motif) if which == WITHOUT and query.motif else None
             evidence = catalogue.evidence(query.matrix, int(shift), without)
-            rows.append({"catalogue": which, **truth, **triage.classify(similarity, evidence, catalogue.names)})
+            said = triage.classify(similarity, evidence, catalogue.names, catalogue.is_small(without))
+            rows.append({"catalogue": which, **truth, **said})
     return pd.DataFrame(rows)
 
 
@@ -62,7 +66,10 @@ def wilson(k, n, z=1.96):
 
 
 def calibrate(n):
-    """The thresholds that the rules in rcinterp/palindromes/triage.py give on the first half of the families."""
+    """What the rules in rcinterp/palindromes/triage.py give on the first half of the families.
+
+    The thresholds, and the share of the hybrids that no palindromic motif explains too well, by `PALINDROME_FIRST`.
+    """
     motifs = load_motifs("encode")
     found = look_at(
         q.draw_queries(q.split_families(motifs, SPLIT_SEED)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED),
@@ -83,7 +90,11 @@ def calibrate(n):
     half_gain_of = (plain["half_similarity"] - plain["single_similarity"]).where(half, -1)
     half_gain = min(s for s in steps if (half_gain_of >= s - 1e-9).mean() <= 0.01)
     rules = {"SYMMETRIC": symmetric, "EXPLAINED": explained, "GAIN": gain, "HALF_GAIN": half_gain}
-    return pd.DataFrame([{"constant": k, "found": round(v, 2), "in use": getattr(triage, k)} for k, v in rules.items()])
+    constants = [{"constant": k, "found": round(v, 2), "in use": getattr(triage, k)} for k, v in rules.items()]
+    palindrome = hybrids["palindrome_similarity"]
+    palindrome = palindrome.where(palindrome > hybrids["single_similarity"] - triage.GAIN, -1)
+    first = [{"PALINDROME_FIRST": s, "hybrids left": ((gain_of >= gain) & (palindrome < s)).mean()} for s in FIRST]
+    return pd.DataFrame(constants), pd.DataFrame(first)
 
 
 def rates(found):
@@ -155,11 +166,36 @@ def look_at_catalogue():
     for name, similarity, shift in zip(names, own["rc_similarity"], own["rc_shift"], strict=True):
         for which, without in (("all others", names == name), (WITHOUT, of_family == q.family(name))):
             evidence = catalogue.evidence(motifs[name], int(shift), without)
-            verdict = triage.classify(similarity, evidence, catalogue.names)["triage"]
+            small = catalogue.is_small(without)
+            verdict = triage.classify(similarity, evidence, catalogue.names, small)["triage"]
             kind = "0.8 and more" if similarity >= 0.8 else "0.45 to 0.8" if similarity >= triage.SYMMETRIC else "less"
             rows.append({"judged by": which, "similarity to own RC": kind, "triage": verdict})
     found = pd.DataFrame(rows)
-    return pd.crosstab([found["judged by"], found["similarity to own RC"]], found["triage"]).reset_index()
+    return [pd.crosstab([found["judged by"], found["similarity to own RC"]], found["triage"]).reset_index()]
+
+
+def look_at_small_catalogues(n):
+    """What palindromic motifs of the first half are called by few motifs of other families, if all are judged."""
+    motifs = load_motifs("encode")
+    catalogue, rng = triage.Catalogue(motifs), np.random.default_rng(CALIBRATION_SEED)
+    queries = q.draw_queries(q.split_families(motifs, SPLIT_SEED)[0], n, WIDTHS, q.NOISES, CALIBRATION_SEED)
+    queries = [query for query in queries if query.kind == q.PALINDROMIC]
+    own = find_palindromes({str(i): query.matrix for i, query in enumerate(queries)}, n_permutations=1)
+    of_family = np.array([q.family(name) for name in catalogue.names])
+    rows = []
+    for query, similarity, shift in zip(queries, own["rc_similarity"], own["rc_shift"], strict=True):
+        others = of_family != q.family(query.motif)
+        palindromic, plain = (np.flatnonzero(others & (catalogue.palindromic == side)) for side in (True, False))
+        for size, share in itertools.product((25, 50, 100, 200, 400), ("a third", 10, 3)):
+            n_palindromic = size // 3 if share == "a third" else share
+            left_out = np.ones(len(others), dtype=bool)
+            left_out[rng.choice(palindromic, n_palindromic, replace=False)] = False
+            left_out[rng.choice(plain, size - n_palindromic, replace=False)] = False
+            evidence = catalogue.evidence(query.matrix, int(shift), left_out)
+            verdict = triage.classify(similarity, evidence, catalogue.names, small=False)["triage"]
+            rows.append({"motifs": size, "palindromic": str(share), "triage": verdict})
+    found = pd.DataFrame(rows)
+    return [pd.crosstab([found["palindromic"], found["motifs"]], found["triage"], normalize="index").reset_index()]
 
 
 def look_at_models():
@@ -181,22 +217,26 @@ def look_at_models():
         of = {"embedded": name, "model": "RC" if rc else "traditional, augmented"}
         rows.append(found.assign(**of, **{"similarity to own RC": cut.astype(str)}))
     found = pd.concat(rows)
-    return pd.crosstab(
-        [found["embedded"], found["model"], found["similarity to own RC"]], found["triage"]
-    ).reset_index()
+    of = [found["embedded"], found["model"], found["similarity to own RC"]]
+    return [pd.crosstab(of, found["triage"]).reset_index()]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["calibrate", "measure", "catalogue", "one-motif"])
+    parser.add_argument("what", choices=["calibrate", "measure", "catalogue", "small", "one-motif"])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results/triage"))
     parser.add_argument("--n", type=int, default=100, help="filters of each kind for each width and noise")
     chosen = parser.parse_args()
     if chosen.what == "measure":
         tables = measure(chosen.n, chosen.folder)
     else:
-        look = {"calibrate": lambda: calibrate(chosen.n), "catalogue": look_at_catalogue, "one-motif": look_at_models}
-        tables = [look[chosen.what]()]
+        look = {
+            "calibrate": lambda: calibrate(chosen.n),
+            "catalogue": look_at_catalogue,
+            "small": lambda: look_at_small_catalogues(chosen.n),
+            "one-motif": look_at_models,
+        }
+        tables = look[chosen.what]()
     for table in tables:
         print(table.to_string(index=False, float_format="{:.3f}".format), end="\n\n")
 

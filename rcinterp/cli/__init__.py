@@ -16,6 +16,7 @@ from rcinterp.cli._common import (
     say,
     warm_up,
     warn_below_chance,
+    warn_of_composition,
 )
 from rcinterp.cli.dataset import dataset
 from rcinterp.cli.evaluate import evaluate
@@ -269,6 +270,7 @@ def compare(
     if distance == "euclidean":
         warm_up()
     table = compare_motifs(queries, motifs, distance=distance, background=background, max_q_value=max_q_value)
+    warn_of_composition(table, queries, motifs)
     if group_by is not None:
         table = best_groups(table, group_motifs(motifs) if group_by == "similarity" else name_families(motifs))
     text = format_matches(table, find_uninformative(queries))

@@ -61,6 +61,22 @@ def warn_below_chance(auroc: float) -> None:
         say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
 
 
+def warn_of_composition(matches: Any, queries: Path, motifs: str) -> None:
+    """Name the queries whose best match is one by composition alone, by the limits of `interpret`."""
+    from rcinterp.comparison import best_matches, shuffled_p_values
+    from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE
+
+    best = best_matches(matches)
+    best = best[best["q-value"] <= MATCH_Q_VALUE]
+    doubtful = best["Query_ID"][shuffled_p_values(best, queries, motifs) > SHUFFLED_P_VALUE].tolist()
+    if doubtful:
+        shown = ", ".join(doubtful[:5]) + (f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else "")
+        say(
+            f"Warning: {len(doubtful)} of {len(best)} best matches (q <= {MATCH_Q_VALUE:g}) may be of composition "
+            f"alone; with their columns in other orders these are as similar to some known motif: {shown}"
+        )
+
+
 def warm_up() -> None:
     from rcinterp.comparison import is_engine_compiled
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from rcinterp.comparison import MAX_QUERY_WIDTH
+from rcinterp.motifs.groups import name_in_full
 from rcinterp.palindromes.finding import PALINDROMIC_FILTER
 from rcinterp.palindromes.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
 from rcinterp.reading.contributions import ACTIVE_SHARE
@@ -152,15 +153,7 @@ def judge_match(row: Mapping[Any, Any]) -> Verdict:
         return Verdict("no known motif")
     if not row["match_shuffled_p"] <= SHUFFLED_P_VALUE:
         return Verdict("composition", row["best_match"])
-    return Verdict("known motif", in_full(row))
-
-
-def in_full(row: Mapping[Any, Any]) -> str:
-    """A match by its name and, where that does not say it, by its factor: ``EGR1_disc4 (ZNF143, as ZNF143_known2)``."""
-    name, factor, known = row["best_match"], row["match_factor"], row["match_known"]
-    if pd.isna(factor) or str(name).startswith(factor):
-        return str(name)
-    return f"{name} ({factor})" if known == name else f"{name} ({factor}, as {known})"
+    return Verdict("known motif", name_in_full(row["best_match"], row["match_factor"], row["match_known"]))
 
 
 def _explain(row: Mapping[Any, Any]) -> str:

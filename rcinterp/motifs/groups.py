@@ -142,6 +142,27 @@ def name_factors(motifs: Mapping[str, Motif]) -> dict[str, str | None]:
     return {name: _factor(name, motif, families[name]) for name, motif in motifs.items()}
 
 
+def name_in_full(name: str, factor: object, known: object) -> str:
+    """A motif by its name and, where that does not say it, by its factor.
+
+    Parameters
+    ----------
+    name : str
+    factor : str, or None or NaN if it is not known
+        As `name_factors` has it, of `known`.
+    known : str
+        The motif itself, or another one that says whose it is.
+
+    Examples
+    --------
+    >>> name_in_full("MYC_known22", "USF1", "MYC_known22"), name_in_full("EGR1_disc4", "ZNF143", "ZNF143_known2")
+    ('MYC_known22 (USF1)', 'EGR1_disc4 (ZNF143, as ZNF143_known2)')
+    """
+    if not isinstance(factor, str) or name.startswith(factor):
+        return name
+    return f"{name} ({factor})" if known == name else f"{name} ({factor}, as {known})"
+
+
 def _factor(name: str, motif: Motif, family: str) -> str | None:
     if is_discovered(name):
         return None

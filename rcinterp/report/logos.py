@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs.centring import Filters, filters_by_name
+from rcinterp.motifs.groups import name_in_full
 from rcinterp.motifs.matrices import as_matrix, reverse_complement_motif
 
 #: The usual hues (A green, C blue, G orange, T red), darkened and spread so that each has a contrast of at least 3 to
@@ -267,7 +268,10 @@ def _describe(row: Mapping[Hashable, Any]) -> str:
     if pd.notna(row.get("contribution")):
         parts.append(f"contribution {row['contribution']:+.3g}".replace("-", "−"))
     if "best_match" in row:
-        parts.append(_describe_match(row["best_match"], row.get("match_q")))
+        match = row["best_match"]
+        if isinstance(match, str):
+            match = name_in_full(match, row.get("match_factor"), row.get("match_known"))
+        parts.append(_describe_match(match, row.get("match_q")))
     if pd.notna(row.get("rc_similarity")):
         parts.append(f"similarity to its RC {row['rc_similarity']:.2f}".replace("-", "−"))
     return " · ".join(parts)

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from rcinterp.motifs import information_content, reverse_complement_motif
+from rcinterp.motifs.groups import name_in_full
 from rcinterp.report.svg import draw_logo, draw_positions, letter_definitions
 
 
@@ -80,6 +81,9 @@ def filter_section(
                 "forward": draw_logo(weight, f"Logo of {shown} of {name}"),
                 "reverse": draw_logo(reverse_complement_motif(weight), f"Logo of the reverse complement of {name}"),
                 "compared": draw_logo(bits, f"Logo of the motif of {name}", (0, 2)),
+                "match": None
+                if row["best_match"] is None
+                else name_in_full(row["best_match"], row["match_factor"], row["match_known"]),
                 "positions": None
                 if where is None
                 else draw_positions(where.to_numpy(), length, f"Positions of the sites of {name}"),

@@ -282,6 +282,18 @@ def test_compare_prints_a_table_or_writes_it(tmp_path):
     assert out.read_text() == printed.stdout
 
 
+def test_compare_says_which_matches_are_of_composition_alone(tmp_path):
+    blurred = 0.5 * load_motifs("encode")["CTCF_known1"] + 0.125
+    shuffled = blurred[:, np.random.default_rng(0).permutation(blurred.shape[1])]
+    write_meme(tmp_path / "queries.meme", {"CTCF": blurred, "shuffled": shuffled})
+    result = run_well("compare", tmp_path / "queries.meme")
+    assert re.fullmatch(
+        r"Warning: 1 of 2 best matches \(q <= 0\.01\) may be of composition alone; with their columns in other orders "
+        r"these are as similar to some known motif: shuffled\n",
+        result.stderr,
+    )
+
+
 def test_compare_by_another_distance_against_few_motifs_of_any_format_and_by_group(tmp_path):
     known = load_motifs("encode")
     names = ["CTCF_known1", "CTCF_known2", "SRF_known1"]

@@ -547,7 +547,7 @@ def test_the_report_says_what_the_table_says(saved, found):
         assert row["verdict"] in text
         assert f"{row['n_sites']} of the {row['sites_in']}" in text
         assert f"{row['contribution_low']:+.3f} to {row['contribution_high']:+.3f}" in text
-        assert pd.isna(row["best_match"]) or f"{row['best_match']} ({row['match_orientation']})" in text
+        assert pd.isna(row["best_match"]) or f"{row['best_match']}" in text
     for note in found.notes():
         assert html.escape(note) in page
     assert f"auROC {found.performance['auroc']:.4f} and auPRC {found.performance['auprc']:.4f}" in page

@@ -166,6 +166,8 @@ def test_rows_and_titles_are_those_of_the_table(bank: NDArray[np.float64]) -> No
             "contribution": [12.345, -0.5, np.nan, 0],
             "best_match": ["CTCF_known1", None, "SRF_known1", "MAX_known1"],
             "match_q": [1.2e-7, np.nan, np.nan, 1],
+            "match_factor": ["CTCF", None, "SRF_like", None],
+            "match_known": ["CTCF_known1", None, "SRF_known2", None],
             "rc_similarity": [0.512, np.nan, -0.03, np.nan],
             "n_sites": [1, 2, 3, 4],
         }
@@ -174,7 +176,7 @@ def test_rows_and_titles_are_those_of_the_table(bank: NDArray[np.float64]) -> No
     assert [ax.get_title("left") for ax in figure.axes[::2]] == [
         "filter_3 · contribution +12.3 · CTCF_known1 (q = 1e-07) · similarity to its RC 0.51",
         "filter_0 · contribution −0.5 · no match",
-        "filter_4 · SRF_known1 · similarity to its RC −0.03",
+        "filter_4 · SRF_known1 (SRF_like, as SRF_known2) · similarity to its RC −0.03",
         "filter_1 · contribution +0 · no match",
     ]
     for ax, f in zip(figure.axes[::2], [3, 0, 4, 1], strict=True):

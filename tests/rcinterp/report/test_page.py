@@ -31,10 +31,15 @@ def table():
             "rc_p": [0.0312, 0.5, np.nan],
             "sites_in": ["positives", None, "negatives"],
             "n_sites": pd.Series([17, None, 0], dtype="Int64"),
+            "n_other_sites": pd.Series([3, None, 0], dtype="Int64"),
             "best_match": ["CTCF<known>1", "MYC_known1", None],
             "match_orientation": ["-", "+", None],
             "match_p": [1.2e-9, 0.3, np.nan],
             "match_q": [3.4e-7, 1.0, np.nan],
+            "match_shuffled_p": [0.01, np.nan, np.nan],
+            "match_factor": ["CTCFL", "MYC::MAX", None],
+            "match_known": ["CTCFL<&>", "MYC_known1", None],
+            "match_description": ["in <K562>", None, None],
             "verdict": ["resembles CTCF<known>1", "no known motif", "dead"],
         }
     )
@@ -75,15 +80,28 @@ def test_rows_are_those_of_the_table_in_its_order(page):
     assert first[:5] == [
         ["filter_1"],
         ["+1.235", "+1.100", "to", "+1.400", "q", "=", "0.0012", "acts", "in", "46", "%"],
-        ["CTCF&lt;known&gt;1", "(-)", "p", "=", "1.2e-09", "q", "=", "3.4e-07"],
+        [
+            *("CTCF&lt;known&gt;1", "(CTCFL,", "as", "CTCFL&lt;&amp;&gt;)", "strand", "-"),
+            *("p", "=", "1.2e-09", "q", "=", "3.4e-07", "shuffled:", "0.01", "in", "&lt;K562&gt;"),
+        ],
         ["0.46", "p", "=", "0.031"],
         ["resembles", "CTCF&lt;known&gt;1"],
     ]
-    assert first[5:] == [[], [], [], ["17", "of", "the", "positives"]]
+    assert first[5:] == [[], [], [], ["17", "of", "the", "positives", "3", "of", "the", "others"]]
     assert (second[0], second[1][0]) == (["filter_0"], "-0.500")
     assert second[2:4] == [["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
     assert second[8] == []  # made from weights, not of sites
-    assert third == [["filter_2"], ["+0.000"], ["–"], ["–"], ["dead"], [], [], [], ["0", "of", "the", "negatives"]]
+    assert third == [
+        ["filter_2"],
+        ["+0.000"],
+        ["–"],
+        ["–"],
+        ["dead"],
+        [],
+        [],
+        [],
+        [*["0", "of", "the", "negatives", "0", "of", "the", "others"]],
+    ]
 
 
 def test_the_notes_stand_above(page):
