@@ -10,8 +10,8 @@ the deeper layers of BPNet all but minutes.
 
 A name is right if it is, by Tomtom, one of the motifs that the model's factor and its partners are known for
 (REFERENCES); every other name counts as wrong, also where it may be true. The nulls are the names from shuffled labels,
-from swapped classes, from models whose filters of letters have shuffled columns, and from motifs whose columns are
-shuffled.
+from sites of the class that a filter does not speak for, from swapped classes, from models whose filters of letters
+have shuffled columns, and from motifs whose columns are shuffled.
 """
 
 import argparse
@@ -26,12 +26,15 @@ from torch import nn
 from torch.nn import functional
 
 import rcinterp
-from rcinterp.comparison import compare_motifs
+from rcinterp.comparison import compare_motifs, find_uninformative
 from rcinterp.data.simulation import simulate_background
 from rcinterp.interpretation.naming import name_motifs
-from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE
+from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE, refuse
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
+from rcinterp.reading.filter_motifs import motif_of_sites, trim_ppm
 from rcinterp.reading.model import one_thread
+from rcinterp.reading.reader import Reader
+from rcinterp.reading.sites import SITE_THRESHOLD
 
 SEED, N, N_LONG = 0, 500, 300
 #: Of ENCODE: what a model of each factor may show. SRF binds with ETS factors, TEAD4 with AP-1.
@@ -235,6 +238,7 @@ def measure(name, models, data, motifs):
         "right": int(names.isin(right).sum()),
         "wrong": ", ".join(sorted(names[~names.isin(right)])),
     }
+    row["other class"] = named_from_the_other_class(model, positives, negatives, known, options)
     row["classes swapped"] = len(names_of(rcinterp.interpret(model, negatives, positives, **options).table))
     both = positives + negatives if isinstance(positives, list) else torch.cat([positives, negatives])
     for draw in range(N_LABELS):
@@ -259,6 +263,25 @@ def measure(name, models, data, motifs):
     row |= {"motifs shuffled": n_named, "of": N_COLUMNS * len(compared)}
     is_right = found.table["filter"].map(names).isin(right)
     return row, found.table.drop(columns=["verdict_kinds"]).assign(model=name, right=is_right)
+
+
+def named_from_the_other_class(model, positives, negatives, known, options):
+    """How many filters are named from sites in the class that they do not speak for, by the same rules."""
+    reader = Reader(model, options.get("layer"), options.get("target", 0), func=options.get("func"))
+    reading = reader.read_classes(positives, negatives, measure_faithfulness=False)
+    queries = {}
+    for f, name in enumerate(reading.layer.filter_names):
+        own, is_raising = reading.sites.direction(f)
+        sites = reading.sites.sites_of(f, 1 - own, SITE_THRESHOLD, is_raising=is_raising)
+        motif = motif_of_sites(sites.letters)
+        ppm = motif.ppm if reading.field.of_letters else trim_ppm(motif.ppm)
+        if refuse(motif.n_sites, sites.p, ppm.shape[1]) is None:
+            queries[name] = Motif(ppm, motif.n_sites)
+    queries = {name: queries[name] for name in queries.keys() - find_uninformative(queries).keys()}
+    if not queries:
+        return 0
+    matches = compare_motifs(queries, known)
+    return len(names_of(name_motifs(matches, queries, known).rename_axis("filter").reset_index()))
 
 
 NAMES = [

@@ -44,7 +44,7 @@ def describe(found, expected):
         ["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "contribution_mean"]
     ]
     rows = rows.join(
-        found.table[["contribution_lowest", "contribution_highest", "information", "gain", "best_match", "match_q"]]
+        found.table[["contribution_lowest", "contribution_highest", "information", "sites_p", "best_match", "match_q"]]
     )
     alike = [
         {name: compare_matrices(found.consensus[pattern], known[name]).value for name in expected}

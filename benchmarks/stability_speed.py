@@ -24,7 +24,7 @@ def make_interpretation(motifs, rng):
     ppms = {f"filter_{i}": perturb(motif, WIDTH, rng) for i, motif in enumerate(motifs)}
     table = pd.DataFrame({"filter": list(ppms), "contribution": rng.uniform(0.5, 2, len(ppms))})
     table = table.assign(mean_positive=1.0, mean_negative=0.0, sites_in="positives", n_sites=100)
-    table = table.assign(information=10.0, other_information=5.0)
+    table = table.assign(n_other_sites=0, sites_p=1e-9, information=10.0)
     parts = dict.fromkeys(("contributions", "palindromes", "matches", "triage", "sites"), pd.DataFrame())
     measured = {"performance": {"auroc": 0.9, "auprc": 0.9}, "faithfulness": None, "is_probability": False}
     layer = {"layer": "conv1", "unit": "weight", "length": 200}

@@ -163,7 +163,8 @@ def look_at_catalogue():
     catalogue, own = triage.Catalogue(motifs), find_palindromes(motifs, n_permutations=1)
     names, of_family = np.array(catalogue.names), np.array([q.family(name) for name in catalogue.names])
     rows = []
-    for name, similarity, shift in zip(names, own["rc_similarity"], own["rc_shift"], strict=True):
+    given = zip(names, own["rc_similarity"], own["rc_shift"], strict=True)
+    for name, similarity, shift in sorted(given, key=lambda one: motifs[one[0]].shape[1]):  # one width is laid out
         for which, without in (("all others", names == name), (WITHOUT, of_family == q.family(name))):
             evidence = catalogue.evidence(motifs[name], int(shift), without)
             small = catalogue.is_small(without)

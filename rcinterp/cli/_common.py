@@ -57,7 +57,9 @@ def say(message: str) -> None:
 
 
 def warn_below_chance(auroc: float) -> None:
-    if auroc < 0.4:
+    from rcinterp.interpretation.verdicts import LEAST_AUROC
+
+    if auroc < LEAST_AUROC:
         say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
 
 

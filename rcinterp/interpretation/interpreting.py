@@ -90,11 +90,12 @@ def interpret(
     -----
     A filter's site in a sequence is where its gradient x activation is largest, if that reaches `threshold` of the top
     contribution: the 95 % quantile of the sequences' largest ones, of both classes. A filter speaks for the positives
-    if it raises their logits at its sites, by more than those of the negatives, and for the negatives if it lowers
-    theirs. With ``motifs_from="weights"`` there are no sites.
+    if it raises their logits at its sites by more than those of the negatives, and for the negatives if it lowers
+    theirs by more, whichever difference is larger. With ``motifs_from="weights"`` there are no sites.
 
     A filter gets no p-value if it has fewer than `MIN_SITES` sites, or if as many more of them in its own class than in
-    the other one may be chance (Fisher's exact test, `SITES_P_VALUE`): the best sites of a filter that has learned
+    the other one may be chance (Fisher's exact test, `SITES_P_VALUE`), or if the model calls the negatives positive
+    (auROC below `LEAST_AUROC`): the best sites of a filter that has learned
     nothing still resemble it. It is named after its best match that the composition of its columns does not explain
     (`rcinterp.comparison.shuffled_p_values`). The columns ``refused`` and ``match_shuffled_p``, the verdicts and the
     end of matches.tsv say so. Motifs of deeper layers are as wide as what a filter sees; positions at their ends that
@@ -148,7 +149,9 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
     filters = _centred(layer) if of_letters else {name: ppm * information_content(ppm) for name, ppm in ppms.items()}
     symmetric = filters if of_letters else ppms
     palindromes, triage = find_palindromes(symmetric), triage_palindromes(symmetric, catalogue)
-    found["refused"] = _find_refused(found)
+    logits = reading.sites.classes[0].logits, reading.sites.classes[1].logits
+    performance = _performance(logits)
+    found["refused"] = _find_refused(found, performance["auroc"])
     compared = {
         row["filter"]: Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
         for row in found[found["refused"].isna()].to_dict("records")
@@ -156,7 +159,6 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
     matches = compare_motifs(compared, known, distance=settings.distance) if compared else empty_table()
     names = name_motifs(matches, compared, known)
     table = tabulate_filters(reading.contributions, palindromes, triage, found, names)
-    logits = reading.sites.classes[0].logits, reading.sites.classes[1].logits
     return Interpretation(
         table=table,
         contributions=reading.contributions,
@@ -166,7 +168,7 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         sites=reading.sites.tabulate(chosen),
         filters=filters,
         ppms=ppms,
-        performance=_performance(logits),
+        performance=performance,
         faithfulness=reading.faithfulness,
         settings=settings,
         layer=layer.name,
@@ -181,12 +183,12 @@ def _centred(layer: FilterLayer) -> dict[str, NDArray[np.float64]]:
     return dict(zip(layer.filter_names, layer.centred(torch.float64).numpy(), strict=True))
 
 
-def _find_refused(found: pd.DataFrame) -> pd.Series:
+def _find_refused(found: pd.DataFrame, auroc: float) -> pd.Series:
     """Why a filter's motif is not compared with known ones; missing if it is."""
     reasons = {}
     for row in found.to_dict("records"):
         n_sites = None if pd.isna(row["n_sites"]) else row["n_sites"]
-        reasons[row["filter"]] = refuse(n_sites, row["sites_p"], row["ppm"].shape[1])
+        reasons[row["filter"]] = refuse(n_sites, row["sites_p"], row["ppm"].shape[1], auroc)
     rest = {row["filter"]: row["ppm"] for row in found.to_dict("records") if reasons[row["filter"]] is None}
     return found["filter"].map(reasons | find_uninformative(rest)).astype(object)
 

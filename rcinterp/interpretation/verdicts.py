@@ -9,7 +9,7 @@ import pandas as pd
 from rcinterp.comparison import MAX_QUERY_WIDTH
 from rcinterp.motifs.groups import name_in_full
 from rcinterp.palindromes.finding import PALINDROMIC_FILTER
-from rcinterp.palindromes.triage import HALF_SITE, HYBRID, TRUE_PALINDROME
+from rcinterp.palindromes.triage import HALF_SITE, HYBRID, NOT_JUDGED, TRUE_PALINDROME
 from rcinterp.reading.contributions import ACTIVE_SHARE
 
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
@@ -19,6 +19,8 @@ MIN_SITES = 20
 #: and if so many more sequences of its own class have one has at most this p-value. The best sites of a filter that has
 #: learned nothing still resemble the filter, in both classes alike (docs/motifs.md).
 SITES_P_VALUE = 1e-3
+#: Area under the ROC curve below which the model calls the negatives positive, and no filter speaks for either.
+LEAST_AUROC = 0.4
 #: A match is named if at most this share of the copies of the motif with shuffled columns is as similar to any known
 #: motif: composition alone is no name.
 SHUFFLED_P_VALUE = 0.02
@@ -54,10 +56,12 @@ Kind = Literal[
     "half-site",
     "palindrome, as its match",
     "unexplained palindrome",
+    "palindrome, not judged",
 ]
 
 #: Why a filter's motif was not compared with known ones.
 NO_SITE, FEW_SITES, NOT_ENRICHED, TOO_WIDE = "no site", "few sites", "in both classes", "too wide"
+WRONG_WAY_ROUND = "wrong way round"
 
 _WORDS: dict[str, str] = {
     "dead": "dead: contributes nothing on these sequences",
@@ -73,6 +77,7 @@ _WORDS: dict[str, str] = {
     "half-site": "half of the palindrome {motif}",
     "palindrome, as its match": "palindromic, as that motif is",
     "unexplained palindrome": "palindromic: perhaps an artefact",
+    "palindrome, not judged": "palindromic; so few known motifs cannot tell whether it is an artefact",
 }
 
 
@@ -104,7 +109,7 @@ def in_words(verdicts: Sequence[Verdict]) -> str:
     return "; ".join(map(str, verdicts))
 
 
-def refuse(n_sites: float | None, sites_p: float, width: int) -> str | None:
+def refuse(n_sites: float | None, sites_p: float, width: int, auroc: float = 1.0) -> str | None:
     """Why a filter's motif is not compared with known ones; None if it is.
 
     Parameters
@@ -115,13 +120,17 @@ def refuse(n_sites: float | None, sites_p: float, width: int) -> str | None:
         Of so many more sites in the filter's own class than in the other one.
     width : int
         Of the motif, in bp.
+    auroc : float
+        Of the model on these classes.
 
     Returns
     -------
-    "no site", "few sites", "in both classes", "too wide", or None
+    "no site", "wrong way round", "few sites", "in both classes", "too wide", or None
     """
     if n_sites == 0:
         return NO_SITE
+    if n_sites is not None and auroc < LEAST_AUROC:
+        return WRONG_WAY_ROUND
     if n_sites is not None and n_sites < MIN_SITES:
         return FEW_SITES
     if n_sites is not None and not sites_p <= SITES_P_VALUE:
@@ -160,6 +169,8 @@ def _explain(row: Mapping[Any, Any]) -> str:
     """Why a motif was refused, with the numbers."""
     if row["refused"] == NO_SITE:
         return "no site contributes (a dead filter)"
+    if row["refused"] == WRONG_WAY_ROUND:
+        return "the model calls the negatives positive, so that its sites speak for neither class"
     if row["refused"] == FEW_SITES:
         return f"{row['n_sites']:.0f} sites, fewer than {MIN_SITES}"
     if row["refused"] == NOT_ENRICHED:
@@ -187,6 +198,8 @@ def _judge_symmetry(row: Mapping[Any, Any], is_named: bool) -> list[Verdict]:
     """Judge the symmetry of a filter, its triage first."""
     if row["triage"] in (HYBRID, TRUE_PALINDROME, HALF_SITE):
         return [Verdict(row["triage"], row["triage_motif"])]
+    if row["triage"] == NOT_JUDGED:
+        return [Verdict("palindrome, not judged")]
     if not row["rc_similarity"] >= PALINDROMIC_FILTER:
         return []
     is_known = is_named and row["match_rc_similarity"] >= PALINDROMIC_FILTER

@@ -36,9 +36,9 @@ class Placement:
         Position of the filter, 0-based, where the motif starts, and where its RC does; below 0 if it hangs over.
     share : float
         Of the weaker strand, 0 to 0.5.
-    alike : float or None
-        Of a hybrid: cosine of what of the motif lies in the filter, forward, with what of its RC does. Near 1, the part
-        in the filter is a palindrome, be the whole motif one or not.
+    alike : float
+        Of a hybrid: cosine of what of the motif lies in the filter with what of its RC does. Where it is high, the
+        motif is a palindrome there, be it one as a whole or not. 0 of a single motif.
     """
 
     motif: int
@@ -46,7 +46,7 @@ class Placement:
     forward: int | None
     reverse: int | None
     share: float = 0.0
-    alike: float | None = None
+    alike: float = 0.0
 
 
 def log_odds(ppm: Matrix) -> Matrix:

@@ -1,4 +1,4 @@
-"""What to think of a palindromic filter: its motif is one, it is a hybrid of both strands, or neither."""
+"""What to think of a palindromic filter: its motif is one, it is a hybrid of both strands, or neither can be told."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,16 +19,30 @@ from rcinterp.palindromes.templates import Hybrids, Placement, Templates, log_od
 #: Cosine from which a motif or a hybrid explains a filter: reached by the best hybrid in less than 10 % of filters of
 #: symmetric noise, which is the easiest to fit.
 EXPLAINED = 0.75
-#: By how much a hybrid must be better than every single motif: the largest value that still finds 95 % of the hybrids.
+#: By how much a hybrid must be better than every single motif: the largest lead that 95 % of the hybrids have.
 GAIN = 0.04
 #: By how much half a palindrome must be better than every whole motif: the smallest at which at most 1 % of the motifs
 #: that are no palindromes are called half-sites.
 HALF_GAIN = 0.01
+#: Cosine from which a palindromic motif is taken before a hybrid that is better by `GAIN`: of 0.88, 0.90 and 0.92, the
+#: largest at which MARE, TGCTGA[CG]TCAGCA, is no hybrid of MAF_disc1 (0.90 against 0.96). 0.4 % of the hybrids are lost
+#: by it, of the half that sets thresholds (0.88: 0.65 %; 0.92: 0.15 %).
+PALINDROME_FIRST = 0.9
 #: Share of the weaker strand below which two strands are no hybrid: less than the hybrids' 30 %, for the noise.
 MIN_SHARE = 0.2
 
+# What a catalogue must hold before a class rests on what it lacks; conventions, as there is no sharp limit
+# (`python benchmarks/triage.py small`).
+#: Fewest motifs: a third of 100 being palindromic, they explain 40 % of the palindromes whose family is not listed; of
+#: 50, 31 %. The others are called hybrids, or nothing explains them.
+FEWEST_MOTIFS = 100
+#: Fewest palindromic ones: by 3 in 100, palindromes whose family is not listed are called hybrids three times as often
+#: as palindromes (35 % against 10 %); by 10, still more often (30 % against 22 %).
+FEWEST_PALINDROMES = 10
+
 #: The triage classes.
 TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid", "half-site", "none"
+NOT_JUDGED = "not judged"
 
 
 def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "encode") -> pd.DataFrame:
@@ -45,8 +59,9 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     -------
     DataFrame, one row a filter in the order given
         - ``filter``: name, ``filter_0``, ``filter_1``, ... in a bank
-        - ``triage``: its class, "true palindrome", "artefact hybrid", "half-site", or "none"
-        - ``triage_motif``: that explains the filter, also one that is no palindrome (class "none"), if one does
+        - ``triage``: its class, "true palindrome", "artefact hybrid", "half-site", "none", or "not judged"
+        - ``triage_motif``: that explains the filter, also one that is no palindrome (class "none"), if one does;
+          missing for "not judged"
         - ``rc_similarity``, ``rc_axis``: to its own reverse complement (RC), as in `find_palindromes`
         - ``single_similarity``: of the best motif of all, by itself
         - ``palindrome_similarity``: of the best motif that is a palindrome itself
@@ -55,7 +70,8 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
         - ``weaker_share``: of that hybrid's weaker strand, 0 to 0.5
         - ``single_motif``, ``hybrid_motif``: which they are
         - ``forward_start``, ``reverse_start``: position of the filter, 0-based, where ``triage_motif`` starts, and
-          where its RC does; negative where it hangs over. A hybrid has both.
+          where its RC does; negative where it hangs over. A hybrid has both, and so has a true palindrome that only a
+          part of its motif makes.
 
         Similarities are cosines. What does not exist is missing (a catalogue without palindromes has no half of one).
         A dead filter (the same for all four letters at each position, or not finite) keeps its row: class "none", all
@@ -76,18 +92,22 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
         f ~ a g[s] + b r[t],    a = (c - q d) / (1 - q²),    b = (d - q c) / (1 - q²),    cosine² = a c + b d,
 
     and it counts if a and b are positive, the smaller at least `MIN_SHARE` of a + b. All positions are tried of all
-    motifs in both orientations. Then, with the module's constants:
+    motifs in both orientations. Then, with the module's constants, the first that holds:
 
-    - artefact hybrid: the filter is `SYMMETRIC`, its best hybrid has `EXPLAINED` it and is better by `GAIN` than every
-      single motif;
-    - true palindrome: it is symmetric and no hybrid, and a palindromic motif has explained it, less than `GAIN` behind
-      the best of all;
-    - half-site: it is neither, and a half of a palindromic motif has explained it, better by `HALF_GAIN` than every
-      whole motif;
+    - true palindrome: the filter is `SYMMETRIC`, and a palindromic motif has a cosine of `PALINDROME_FIRST` with it,
+      less than `GAIN` behind the best single motif;
+    - artefact hybrid: the filter is symmetric, its best hybrid has `EXPLAINED` it and is better by `GAIN` than every
+      single motif. If g[s] and r[t] are alike themselves (q of `PALINDROMIC_MOTIF`), the motif is a palindrome where
+      the filter lies on it, and the filter is a true palindrome, named after that motif;
+    - true palindrome: the filter is symmetric, and a palindromic motif has explained it, less than `GAIN` behind the
+      best single motif;
+    - half-site: a half of a palindromic motif has explained the filter, better by `HALF_GAIN` than every whole motif;
     - none: all else. If it is symmetric and has no motif, it is a palindrome that nothing here explains.
 
     The class is relative to the catalogue: where it lacks the filter's motif, and all like it, classes are worse
-    (docs/palindromes.md has the numbers).
+    (docs/palindromes.md has the numbers). A catalogue of fewer than `FEWEST_MOTIFS` motifs, or with fewer than
+    `FEWEST_PALINDROMES` palindromic ones, cannot tell a hybrid from a palindrome that it lacks: "not judged" then
+    stands in place of "artefact hybrid", and of "none" for a symmetric filter that no motif explains.
 
     References
     ----------
@@ -110,10 +130,10 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
         catalogue = _encode() if isinstance(motifs, str) and motifs == "encode" else Catalogue(motifs)
     own = find_palindromes({str(i): matrix for i, matrix in enumerate(matrices.values())}, n_permutations=1)
     given = list(zip(matrices.items(), own["rc_similarity"], own["rc_axis"], own["rc_shift"], strict=True))
-    rows = {}
+    small, rows = catalogue.is_small(), {}
     for (name, matrix), similarity, axis, shift in sorted(given, key=lambda one: one[0][1].shape[1]):
         evidence = {} if is_dead(matrix) else catalogue.evidence(matrix, int(shift))
-        rows[name] = {"filter": name, **classify(similarity, evidence, catalogue.names), "rc_axis": axis}
+        rows[name] = {"filter": name, **classify(similarity, evidence, catalogue.names, small), "rc_axis": axis}
     table = pd.DataFrame([rows[name] for name in matrices])
     return table[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
 
@@ -136,11 +156,14 @@ _COLUMNS = [
 ]
 
 
-def classify(similarity: float, evidence: Mapping[str, Placement | None], names: list[str]) -> dict[str, Any]:
-    """A row of the table, from a filter's similarity to its own RC and what `Catalogue.evidence` says."""
+def classify(
+    similarity: float, evidence: Mapping[str, Placement | None], names: list[str], small: bool
+) -> dict[str, Any]:
+    """A row of the table, from a filter's similarity to its own RC and what `Catalogue.evidence` and `is_small` say."""
     of = {kind: evidence.get(kind) for kind in ("single", "palindrome", "half", "hybrid")}
     cosine = {kind: np.nan if placed is None else placed.similarity for kind, placed in of.items()}
-    triage, explained_by = _decide(similarity, cosine)
+    alike = 0.0 if of["hybrid"] is None else of["hybrid"].alike
+    triage, explained_by = _decide(similarity, cosine, alike, small)
     motif = of[explained_by] if explained_by else None
     named = {f"{kind}_motif": None if (p := of[kind]) is None else names[p.motif] for kind in ("single", "hybrid")}
     return {
@@ -155,17 +178,36 @@ def classify(similarity: float, evidence: Mapping[str, Placement | None], names:
     }
 
 
-def _decide(similarity: float, cosine: Mapping[str, float]) -> tuple[str, str | None]:
-    """The class, and which of the four explains the filter. NaN compares as false."""
+def _decide(similarity: float, cosine: Mapping[str, float], alike: float, small: bool) -> tuple[str, str | None]:
+    """The class, and which of the four explains the filter. NaN compares as false.
+
+    Parameters
+    ----------
+    similarity : float
+        Of the filter to its own RC.
+    cosine : mapping of str to float
+        Of the best single motif, palindrome, half and hybrid.
+    alike : float
+        Cosine of both strands of the hybrid.
+    small : bool
+        Whether the catalogue is too small to tell a hybrid from a palindrome that it lacks.
+    """
     symmetric = similarity >= SYMMETRIC
-    single, hybrid = cosine["single"], cosine["hybrid"]
+    single, palindrome, hybrid = cosine["single"], cosine["palindrome"], cosine["hybrid"]
+    is_palindrome = symmetric and palindrome >= EXPLAINED and not single >= palindrome + GAIN
+    if is_palindrome and palindrome >= PALINDROME_FIRST:
+        return TRUE_PALINDROME, "palindrome"
     if symmetric and hybrid >= EXPLAINED and hybrid >= single + GAIN:
-        return HYBRID, "hybrid"
-    if symmetric and cosine["palindrome"] >= EXPLAINED and not single >= cosine["palindrome"] + GAIN:
+        if alike >= PALINDROMIC_MOTIF:
+            return TRUE_PALINDROME, "hybrid"
+        return (NOT_JUDGED, None) if small else (HYBRID, "hybrid")
+    if is_palindrome:
         return TRUE_PALINDROME, "palindrome"
     if cosine["half"] >= EXPLAINED and cosine["half"] >= single + HALF_GAIN:
         return HALF_SITE, "half"
-    return NONE, "single" if single >= EXPLAINED else None
+    if single >= EXPLAINED:
+        return NONE, "single"
+    return NOT_JUDGED if symmetric and small else NONE, None
 
 
 class Catalogue:
@@ -213,6 +255,11 @@ class Catalogue:
             "half": half and replace(half, motif=int(self._half_of[half.motif])),
             "hybrid": hybrids.best(cosines, shift, MIN_SHARE, allowed & ~self.palindromic),
         }
+
+    def is_small(self, left_out: NDArray[np.bool_] | None = None) -> bool:
+        """Whether so few motifs, or palindromic ones, are left that a lack of one says nothing."""
+        left = np.ones(len(self.names), dtype=bool) if left_out is None else ~left_out
+        return bool(left.sum() < FEWEST_MOTIFS or (left & self.palindromic).sum() < FEWEST_PALINDROMES)
 
     def _laid_out(self, width: int) -> tuple[Templates, Hybrids, Templates]:
         if width not in self._of_width:

@@ -133,6 +133,11 @@ class ContributingSites:
     inputs: tuple[Inputs, Inputs]
     classes: tuple[ClassReading, ClassReading]
 
+    @property
+    def are_matches(self) -> bool:
+        """Whether no contribution of a place is to be had, so that sites are the best matches."""
+        return any(one.raising is one.lowering for one in self.classes)
+
     def of_filter(self, f: int, threshold: float) -> FilterSites:
         """Sites of one filter in the class that it speaks for.
 
@@ -145,19 +150,29 @@ class ContributingSites:
 
         Notes
         -----
-        A filter speaks for the positives if it raises their logits by more, at its sites, than those of the negatives,
-        and for the negatives if it lowers theirs by more; whichever of the two differences is larger. If neither is
-        above 0, it is taken for what it does most.
+        A filter speaks for the positives if it raises their logits, at its sites, by more than those of the negatives,
+        and for the negatives if it lowers theirs by more: whichever difference is larger. If neither is above 0, it is
+        taken for what it does most. Where sites are the best matches, it speaks for the class that it matches better.
         """
+        own, is_raising = self.direction(f)
+        return self.sites_of(f, own, threshold, is_raising=is_raising)
+
+    def direction(self, f: int) -> tuple[int, bool]:
+        """The class that a filter speaks for, 0 the positives, and whether it raises the logit there."""
+        raised, lowered = ([one.clamp(min=0).mean() for one in self._scores(f, way)] for way in (True, False))
+        raises_more, lowers_more = float(raised[0] - raised[1]), float(lowered[1] - lowered[0])
+        if self.are_matches:
+            return (0, True) if raises_more >= 0 else (1, True)
+        is_raising = raises_more >= lowers_more
+        if max(raises_more, lowers_more) <= 0:
+            is_raising = float(sum(raised)) >= float(sum(lowered))
+        return (0, True) if is_raising else (1, False)
+
+    def sites_of(self, f: int, own: int, threshold: float, *, is_raising: bool) -> FilterSites:
+        """Sites at which a filter raises or lowers the logit, in the class of that number."""
         from scipy.stats import hypergeom  # its import takes a second
 
-        raised, lowered = (
-            [best.site_scores[:, f].clamp(min=0) for best in (first, second)]
-            for first, second in zip(*([one.raising, one.lowering] for one in self.classes), strict=True)
-        )
-        is_raising = _speaks_for_positives(raised, lowered)
-        own = 0 if is_raising else 1
-        scores = torch.cat(raised if is_raising else lowered)
+        scores = torch.cat(self._scores(f, is_raising))
         above = scores[scores > 0]
         level = threshold * float(np.quantile(above.numpy(), TOP_QUANTILE)) if len(above) else np.inf
         best = [one.raising if is_raising else one.lowering for one in self.classes]
@@ -167,10 +182,15 @@ class ContributingSites:
         letters = best[own].letters(f, rows[own], self.inputs[own].x.cpu().float())
         return FilterSites(CLASSES[own], is_raising, letters, rows[own], n_sites[1 - own], p)
 
+    def _scores(self, f: int, is_raising: bool) -> list[Tensor]:
+        """Largest contribution of a filter in each sequence of either class, (N,)."""
+        return [(one.raising if is_raising else one.lowering).site_scores[:, f] for one in self.classes]
+
     def tabulate(self, chosen: dict[str, FilterSites]) -> pd.DataFrame:
         """One row a site, filter by filter in the order given, those that contribute most first.
 
-        Columns as those of `find_sites`, but ``site_contribution`` for the score, and ``sites_in``.
+        Columns as those of `find_sites`, but ``sites_in``, and for the score ``site_contribution``, which is missing
+        for the best matches.
         """
         tables = []
         for own, where in enumerate(CLASSES):
@@ -178,7 +198,8 @@ class ContributingSites:
             for f, (name, sites) in enumerate(chosen.items()):
                 best = self.classes[own].raising if sites.is_raising else self.classes[own].lowering
                 table = best.rows_of(f, name, sites.rows if sites.sites_in == where else sites.rows[:0])
-                rows.append(table.assign(site_score=table["site_score"] * (1 if sites.is_raising else -1)))
+                sign = np.nan if self.are_matches else 1 if sites.is_raising else -1
+                rows.append(table.assign(site_score=table["site_score"] * sign))
             inputs = self.inputs[own]
             table = pd.concat(rows, ignore_index=True).rename(columns={"site_score": "site_contribution"})
             tables.append(with_names(table, inputs.names, inputs.length).assign(sites_in=where))
@@ -187,12 +208,3 @@ class ContributingSites:
         both = both.astype(dict.fromkeys(positions, "Int64"))  # where one class alone has coordinates
         order = both["filter"].map({name: i for i, name in enumerate(chosen)})
         return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
-
-
-def _speaks_for_positives(raised: Sequence[Tensor], lowered: Sequence[Tensor]) -> bool:
-    """Whether a filter raises positives, rather than lowers negatives; (N,) of either class each."""
-    raises_more = float(raised[0].mean() - raised[1].mean())
-    lowers_more = float(lowered[1].mean() - lowered[0].mean())
-    if max(raises_more, lowers_more) > 0:
-        return raises_more >= lowers_more
-    return float(torch.cat(list(raised)).sum()) >= float(torch.cat(list(lowered)).sum())

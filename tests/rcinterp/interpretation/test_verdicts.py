@@ -13,6 +13,7 @@ from rcinterp.interpretation.verdicts import (
     NOT_ENRICHED,
     SITES_P_VALUE,
     TOO_WIDE,
+    WRONG_WAY_ROUND,
     Verdict,
     in_words,
     judge,
@@ -80,6 +81,11 @@ ROW = {
             "resembles M; half of the palindrome P",
         ),
         (
+            {"triage": "not judged", "rc_similarity": 0.9, "match_rc_similarity": 0.9},
+            ["known motif", "palindrome, not judged"],
+            "resembles M; palindromic; so few known motifs cannot tell whether it is an artefact",
+        ),
+        (
             {"rc_similarity": 0.8},
             ["known motif", "unexplained palindrome"],
             "resembles M; palindromic: perhaps an artefact",
@@ -129,6 +135,16 @@ def test_a_verdict_is_data_that_nothing_changes():
 
 def test_every_kind_has_its_words():
     assert set(verdicts._WORDS) == set(get_args(verdicts.Kind))
+
+
+def test_a_model_that_calls_the_negatives_positive_names_nothing():
+    assert refuse(MIN_SITES, 1e-9, 9, 0.39) == WRONG_WAY_ROUND
+    assert refuse(MIN_SITES, 1e-9, 9, 0.4) is None
+    assert refuse(None, np.nan, 9, 0.1) is None  # of weights alone
+    row = ROW | {"refused": WRONG_WAY_ROUND}
+    assert in_words(judge(row, 1.0)) == (
+        "no p-value: the model calls the negatives positive, so that its sites speak for neither class"
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def slow_best_hybrid(filter_, motifs, axis, min_share):
                     continue
                 fit = columns @ shares
                 cosine = fit @ filter_.ravel() / np.linalg.norm(fit) / np.linalg.norm(filter_)
-                found.append((cosine, m, start, turned_start, shares.min() / shares.sum()))
+                found.append(
+                    (cosine, m, start, turned_start, shares.min() / shares.sum(), columns[:, 0] @ columns[:, 1])
+                )
     return max(found, default=None)
 
 
@@ -77,7 +79,7 @@ def test_best_single_motif_of_a_loop(motifs, filters):
         found = templates.best(templates.cosines(filter_), everything)
         cosine, m, strand, start = slow_best_single(filter_, motifs)
         assert found.similarity == pytest.approx(cosine)
-        assert (found.motif, found.share) == (m, 0)
+        assert (found.motif, found.share, found.alike) == (m, 0, 0)
         assert (found.forward, found.reverse) == ((None, start) if strand else (start, None))
         strands.add(strand)
     assert strands == {0, 1}
@@ -94,9 +96,9 @@ def test_best_hybrid_of_a_solver(motifs, filters, shift, min_share):
         if expected is None:
             assert found is None
             continue
-        cosine, m, start, turned, share = expected
+        cosine, m, start, turned, share, alike = expected
         assert (found.motif, found.forward, found.reverse) == (m, start, turned)
-        assert (found.similarity, found.share) == (pytest.approx(cosine), pytest.approx(share))
+        assert (found.similarity, found.share, found.alike) == pytest.approx((cosine, share, alike))
 
 
 def test_what_is_not_allowed_is_not_found(motifs, filters):

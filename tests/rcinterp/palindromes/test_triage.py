@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.palindromes import known_filters as q
-from rcinterp.palindromes.triage import HALF_SITE, HYBRID, NONE, TRUE_PALINDROME, Catalogue, triage_palindromes
+from rcinterp.palindromes.templates import log_odds
+from rcinterp.palindromes.triage import (
+    FEWEST_MOTIFS,
+    FEWEST_PALINDROMES,
+    GAIN,
+    HALF_SITE,
+    HYBRID,
+    NONE,
+    NOT_JUDGED,
+    TRUE_PALINDROME,
+    Catalogue,
+    triage_palindromes,
+)
 
 ENCODE = load_motifs("encode")
 CTCF = ENCODE["CTCF_known1"]
@@ -40,6 +52,22 @@ def hybrid(ppm, width, start, turned_start, share=0.5):
 
 def triage_one(matrix, catalogue):
     return triage_palindromes({"it": matrix}, catalogue).iloc[0]
+
+
+def named(found):
+    """Motif of each filter, None if it has none."""
+    return found["triage_motif"].astype(object).where(found["triage_motif"].notna(), None)
+
+
+def read(consensus, sure):
+    """PPM of a consensus of A, C, G, T and S (C or G); `sure` is its probability, one for all or one a position."""
+    sure = np.broadcast_to(sure, len(consensus))
+    columns = []
+    for symbol, most in zip(consensus, sure, strict=True):
+        letters = "CG" if symbol == "S" else symbol
+        rest = (1 - most) / (4 - len(letters))
+        columns.append([most / len(letters) if letter in letters else rest for letter in "ACGT"])
+    return np.array(columns).T
 
 
 # What is known.
@@ -118,6 +146,32 @@ def test_dead_filters_keep_their_row(catalogue):
     assert found["triage_motif"].iloc[0] == "CTCF_known1"
 
 
+def test_a_known_palindrome_comes_before_a_hybrid_that_is_better(catalogue):
+    """MARE, its flanks less sure than its core, is almost MAF_disc1 (TGCTGAGTCA) on both strands."""
+    mare = log_odds(read("TGCTGASTCAGCA", [0.85] * 3 + [0.97] * 3 + [0.96] + [0.97] * 3 + [0.85] * 3))
+    row = triage_one(mare, catalogue)
+    assert (row["triage"], row["triage_motif"], row["hybrid_motif"]) == (TRUE_PALINDROME, "MAFF_1", "MAF_disc1")
+    assert row["hybrid_similarity"] >= row["single_similarity"] + GAIN
+    assert row["palindrome_similarity"] >= 0.9
+
+
+def test_a_motif_that_is_a_palindrome_where_the_filter_lies():
+    """The motif is none as a whole, and no palindrome is known; its core is one, up to the letter in the middle."""
+    known = Catalogue({"flanked": read("GGGGTGACTCAGGGG", 0.97)})
+    assert not known.palindromic.any()
+    row = triage_one(read("TGASTCA", 0.97), known)
+    assert row["hybrid_similarity"] >= row["single_similarity"] + GAIN
+    assert (row["triage"], row["triage_motif"], *row[PLACES]) == (TRUE_PALINDROME, "flanked", -4, -4)
+
+
+def test_a_part_that_is_less_of_a_palindrome_makes_none():
+    """As above, with two letters in the middle that do not pair."""
+    core = read("TGAAATCA", 0.97)
+    row = triage_one(core + reverse_complement_motif(core), {"flanked": read("GGGGTGAAATCAGGGG", 0.97)})
+    assert row["hybrid_similarity"] >= row["single_similarity"] + GAIN
+    assert (row["triage"], row["triage_motif"], row["hybrid_motif"]) == (NOT_JUDGED, None, "flanked")
+
+
 # What must not matter.
 
 
@@ -167,18 +221,103 @@ def test_a_catalogue_of_ones_own():
     motifs = {"CTCF": CTCF, "MYC": ENCODE["MYC_known1"]}
     filters = {"hybrid": hybrid(CTCF, 21, 0, 2), "MYC": weights(ENCODE["MYC_known1"]), "CTCF": weights(CTCF)}
     found = triage_palindromes(filters, motifs).set_index("filter")
-    assert found["triage"].to_dict() == {"hybrid": HYBRID, "MYC": TRUE_PALINDROME, "CTCF": NONE}
-    assert found["triage_motif"].to_dict() == {"hybrid": "CTCF", "MYC": "MYC", "CTCF": "CTCF"}
+    assert found["triage"].to_dict() == {"hybrid": NOT_JUDGED, "MYC": TRUE_PALINDROME, "CTCF": NONE}
+    assert named(found).to_dict() == {"hybrid": None, "MYC": "MYC", "CTCF": "CTCF"}
+    assert found["hybrid_motif"]["hybrid"] == "CTCF"
+    assert found.loc["hybrid", PLACES].isna().all()
 
 
 def test_the_verdict_is_relative_to_the_catalogue():
     filters = {"MYC": weights(ENCODE["MYC_known1"]), "hybrid": hybrid(CTCF, 21, 0, 2)}
     only_ctcf = triage_palindromes(filters, {"CTCF": CTCF}).set_index("filter")
-    assert only_ctcf["triage"].to_dict() == {"MYC": NONE, "hybrid": HYBRID}
+    assert only_ctcf["triage"].to_dict() == {"MYC": NOT_JUDGED, "hybrid": NOT_JUDGED}
     assert only_ctcf[["palindrome_similarity", "half_similarity"]].isna().all(axis=None)
     only_myc = triage_palindromes(filters, {"MYC": ENCODE["MYC_known1"]}).set_index("filter")
-    assert only_myc["triage"].to_dict() == {"MYC": TRUE_PALINDROME, "hybrid": NONE}
+    assert only_myc["triage"].to_dict() == {"MYC": TRUE_PALINDROME, "hybrid": NOT_JUDGED}
     assert only_myc[["hybrid_similarity", "weaker_share", "hybrid_motif"]].isna().all(axis=None)
+
+
+def test_what_few_motifs_can_tell():
+    rng = np.random.default_rng(3)
+    filters = {
+        "palindrome": weights(ENCODE["MYC_known1"]),
+        "half": weights(pad(ENCODE["MYC_known1"][:, :7], 15, 3)),
+        "motif": weights(CTCF),
+        "another motif": weights(ENCODE["GATA_known6"]),
+        "symmetric noise": q.noise_filter(15, True, rng),
+        "noise": q.noise_filter(15, False, rng),
+        "dead": np.zeros((4, 15)),
+    }
+    found = triage_palindromes(filters, {"CTCF": CTCF, "MYC": ENCODE["MYC_known1"]}).set_index("filter")
+    expected = [TRUE_PALINDROME, HALF_SITE, NONE, NONE, NOT_JUDGED, NONE, NONE]
+    assert found["triage"].to_dict() == dict(zip(filters, expected, strict=True))
+    assert named(found).tolist() == ["MYC", "MYC", "CTCF", None, None, None, None]
+
+
+#: Case 15: seven letters of AP-1, a palindrome but for the one in the middle, in a filter of 9 and of 7 positions.
+AP1 = {"9 positions": pad(read("TGACTCA", 1.0), 9, 0), "7 positions": read("TGACTCA", 1.0)}
+OF_53 = [*list(ENCODE)[::40], list(ENCODE)[7]]
+
+
+def test_ap1_by_the_whole_catalogue(catalogue):
+    found = triage_palindromes(AP1, catalogue)
+    assert found["triage"].tolist() == [TRUE_PALINDROME] * 2
+    assert all(catalogue.palindromic[catalogue.names.index(name)] for name in found["triage_motif"])
+
+
+@pytest.mark.parametrize(
+    ("motifs", "expected", "names"),
+    [
+        ({name: ENCODE[name] for name in OF_53}, [NOT_JUDGED, NONE], [None, "NFE2_disc1"]),
+        ({"AP1": ENCODE["AP1_known1"]}, [NOT_JUDGED, NOT_JUDGED], [None, None]),
+        ({"NFE2": ENCODE["NFE2_disc1"]}, [NOT_JUDGED, NONE], [None, "NFE2"]),
+    ],
+    ids=["53 motifs", "AP1", "NFE2"],
+)
+def test_ap1_by_few_motifs(motifs, expected, names):
+    found = triage_palindromes(AP1, motifs)
+    assert found["triage"].tolist() == expected
+    assert named(found).tolist() == names
+    assert (found["hybrid_similarity"] > 0.88).all()
+
+
+def draw(n, n_palindromic):
+    """So many motifs, CTCF_known1 first."""
+    everything = Catalogue("encode")
+    others = np.array([q.family(name) != "CTCF" for name in everything.names])
+    palindromic, plain = (np.flatnonzero(others & (everything.palindromic == side)) for side in (True, False))
+    chosen = [*palindromic[:n_palindromic], *plain[: n - n_palindromic - 1]]
+    return {"CTCF_known1": CTCF, **{everything.names[i]: ENCODE[everything.names[i]] for i in chosen}}
+
+
+@pytest.mark.parametrize(
+    ("n", "n_palindromic", "expected"),
+    [
+        (FEWEST_MOTIFS, FEWEST_PALINDROMES, HYBRID),
+        (FEWEST_MOTIFS - 1, FEWEST_PALINDROMES, NOT_JUDGED),
+        (FEWEST_MOTIFS, FEWEST_PALINDROMES - 1, NOT_JUDGED),
+    ],
+)
+def test_the_smallest_catalogue_that_tells_a_hybrid(n, n_palindromic, expected):
+    assert (FEWEST_MOTIFS, FEWEST_PALINDROMES) == (100, 10)
+    motifs = draw(n, n_palindromic)
+    assert len(motifs) == n
+    row = triage_one(hybrid(CTCF, 21, 0, 2), motifs)
+    assert (row["triage"], row["hybrid_motif"]) == (expected, "CTCF_known1")
+
+
+def test_motifs_left_out_count_for_nothing(catalogue):
+    palindromic, plain = np.flatnonzero(catalogue.palindromic), np.flatnonzero(~catalogue.palindromic)
+    assert not catalogue.is_small()
+    for fewer in (0, 1):
+        left = [*palindromic[: FEWEST_PALINDROMES - fewer], *plain[: FEWEST_MOTIFS - FEWEST_PALINDROMES + fewer]]
+        left_out = ~np.isin(np.arange(len(catalogue.names)), left)
+        assert catalogue.is_small(left_out) == bool(fewer)
+    left_out[palindromic] = False  # all the palindromes, and 91 others
+    assert not catalogue.is_small(left_out)
+    left_out[plain] = True
+    left_out[palindromic[FEWEST_MOTIFS - 1 :]] = True
+    assert catalogue.is_small(left_out)
 
 
 def test_what_is_left_out_is_not_found(catalogue):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from rcinterp.interpretation import interpret
-from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED
+from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED, WRONG_WAY_ROUND
 from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.reader import Reader
@@ -80,8 +80,7 @@ def test_sites_are_where_a_loop_finds_them(classes, rc, sign):
         raises, lowers = mean[0][1] - mean[1][1], mean[1][-1] - mean[0][-1]
         direction = 1 if raises >= lowers else -1
         if max(raises, lowers) <= 0:
-            total = {d: sum(value for one in best for value, _, _ in one[d]) for d in (1, -1)}
-            direction = 1 if total[1] >= total[-1] else -1
+            direction = 1 if mean[0][1] + mean[1][1] >= mean[0][-1] + mean[1][-1] else -1
         own = 0 if direction == 1 else 1
         values = np.array([site[0] for one in best for site in one[direction]])
         level = THRESHOLD * np.quantile(values[values > 0], TOP_QUANTILE)
@@ -91,7 +90,8 @@ def test_sites_are_where_a_loop_finds_them(classes, rc, sign):
         if f < 2:
             # a filter that lowers what it should raise speaks for the other class, where it has no sites beyond chance
             assert row["sites_in"] == ("positives" if (f == 0) == (sign > 0) else "negatives")
-            assert (row["refused"] is None or row["refused"] not in (FEW_SITES, NOT_ENRICHED)) == (sign > 0)
+            assert (row["refused"] == WRONG_WAY_ROUND) == (sign < 0)
+            assert (row["sites_p"] < 1e-3) == (sign > 0)
         assert (row["n_sites"], row["n_other_sites"]) == (n_sites[own], n_sites[1 - own])
         counts = [[n_sites[i], len(doubles[i]) - n_sites[i]] for i in (own, 1 - own)]
         assert row["sites_p"] == pytest.approx(fisher_exact(counts, alternative="greater")[1])
