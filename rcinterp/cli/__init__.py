@@ -197,6 +197,7 @@ def train(
     default="gradient_x_activation",
     help="How contributions are measured.",
 )
+@click.option("--flank", type=click.IntRange(0), default=0, help="Further bp beside each site that a motif may show.")
 @click.option("--weights", type=FILE, help="For FILE.py:NAME: its state_dict, .safetensors or of torch.save.")
 @click.option("--output", help="For models that return a tuple or dict: the part that is meant, 1 or counts.")
 @click.option("--logit", is_flag=True, help="The outputs are probabilities: read their logits.")
@@ -211,6 +212,7 @@ def interpret(
     layer: str | None,
     target: int,
     method: Any,
+    flank: int,
     weights: Path | None,
     output: str | None,
     logit: bool,
@@ -236,6 +238,7 @@ def interpret(
         target,
         motifs_from=motifs_from,
         method=method,
+        flank=flank,
         func=choose_output(output, logit),
         measure_faithfulness=faithfulness,
     )

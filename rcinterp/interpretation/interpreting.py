@@ -70,6 +70,9 @@ def interpret(
         How contributions are measured, as in `filter_contributions`.
     threshold : float
         Share of a filter's top contribution that a site must reach; 0.5 by default.
+    flank : int
+        Further bp on either side of each site that its motif may show; 0 by default. Flanks without information are
+        left out of it.
     measure_faithfulness : bool
         Whether to compare the contributions with exact ablation (`faithfulness`), unless they are that themselves.
     seed : int
@@ -143,8 +146,13 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
 def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource, settings: Settings) -> Interpretation:
     """Compare, triage and judge the filters of a layer that was read."""
     layer, of_letters = reading.layer, reading.field.of_letters
-    chosen = {name: reading.sites.of_filter(f, settings.threshold) for f, name in enumerate(layer.filter_names)}
-    found = motifs_of_filters(layer, chosen, motifs_from=settings.motifs_from, trim=not of_letters)
+    chosen = {
+        name: reading.sites.of_filter(f, settings.threshold, settings.flank)
+        for f, name in enumerate(layer.filter_names)
+    }
+    found = motifs_of_filters(
+        layer, chosen, motifs_from=settings.motifs_from, trim=not of_letters or settings.flank > 0
+    )
     ppms = dict(zip(found["filter"], found["ppm"], strict=True))
     filters = _centred(layer) if of_letters else {name: ppm * information_content(ppm) for name, ppm in ppms.items()}
     symmetric = filters if of_letters else ppms

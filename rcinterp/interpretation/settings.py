@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.filter_motifs import MotifsFrom
 from rcinterp.reading.methods import Baseline, Method
 from rcinterp.reading.reader import RunOptions
@@ -16,7 +16,7 @@ class Settings:
 
     Attributes
     ----------
-    motifs_from, distance, method, baseline, threshold, measure_faithfulness, seed
+    motifs_from, distance, method, baseline, threshold, flank, measure_faithfulness, seed
         As in `interpret`.
     """
 
@@ -25,12 +25,19 @@ class Settings:
     method: Method = "gradient_x_activation"
     baseline: Baseline = "zero"
     threshold: float = SITE_THRESHOLD
+    flank: int = 0
     measure_faithfulness: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no step could use, before the first one."""
         check_threshold(self.threshold, "interpret")
+        require_whole("flank", self.flank, 0, "interpret")
+        if self.flank and self.motifs_from != "sites":
+            raise InputError(
+                f"interpret: got flank={self.flank} and motifs_from={self.motifs_from!r}, expected motifs_from='sites': "
+                "a filter has no weights beside it. Leave one out."
+            )
         if self.motifs_from not in get_args(MotifsFrom):
             raise InputError(
                 f"interpret: got motifs_from={self.motifs_from!r}, expected 'sites', 'weights' or 'likelihood'."
@@ -45,5 +52,6 @@ class InterpretOptions(RunOptions, total=False):
     method: Method
     baseline: Baseline
     threshold: float
+    flank: int
     measure_faithfulness: bool
     seed: int

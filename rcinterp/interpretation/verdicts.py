@@ -168,7 +168,7 @@ def judge_match(row: Mapping[Any, Any]) -> Verdict:
 def _explain(row: Mapping[Any, Any]) -> str:
     """Why a motif was refused, with the numbers."""
     if row["refused"] == NO_SITE:
-        return "no site contributes (a dead filter)"
+        return "it has no site"
     if row["refused"] == WRONG_WAY_ROUND:
         return "the model calls the negatives positive, so that its sites speak for neither class"
     if row["refused"] == FEW_SITES:

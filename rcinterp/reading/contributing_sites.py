@@ -100,7 +100,7 @@ class FilterSites:
     sites_in : "positives" or "negatives"
     is_raising : bool
         Whether the filter raises the logit there.
-    letters : Tensor, shape (n, 4, width)
+    letters : Tensor, shape (n, 4, width + 2 flank)
         As the filter reads them.
     rows : Tensor, shape (n,)
         Sequences of that class that have a site.
@@ -138,7 +138,7 @@ class ContributingSites:
         """Whether no contribution of a place is to be had, so that sites are the best matches."""
         return any(one.raising is one.lowering for one in self.classes)
 
-    def of_filter(self, f: int, threshold: float) -> FilterSites:
+    def of_filter(self, f: int, threshold: float, flank: int = 0) -> FilterSites:
         """Sites of one filter in the class that it speaks for.
 
         Parameters
@@ -147,6 +147,8 @@ class ContributingSites:
         threshold : float
             Share of the top contribution that a site must reach, in both classes: of the quantile `TOP_QUANTILE` of
             the sequences' largest contributions.
+        flank : int
+            Further bp of letters on either side.
 
         Notes
         -----
@@ -155,7 +157,7 @@ class ContributingSites:
         taken for what it does most. Where sites are the best matches, it speaks for the class that it matches better.
         """
         own, is_raising = self.direction(f)
-        return self.sites_of(f, own, threshold, is_raising=is_raising)
+        return self.sites_of(f, own, threshold, flank, is_raising=is_raising)
 
     def direction(self, f: int) -> tuple[int, bool]:
         """The class that a filter speaks for, 0 the positives, and whether it raises the logit there."""
@@ -168,7 +170,7 @@ class ContributingSites:
             is_raising = float(sum(raised)) >= float(sum(lowered))
         return (0, True) if is_raising else (1, False)
 
-    def sites_of(self, f: int, own: int, threshold: float, *, is_raising: bool) -> FilterSites:
+    def sites_of(self, f: int, own: int, threshold: float, flank: int = 0, *, is_raising: bool) -> FilterSites:
         """Sites at which a filter raises or lowers the logit, in the class of that number."""
         from scipy.stats import hypergeom  # its import takes a second
 
@@ -176,10 +178,10 @@ class ContributingSites:
         above = scores[scores > 0]
         level = threshold * float(np.quantile(above.numpy(), TOP_QUANTILE)) if len(above) else np.inf
         best = [one.raising if is_raising else one.lowering for one in self.classes]
-        rows = [one.chosen(f, inputs.length, level) for one, inputs in zip(best, self.inputs, strict=True)]
+        rows = [one.chosen(f, inputs.length, level, flank) for one, inputs in zip(best, self.inputs, strict=True)]
         n, n_sites = [len(inputs) for inputs in self.inputs], [len(chosen) for chosen in rows]
         p = float(hypergeom.sf(n_sites[own] - 1, sum(n), sum(n_sites), n[own]))
-        letters = best[own].letters(f, rows[own], self.inputs[own].x.cpu().float())
+        letters = best[own].letters(f, rows[own], self.inputs[own].x.cpu().float(), flank)
         return FilterSites(CLASSES[own], is_raising, letters, rows[own], n_sites[1 - own], p)
 
     def _scores(self, f: int, is_raising: bool) -> list[Tensor]:

@@ -46,15 +46,15 @@ class BestSites:
         """That share of the filter's best score."""
         return threshold * float(self.site_scores[:, f].max())
 
-    def chosen(self, f: int, length: int, level: float) -> Tensor:
-        """Rows whose site counts: above 0, at least at that level, and whole within the sequence."""
+    def chosen(self, f: int, length: int, level: float, flank: int = 0) -> Tensor:
+        """Rows whose site counts: above 0, at least at that level, and whole within the sequence with its flanks."""
         scores, starts = self.site_scores[:, f], self.starts[:, f]
-        whole = (starts >= 0) & (starts + self.width <= length)
+        whole = (starts >= flank) & (starts + self.width + flank <= length)
         return torch.nonzero((scores > 0) & (scores >= level) & whole).flatten()
 
-    def letters(self, f: int, rows: Tensor, x: Tensor) -> Tensor:
-        """Sites of some rows, (rows, 4, width), as the filter reads them."""
-        positions = self.starts[rows, f, None] + torch.arange(self.width)
+    def letters(self, f: int, rows: Tensor, x: Tensor, flank: int = 0) -> Tensor:
+        """Sites of some rows, (rows, 4, width + 2 flank), as the filter reads them."""
+        positions = self.starts[rows, f, None] + torch.arange(-flank, self.width + flank)
         sites = x[rows[:, None], :, positions].transpose(1, 2)
         return torch.where(self.is_reverse[rows, f, None, None], reverse_complement(sites), sites)
 

@@ -107,7 +107,7 @@ ROW = {
             "no p-value: 30 of the negatives have a site and 22 of the positives, perhaps by chance (p = 0.012)",
         ),
         ({"refused": FEW_SITES, "n_sites": 19}, ["not compared"], "no p-value: 19 sites, fewer than 20"),
-        ({"refused": NO_SITE}, ["not compared"], "no p-value: no site contributes (a dead filter)"),
+        ({"refused": NO_SITE}, ["not compared"], "no p-value: it has no site"),
         (
             {"match_shuffled_p": 0.03},
             ["composition"],

@@ -7,6 +7,7 @@ from scipy.stats import fisher_exact
 from torch import nn
 from torch.nn import functional
 
+from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
 from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED, WRONG_WAY_ROUND
 from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE
@@ -272,3 +273,30 @@ def test_shuffled_labels_are_sites_by_chance(classes):
         found += [reading.sites.of_filter(f, THRESHOLD).p for f in range(3)]
     assert np.mean(np.array(found) <= 0.05) <= 0.15  # two directions are looked at: at most 0.1 are expected
     assert np.mean(np.array(found) <= 1e-3) <= 0.02
+
+
+def test_flanks_are_what_stands_beside_the_sites(classes):
+    """TTT is planted before GATTACA: the motif shows it, turned with its site, and the sites stay where they are."""
+    x = [sequences.clone() for sequences in classes]
+    for sequence in x[0]:
+        text = "".join("ACGT"[i] for i in sequence.argmax(0))
+        for word, beside, letter in (("GATTACA", -3, 3), ("TGTAATC", WIDTH, 0)):
+            start = text.find(word)
+            if 3 <= start <= 41 - WIDTH - 3:
+                sequence[:, start + beside : start + beside + 3] = functional.one_hot(torch.tensor([letter] * 3), 4).T
+    plain = interpret(build(True).float(), *x, measure_faithfulness=False)
+    found = interpret(build(True).float(), *x, measure_faithfulness=False, flank=4)
+    motif = found.ppms["filter_0"]
+    assert motif.shape[1] == WIDTH + 3  # the fourth holds nothing, nor do those on the other side
+    assert (motif[:, :3].argmax(0) == 3).all()
+    assert (motif[:, 3:].argmax(0) == torch.tensor(WORD).numpy()).all()
+    own = [one.sites[one.sites["filter"] == "filter_0"] for one in (plain, found)]
+    kept = own[0][(own[0]["start"] >= 4) & (own[0]["end"] <= 41 - 4)].reset_index(drop=True)
+    assert kept.equals(own[1].reset_index(drop=True))
+
+
+def test_flanks_of_weights_are_refused(classes):
+    with pytest.raises(InputError, match="got flank=3 and motifs_from='weights', expected motifs_from='sites'"):
+        interpret(build(True).float(), *classes, motifs_from="weights", flank=3)
+    with pytest.raises(InputError, match="flank"):
+        interpret(build(True).float(), *classes, flank=-1)
