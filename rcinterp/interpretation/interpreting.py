@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
+from rcinterp.data.leakage import Leakage
 from rcinterp.interpretation.naming import name_motifs
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
@@ -28,6 +29,7 @@ from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
 from rcinterp.training.baseline import KmerBaseline
+from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import score_logits
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ def interpret(
         measure_faithfulness=settings.measure_faithfulness,
         letters_only=settings.motifs_from != "sites",
     )
-    found = replace(_interpret(reading, known, motifs, settings), baseline=_measure_baseline(reader, reading))
+    found = _interpret(reading, known, motifs, settings)
+    found = replace(found, baseline=_measure_baseline(reader, reading), leakage=_leakage_of(reader.model))
     _warn_of_what_is_doubtful(found, reading.returns_probability)
     return found
 
@@ -208,6 +211,12 @@ def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | No
         return None
     here, there = (words.logits(inputs.x)[:, reader.runner.target] for inputs in reading.sites.inputs)
     return _performance((here, there))
+
+
+def _leakage_of(model: nn.Module) -> tuple[str, ...]:
+    """What the training set of a compact model shared with its validation set, in sentences."""
+    kept = model.provenance.get("leakage") if isinstance(model, CompactModel) else None
+    return tuple(Leakage(**kept).messages()) if kept else ()
 
 
 def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:

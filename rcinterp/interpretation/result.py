@@ -52,6 +52,8 @@ class Interpretation:
     baseline : dict of str to float, or None
         auroc and auprc, on the same sequences, of the logistic regression on 6-mers that was trained beside the model;
         None if there is none.
+    leakage : tuple of str
+        What the training set of a compact model shared with its validation set, in sentences.
     other_layers : tuple of str
         Names of further layers that read the sequence, whose filters are not shown.
     """
@@ -73,6 +75,7 @@ class Interpretation:
     is_probability: bool
     other_layers: tuple[str, ...] = ()
     baseline: dict[str, float] | None = None
+    leakage: tuple[str, ...] = ()
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
@@ -157,6 +160,7 @@ class Interpretation:
         ]
         if self.baseline is not None:
             said.insert(1, _compare_with_baseline(self.performance, self.baseline))
+        said += [f"When the model was trained: {message}" for message in self.leakage]
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:

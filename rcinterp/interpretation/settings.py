@@ -35,8 +35,8 @@ class Settings:
         require_whole("flank", self.flank, 0, "interpret")
         if self.flank and self.motifs_from != "sites":
             raise InputError(
-                f"interpret: got flank={self.flank} and motifs_from={self.motifs_from!r}, expected motifs_from='sites': "
-                "a filter has no weights beside it. Leave one out."
+                f"interpret: got flank={self.flank} and motifs_from={self.motifs_from!r}, expected "
+                "motifs_from='sites': a filter has no weights beside it. Leave one out."
             )
         if self.motifs_from not in get_args(MotifsFrom):
             raise InputError(

@@ -648,3 +648,13 @@ def test_contributions_that_point_the_wrong_way_are_told(dna):
 def test_shown_in_a_line(found):
     assert repr(found).startswith("Interpretation of 6 filters. On these sequences the model reaches auROC")
     assert len(repr(found)) < 600
+
+
+def test_leakage_of_the_training_stands_in_the_report(make_model, positives, negatives):
+    model = make_model()
+    kept = {"shared": 3, "contradicted": 0, "overlapping": 0, "train_duplicates": 0, "valid_duplicates": 2}
+    model.provenance["leakage"] = kept
+    notes = interpret(model, positives, negatives, measure_faithfulness=False).notes()
+    said = [note for note in notes if note.startswith("When the model was trained: ")]
+    assert len(said) == 2
+    assert "3 validation sequences also stand in the training set" in said[0]
