@@ -154,6 +154,7 @@ def choose_layer(
     """Layer that is named, or the first of the candidates that can read one-hot sequence."""
     reading = candidates if layer is not None else [name for name in candidates if layers[name].reads_four]
     if not reading:
+        _refuse_scripted_convolutions(model)
         named = f"Name the convolution to read: layer=one of {_listed(layers)}." if layers else ""
         raise InputError(
             f"the model ({type(model).__name__}) has no nn.Conv1d or RCConv1d with 4 input channels, expected one "
@@ -162,6 +163,16 @@ def choose_layer(
     found = layers[reading[0]]
     _along_one_axis(found.convolution.weight)
     return found
+
+
+def _refuse_scripted_convolutions(model: nn.Module) -> None:
+    """Say that a model's convolutions are in TorchScript, where they cannot be seen."""
+    scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    if scripted:
+        raise InputError(
+            f"the model ({type(model).__name__}) holds a TorchScript module ({scripted[0]!r}), expected an nn.Module: "
+            "what a scripted or traced model computes cannot be followed. Give the nn.Module that it was made from."
+        )
 
 
 def are_letters(values: Tensor, n_copies: int = 1) -> bool:

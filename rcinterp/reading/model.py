@@ -150,7 +150,13 @@ def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if any(isinstance(module, nn.RNNBase) for module in training):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # its backward pass refuses eval mode
-        model.eval()
+        try:
+            model.eval()
+        except NotImplementedError as error:  # torch.export's
+            raise InputError(
+                f"got an exported program ({type(model).__name__}), expected an nn.Module: it cannot be put into eval "
+                "mode. Give the nn.Module that it was made from."
+            ) from error
         model.requires_grad_(False)
         yield
 

@@ -32,6 +32,13 @@ def test_torchscript_is_refused_in_one_line(planted, how):
         predict(how(plain), planted(5, 0).x)
 
 
+def test_an_exported_program_is_refused_in_one_line(planted):
+    plain = nn.Sequential(nn.Conv1d(4, 3, 9), nn.ReLU(), nn.Flatten(), nn.Linear(99, 1)).eval()
+    x = planted(5, 0).x
+    with pytest.raises(InputError, match=r"got an exported program \(.*\), expected an nn.Module: it cannot be put"):
+        predict(torch.export.export(plain, (x[:2],)).module(), x)
+
+
 def test_a_lazy_model_must_have_been_run(planted):
     x = planted(5, 0).x
     model = nn.Sequential(nn.LazyConv1d(3, 9), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1))
