@@ -45,7 +45,7 @@ def shuffled_p_values(
     -------
     Series of float
         One a row of `matches`, with its index: ``(1 + copies as similar) / (1 + n_shuffles)``. A motif whose columns
-        all are alike has 1.
+        all are alike has 1, and one of few columns has few orders: GATA alone, of 24, is not below 0.02.
 
     Raises
     ------
@@ -69,15 +69,15 @@ def shuffled_p_values(
     require_whole("n_shuffles", n_shuffles, 1, "shuffled_p_values")
     given = {name: matrix for name, (matrix, _) in read_queries(queries).items()}
     bank = _Bank(load_motifs(motifs))
-    p = pd.Series(np.nan, index=matches.index, dtype=float)
-    for name, rows in matches.groupby("Query_ID", sort=False):
-        targets = list(rows["Target_ID"])
+    p = np.full(len(matches), np.nan)
+    for name, places in matches.groupby("Query_ID", sort=False).indices.items():
+        targets = list(matches["Target_ID"].iloc[places])
         unknown = [target for target in targets if target not in bank.number]
         if name not in given or unknown:
             missing = f"query {name}" if name not in given else f"target {unknown[0]}"
             raise InputError(f"shuffled_p_values: {missing} of the matches is not among those given. Give the same.")
-        p[rows.index] = bank.p_values(given[str(name)], targets, n_shuffles, seed)
-    return p
+        p[places] = bank.p_values(given[str(name)], targets, n_shuffles, seed)
+    return pd.Series(p, index=matches.index, dtype=float)
 
 
 class _Bank:

@@ -96,7 +96,7 @@ def interpret(
     A filter's site in a sequence is where its gradient x activation is largest, if that reaches `threshold` of the top
     contribution: the 95 % quantile of the sequences' largest ones, of both classes. A filter speaks for the positives
     if it raises their logits at its sites by more than those of the negatives, and for the negatives if it lowers
-    theirs by more, whichever difference is larger. With ``motifs_from="weights"`` there are no sites.
+    theirs by more, whichever difference is larger. With ``motifs_from="weights"`` the motif owes nothing to them.
 
     A filter gets no p-value if it has fewer than `MIN_SITES` sites, or if as many more of them in its own class than in
     the other one may be chance (Fisher's exact test, `SITES_P_VALUE`), or if the model calls the negatives positive

@@ -50,25 +50,25 @@ def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> Clas
     A site counts where the filter is active, which takes its activation above 0.
     """
     logits, contributions, raising, lowering = [], [], [], []
-    by_contribution = not bound.gradient_fault
+    has_gradient = not bound.gradient_fault
+    # pooled before its nonlinearity, a filter's activation has the places of windows, not those of the filter
+    has_places = has_gradient and not (field.of_letters and bound.point.is_pooled)
     with torch.inference_mode(False):
         for batch in bound.runner.batches(inputs, "sites"):
-            if not by_contribution:
+            if not has_gradient:
                 with torch.no_grad():
                     logits.append(bound.runner.logits(batch).double().cpu())
                 continue
             logit, products, activations = gradient_times_activation(bound, batch)
             logits.append(logit.double().cpu())
             contributions.append(bound.point.by_channel(products, len(batch[0])))
-            rows, active = (_by_row(bound, values, len(batch[0])) for values in (products, activations))
-            if any(row.shape[2] != len(seen.starts) for row, seen in zip(rows, field.rows, strict=True)):
-                by_contribution = False  # pooled before its nonlinearity: its places are not those of the filter
-                continue
-            own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
-            raising.append(_best_of_rows(bound, field, own))
-            lowering.append(_best_of_rows(bound, field, [-row for row in own]))
+            if has_places:
+                rows, active = (_by_row(bound, values, len(batch[0])) for values in (products, activations))
+                own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
+                raising.append(_best_of_rows(bound, field, own, inputs.length))
+                lowering.append(_best_of_rows(bound, field, [-row for row in own], inputs.length))
     total = torch.cat(contributions) if contributions else None
-    if by_contribution:
+    if has_places:
         return ClassReading(torch.cat(logits), total, join(raising), join(lowering))
     matches = find_best_sites(bound, field, inputs)
     return ClassReading(torch.cat(logits), total, matches, matches)
@@ -80,13 +80,14 @@ def _by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]
     return [row.movedim(bound.point.channel_axis, 1).flatten(2) for row in rows]
 
 
-def _best_of_rows(bound: BoundLayer, field: ReceptiveField, rows: Sequence[Tensor]) -> BestSites:
-    """The largest value of each filter in each sequence, and where it is."""
+def _best_of_rows(bound: BoundLayer, field: ReceptiveField, rows: Sequence[Tensor], length: int) -> BestSites:
+    """The largest value of each filter in each sequence, and where it is; 0 where the model does not read all of it."""
     found = []
     for row, seen in zip(rows, field.rows, strict=True):
         best = row.max(2)
-        starts = seen.starts[best.indices.cpu()]
-        sites = better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
+        places = best.indices.cpu()
+        values = best.values.float().cpu() * seen.is_whole(field.width, length)[places]
+        sites = better_strand(values, seen.starts[places], bound.layer.is_rc, field.width)
         found.append(replace(sites, is_reverse=sites.is_reverse != seen.is_reverse))
     return reduce(better, found)
 
@@ -148,7 +149,7 @@ class ContributingSites:
             Share of the top contribution that a site must reach, in both classes: of the quantile `TOP_QUANTILE` of
             the sequences' largest contributions.
         flank : int
-            Further bp of letters on either side.
+            Further bp of letters on either side; sites whose flanks are cut short count for the p-value alone.
 
         Notes
         -----
@@ -178,11 +179,12 @@ class ContributingSites:
         above = scores[scores > 0]
         level = threshold * float(np.quantile(above.numpy(), TOP_QUANTILE)) if len(above) else np.inf
         best = [one.raising if is_raising else one.lowering for one in self.classes]
-        rows = [one.chosen(f, inputs.length, level, flank) for one, inputs in zip(best, self.inputs, strict=True)]
+        rows = [one.chosen(f, inputs.length, level) for one, inputs in zip(best, self.inputs, strict=True)]
         n, n_sites = [len(inputs) for inputs in self.inputs], [len(chosen) for chosen in rows]
         p = float(hypergeom.sf(n_sites[own] - 1, sum(n), sum(n_sites), n[own]))
-        letters = best[own].letters(f, rows[own], self.inputs[own].x.cpu().float(), flank)
-        return FilterSites(CLASSES[own], is_raising, letters, rows[own], n_sites[1 - own], p)
+        whole = best[own].chosen(f, self.inputs[own].length, level, flank)
+        letters = best[own].letters(f, whole, self.inputs[own].x.cpu().float(), flank)
+        return FilterSites(CLASSES[own], is_raising, letters, whole, n_sites[1 - own], p)
 
     def _scores(self, f: int, is_raising: bool) -> list[Tensor]:
         """Largest contribution of a filter in each sequence of either class, (N,)."""

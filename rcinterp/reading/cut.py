@@ -49,6 +49,8 @@ class Chain:
         residual stem, or something else is added to it. Empty if neither.
     last : str
         Name of the function that the newest of the chain was given to and that is none of its own.
+    is_pooled : bool
+        Whether it was pooled on the way.
     """
 
     layer: FilterLayer
@@ -57,6 +59,7 @@ class Chain:
     found: str | None = None
     leaves: str = ""
     last: str = ""
+    is_pooled: bool = False
 
 
 class Follow(TorchFunctionMode):
@@ -138,6 +141,7 @@ class Follow(TorchFunctionMode):
         source = chain.members[next(iter(own))]
         if name in _LINEAR or (name == "getitem" and output.shape[:2] == source.shape[:2]):
             chain.members[id(output)] = output
+            chain.is_pooled |= "pool" in name
             if name in _SUMS and _adds_a_map(given, own, output):
                 chain.leaves = chain.leaves or "something else is added to its output before a nonlinearity"
         else:
@@ -225,6 +229,8 @@ class CutPoint:
     by_block : bool
         Where the convolution reads more rows than there are sequences (a model of both strands): whether these are one
         block after the other, and not the strands of each sequence side by side.
+    is_pooled : bool
+        Whether the convolution's output is pooled before the activation.
     """
 
     layer: FilterLayer
@@ -232,6 +238,7 @@ class CutPoint:
     reason: str = ""
     channel_axis: int = 1
     by_block: bool = True
+    is_pooled: bool = False
 
     def to_sequences(self, activation: Tensor, n: int) -> Tensor:
         """(rows, ...) -> (n, rows a sequence, ...)."""

@@ -16,6 +16,8 @@ from rcinterp.reading.probability import NoteSquashing
 
 #: Sequences that a model is probed with.
 N_PROBED = 3
+#: Sequences that they are chosen from.
+N_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,8 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
     reasons = [why_not_at_activation(chain) for chain in chains] if at == "activation" else []
     reason = next(filter(None, reasons), "")
     point = CutPoint(chosen, "convolution" if reason else at, reason)
+    if point.at == "activation":
+        point = replace(point, is_pooled=any(chain.is_pooled for chain in chains))
     with torch.inference_mode(False):
         bound = _cut_once(runner, batch, point, follow.read[chosen.name], few.x[:1])
     may_be = squashing.n_calls > 0 and not squashing.takes_logit and runner.squash is None
@@ -123,7 +127,9 @@ def _reads_letters(name: str, follow: Follow) -> bool:
 
 
 def _few(inputs: Inputs) -> Inputs:
-    few = inputs.rows(slice(N_PROBED))
+    """The first sequences of those that have the most letters: of N it cannot be told what a layer reads of them."""
+    n_letters = (inputs.x[:N_LOOKED_AT] != 0).sum((1, 2))
+    few = inputs.rows(n_letters.argsort(descending=True, stable=True)[:N_PROBED].sort().values)
     if len(few) > 1:
         return few
     # of a single one it cannot be told which rows of an activation are its own

@@ -264,11 +264,10 @@ class Reader:
                     "motifs_from='sites': its weights are no patterns of letters."
                 )
             self._try_other(*classes)
-            read = read_class(bound, field, classes[0]), read_class(bound, field, classes[1])
-            known = None
-            if method == "gradient_x_activation":
+            if method != "ablation":
                 bound.require_gradients()
-                known = [one.contributions for one in read]
+            read = read_class(bound, field, classes[0]), read_class(bound, field, classes[1])
+            known = [one.contributions for one in read] if method == "gradient_x_activation" else None
             contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed, known)
             faithfulness = None
             if measure_faithfulness and method != "ablation":  # which is what it would be compared with

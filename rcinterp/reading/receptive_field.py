@@ -96,9 +96,8 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
         return ReceptiveField(seen_width, of_letters=False, rows=rows)
     step, padding = layer.step_and_padding
     rows = []
-    for is_reverse, offset, n_read in read:
-        part = offset, offset + n_read
-        starts = torch.arange(part[0] - padding, part[1] + padding - width + 1, step)
+    for is_reverse, offset, n_read, part in read:
+        starts = torch.arange(offset - padding, offset + n_read + padding - width + 1, step)
         if is_reverse:
             starts, part = inputs.length - width - starts, (inputs.length - part[1], inputs.length - part[0])
         rows.append(RowField(starts, is_reverse, part))
@@ -112,8 +111,12 @@ def find_receptive_field(bound: BoundLayer, inputs: Inputs) -> ReceptiveField:
     return field
 
 
-def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
-    """What a layer reads of a sequence: from which strand, where on it, how many bp; None if it reads no letters."""
+def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int, tuple[int, int]]] | None:
+    """What a layer reads of a sequence, None if it reads no letters.
+
+    Of each row: whether it is of the reverse strand; where on that strand it begins, before 0 if it was padded; how
+    many positions it has; and which part of the strand its letters are.
+    """
     layer = bound.layer
     if layer.n_outputs is not None or layer.weight.shape[1] != 4 or not are_letters(bound.read[0], layer.n_copies):
         return None
@@ -132,7 +135,8 @@ def _letters_read(bound: BoundLayer) -> list[tuple[bool, int, int]] | None:
                 "one-hot rows A, C, G, T as they stand, or their reverse complement. The logos would be wrong: turn "
                 "the input before the model, not inside it."
             )
-        found.append((*fitting[0], letters.shape[2]))
+        (is_reverse, offset), seen = fitting[0], _letters_in(letters)
+        found.append((is_reverse, offset, letters.shape[2], (offset + seen[0], offset + seen[1])))
     return found
 
 
@@ -143,14 +147,21 @@ def _offset(read: Tensor, given: Tensor) -> int | None:
     """
     read, given = (value[0] - value[0].mean(0) for value in (read, given))
     n_read, n_given = read.shape[1], given.shape[1]
-    is_letter = (read != 0).any(0).nonzero().flatten()
-    first, last = int(is_letter[0]), int(is_letter[-1])
-    letters = read[:, first : last + 1]
+    first, end = _letters_in(read[None])
+    if end == first:
+        return None
+    letters = read[:, first:end]
     starts = range(max(0, n_given - len(letters[0]) + 1))
     for start in sorted(starts, key=lambda at: abs(2 * (at - first) + n_read - n_given)):  # the middle one first
         if bool((given[:, start : start + letters.shape[1]] == letters).all()):
             return start - first
     return None
+
+
+def _letters_in(values: Tensor) -> tuple[int, int]:
+    """Where the letters of (1, 4, L) begin and end, positions whose channels differ; both 0 if there are none."""
+    is_letter = (values[0] != values[0, :1]).any(0).nonzero().flatten()
+    return (int(is_letter[0]), int(is_letter[-1]) + 1) if len(is_letter) else (0, 0)
 
 
 class _Enough(Exception):

@@ -81,8 +81,8 @@ def compare_models(
     ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
     seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
 
-    A consensus is named as a filter is in `interpret`: if it has enough sites, if half of its filters or more have more
-    of them in their own class than chance gives, and if its composition alone does not explain the match.
+    A consensus is named as a filter is in `interpret`: if half of its filters or more have enough sites, and more of
+    them in their own class than chance gives, and if its composition alone does not explain the match.
 
     Examples
     --------
@@ -187,8 +187,10 @@ def _name_patterns(
 ) -> tuple[dict[str, Motif], pd.DataFrame]:
     """Consensus motifs, as their best matches read; and each pattern's sites_p, refused, and match."""
     sites_p = compared.groupby("pattern")["sites_p"].median().reindex(list(consensus)).astype(float)
+    n_sites = compared.groupby("pattern")["n_sites"].median()
     refused = {
-        name: refuse(motif.n_sites, float(sites_p[name]), motif.ppm.shape[1]) for name, motif in consensus.items()
+        name: refuse(None if pd.isna(n_sites[name]) else n_sites[name], float(sites_p[name]), motif.ppm.shape[1])
+        for name, motif in consensus.items()
     }
     refused |= find_uninformative({name: motif for name, motif in consensus.items() if refused[name] is None})
     asked = {name: motif for name, motif in consensus.items() if refused[name] is None}

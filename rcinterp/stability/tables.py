@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rcinterp.interpretation import Interpretation
-from rcinterp.interpretation.verdicts import NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
+from rcinterp.interpretation.verdicts import LEAST_AUROC, NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
 from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
 
@@ -28,6 +28,8 @@ def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
     """
     table = found.table[["filter", "contribution", "n_sites", "sites_in", "sites_p"]].copy()
     table.insert(0, "model", name)
+    if found.performance["auroc"] < LEAST_AUROC:  # the sites speak for neither class
+        table["sites_p"] = table["sites_p"].where(table["sites_p"].isna(), 1.0)
     table["ppm"] = table["filter"].map(found.ppms)
     silent = (found.table["mean_positive"] == 0) & (found.table["mean_negative"] == 0)
     largest = float(table["contribution"].abs().max())

@@ -32,6 +32,8 @@ def test_the_p_value_is_that_of_a_loop(known):
         own = compare_matrices(ppm, few[target]).value
         assert p == (1 + sum(value >= own - 1e-6 for value in best)) / 31
     assert found[7] == pytest.approx(1 / 31)
+    twice = shuffled_p_values(rows.set_axis([0, 0, 1]), queries, few, n_shuffles=30, seed=4)
+    assert twice.tolist() == found.tolist()
 
 
 def test_a_motif_of_one_column_over_and_over_has_no_order(known):

@@ -233,13 +233,51 @@ class PooledFirst(nn.Module):
         return pooled.amax(2) @ torch.tensor([[1.0], [-1.0], [0.01]])
 
 
-@pytest.mark.parametrize("model", [PooledFirst(), Conjoined(PooledFirst())], ids=["one strand", "both"])
+class PooledBesideIt(PooledFirst):
+    """Pools as many positions as there are, so that each window has a position of its own."""
+
+    def forward(self, x):
+        pooled = functional.relu(functional.max_pool1d(self.conv(x), 5, 1, 2))
+        return pooled.amax(2) @ torch.tensor([[1.0], [-1.0], [0.01]])
+
+
+MODELS = {"one strand": PooledFirst(), "both": Conjoined(PooledFirst()), "stride 1": PooledBesideIt()}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_where_activations_have_no_place_sites_are_the_best_matches(classes, model):
-    found = interpret(model.eval(), *classes, measure_faithfulness=False)
+    found = interpret(model.eval(), *classes, measure_faithfulness=False, batch_size=25)
     own = found.sites[found.sites["filter"] == "filter_0"]
     words = ["".join("ACGT"[i] for i in letters) for letters in _letters_of(own, classes[0])]
     assert words.count("GATTACA") >= 25
     assert set(own["sites_in"]) == {"positives"}
+    assert found.contributions.equals(filter_contributions(model, *classes, batch_size=25))
+
+
+@pytest.mark.parametrize("strand", [1, -1])
+def test_sites_that_a_model_reads_in_part_are_none(classes, strand):
+    """It cuts 20 bp out of the middle, and pads them."""
+
+    class Cropped(Padded):
+        def forward(self, x):
+            return super().strand(x[:, :, 10:30] if strand == 1 else x.flip(1, 2)[:, :, 10:30])
+
+    found = interpret(Cropped(0.0).eval(), *classes, measure_faithfulness=False)
+    part = (10, 30) if strand == 1 else (41 - 30, 41 - 10)
+    assert len(found.sites)
+    assert (found.sites["start"] >= part[0]).all()
+    assert (found.sites["end"] <= part[1]).all()
+
+
+def test_n_in_the_first_sequences_does_not_hide_the_letters(classes):
+    class TwoParts(Padded):
+        def forward(self, x):
+            return super().strand(x[:, :, :20]) + super().strand(x[:, :, 20:])
+
+    x = [sequences.clone() for sequences in classes]
+    x[0][0, :, 20:] = 0.0  # the first is N from the middle on, the second throughout
+    x[0][1] = 0.0
+    assert interpret(TwoParts(0.0).eval(), *x, measure_faithfulness=False).unit == "weight"
 
 
 def test_without_gradients_sites_are_the_best_matches(classes):

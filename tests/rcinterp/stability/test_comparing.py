@@ -97,6 +97,18 @@ def test_a_pattern_s_sites_are_judged_by_the_middle_one_of_its_filters(place, in
     assert compare(1e-9, 0.4, 0.5)["best_match"].isna().all()
 
 
+def test_few_sites_a_model_are_few_sites(place, interpretation):
+    rows = [[("f", place("CTCF_known1", 0), 1.0, 16, 1e-9)] for _ in range(3)]
+    found = compare_models([interpretation(one) for one in rows])
+    assert found.table["refused"].tolist() == ["few sites"]
+
+
+def test_models_that_call_the_negatives_positive_name_nothing(place, interpretation):
+    rows = [[("f", place("CTCF_known1", 0), 1.0, 60, 1e-9)] for _ in range(3)]
+    assert compare_models([interpretation(one, auroc=0.9) for one in rows]).table["best_match"].notna().all()
+    assert compare_models([interpretation(one, auroc=0.2) for one in rows]).table["best_match"].isna().all()
+
+
 def test_a_motif_that_no_one_knows(interpretation, known):
     ppm = np.full((4, 6), 0.1) + 0.6 * np.eye(4)[:, [0, 3, 1, 2, 0, 0]]
     some = {name: known[name] for name in list(known)[:60]}
