@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
@@ -55,13 +56,19 @@ SAME = 1e-4
 N_LABELS, N_COLUMNS = 3, 5
 
 
+def read_weights(path):
+    """What a file says of its model, and the weights in it."""
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    return about, load_file(path)
+
+
 class DeepBind(nn.Module):
     """Alipanahi et al. 2015: padded by 0.25, one convolution, ReLU, maximum; the larger of both strands."""
 
     def __init__(self, path):
         super().__init__()
-        with safe_open(path, "pt") as file:
-            about, weights = file.metadata(), {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        about, weights = read_weights(path)
         n, self.width = int(about["num_detectors"]), int(about["detector_len"])
         n_hidden, self.both_strands = int(about["num_hidden"]), about["reverse_complement"] == "1"
         self.conv = nn.Conv1d(4, n, self.width)
@@ -88,8 +95,7 @@ class BPNet(nn.Module):
 
     def __init__(self, path):
         super().__init__()
-        with safe_open(path, "pt") as file:
-            about, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about, weights = read_weights(path)
         self.trimming = int(about["trimming"])
         self.iconv = nn.Conv1d(4, 64, 21, padding=10)
         dilations = [2**i for i in range(1, int(about["n_layers"]) + 1)]
@@ -127,8 +133,7 @@ class ExplaiNN(nn.Module):
         hidden += [nn.BatchNorm1d(n_hidden * n), nn.ReLU(), nn.Dropout(0.3), nn.Conv1d(n_hidden * n, n, 1, groups=n)]
         self.linears = nn.Sequential(*first, *hidden, nn.BatchNorm1d(n), nn.ReLU(), nn.Flatten())
         self.final = nn.Linear(n, 3)
-        with safe_open(path, "pt") as file:
-            self.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        self.load_state_dict(read_weights(path)[1])
 
     def forward(self, x):
         return self.final(self.linears(x.repeat(1, self.n, 1)))

@@ -12,6 +12,7 @@ from rcinterp.comparison.queries import QuerySource, read_queries
 from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs import MotifSource, load_motifs
 from rcinterp.motifs.centring import mean_center
+from rclayers import reverse_complement
 
 #: Copies of a motif with shuffled columns that it is compared with.
 N_SHUFFLES = 99
@@ -113,8 +114,8 @@ class _Bank:
             starts = np.concatenate([[0], np.cumsum(widths + width - 1)[:-1]]).astype(np.intp)
             self._laid_out[width] = torch.from_numpy(np.concatenate(pieces, axis=1)).float(), starts
         laid, starts = self._laid_out[width]
-        kernels = torch.from_numpy(np.concatenate([copies, copies[:, ::-1, ::-1]])).float()
-        scanned = functional.conv1d(laid[None], kernels)[0].numpy()
+        kernels = torch.from_numpy(copies).float()
+        scanned = functional.conv1d(laid[None], torch.cat([kernels, reverse_complement(kernels)]))[0].numpy()
         better = np.maximum(*np.split(scanned, 2))
         return np.asarray(np.maximum.reduceat(better, starts, axis=1), dtype=np.float64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,7 +216,9 @@ def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | No
 def _leakage_of(model: nn.Module) -> tuple[str, ...]:
     """What the training set of a compact model shared with its validation set, in sentences."""
     kept = model.provenance.get("leakage") if isinstance(model, CompactModel) else None
-    return tuple(Leakage(**kept).messages()) if kept else ()
+    if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Leakage)}:
+        return ()  # trained by an older version, or edited
+    return tuple(Leakage(**kept).messages())
 
 
 def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:

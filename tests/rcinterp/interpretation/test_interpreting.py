@@ -658,3 +658,6 @@ def test_leakage_of_the_training_stands_in_the_report(make_model, positives, neg
     said = [note for note in notes if note.startswith("When the model was trained: ")]
     assert len(said) == 2
     assert "3 validation sequences also stand in the training set" in said[0]
+    for edited in ({"shared": 3}, "none", {**kept, "more": 1}):
+        model.provenance["leakage"] = edited
+        assert interpret(model, positives, negatives, measure_faithfulness=False).leakage == ()
