@@ -5,7 +5,7 @@ import operator
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,10 +29,11 @@ from rcinterp.training.initialisation import read_out_parameters
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import evaluate, score_logits
 from rcinterp.training.recipes import Recipe, find_recipe
-from rcinterp.training.words import WordStart, measure_batch_norm, prepare_words
+from rcinterp.training.words import Word, WordStart, measure_batch_norm, prepare_words
 from rclayers import reverse_complement
 
-#: How filters start: all drawn at random; half of them at most from words; from words alone, the others silent.
+#: How filters start: all drawn at random; half of them at most from words; from words and composition alone, the others
+#: silent for good.
 DRAWN, WORDS_AND_DRAWN, WORDS_ALONE = "drawn", "words and drawn", "words alone"
 
 
@@ -166,15 +167,20 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         if file is not None and file.exists():
             _check_checkpoint(file, owns[start])
     runs: dict[str, _Run] = {}
-    n_words = dict.fromkeys(starts, 0)
+    taken: dict[str, list[Word]] = {}
     for start in starts:
-        with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum):
+        with torch.random.fork_rng(), _batch_norm_momentum(model, recipe.momentum), ExitStack() as start_lasts:
             model.load_state_dict(given)
             if initialise:
                 torch.manual_seed(seed)
+                if isinstance(model, CompactModel):
+                    model.reset_head()
                 recipe.initialise(model, train.length)
-            if words is not None:
-                n_words[start] = words.apply(train, alone=start == WORDS_ALONE)
+            if words is not None and start == WORDS_ALONE:
+                alone = words.alone(model, train, float(loss_weight[0]))
+                taken[start] = start_lasts.enter_context(alone)
+            elif words is not None and start == WORDS_AND_DRAWN:
+                taken[start] = words.apply(train)
                 measure_batch_norm(model, train)
             run = _Run(model, recipe, _make_optimiser(recipe, model, train), owns[start])
             try:
@@ -198,7 +204,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": asdict(leakage)}
         if words is not None:
             kept["starts"] = {name: tried.best_auroc for name, tried in runs.items()}
-            kept["words"] = [str(word) for word in words.words[: n_words[start]]]
+            kept["words"] = [str(word) for word in taken.get(start, [])]
         if by_words is not None:
             kept["baseline_auroc"] = float(history["baseline_auroc"].iloc[0])
         model.provenance = kept
@@ -227,7 +233,7 @@ def _starts(words: WordStart | None) -> list[str]:
     """The starts to try, the first of which is taken if they end alike."""
     if words is None:
         return [DRAWN]
-    return [WORDS_AND_DRAWN, WORDS_ALONE] if words.can_stand_alone else [WORDS_AND_DRAWN]
+    return [WORDS_AND_DRAWN if words.words else DRAWN, *([WORDS_ALONE] if words.can_stand_alone else [])]
 
 
 def _train(run: "_Run", train: Dataset, valid: Dataset, loss_weight: Tensor, path: Path | None, progress: bool) -> None:

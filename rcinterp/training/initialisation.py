@@ -156,6 +156,11 @@ class ReadOut:
         """Channels that are read, those of a separable layer too."""
         return self.shape[1] if self.channel_parameter is None else self.channel_parameter.shape[1]
 
+    @property
+    def by_channel_parameter(self) -> nn.Parameter:
+        """The parameter that weighs the channels."""
+        return self.parameter if self.channel_parameter is None else self.channel_parameter
+
     def by_channel(self) -> Tensor:
         """The weights whose second axis are the channels."""
         return self.weights() if self.channel_parameter is None else self.channel_parameter

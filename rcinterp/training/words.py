@@ -5,19 +5,21 @@ docs/recipe.md derives the start and measures what it does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import letter_codes, reverse_complement_codes
-from rcinterp.reading.model import place_of
+from rcinterp.reading.model import place_of, predict
 from rcinterp.training.baseline import K, count_words_in, words_at
 from rcinterp.training.initialisation import FirstLayer, ReadOut, find_first_layer, find_read_outs
 from rclayers import reverse_complement
@@ -26,6 +28,9 @@ from rclayers import reverse_complement
 POSITIVE_SCORE = 4.5
 #: And a word of the negatives, which are seldom alike: what tells them apart is more often their composition.
 NEGATIVE_SCORE = 6.0
+#: Standard score of the share of G and C from which composition has filters of its own; a wrong one does little, as the
+#: logistic regression that weighs them has little to say of it.
+COMPOSITION_SCORE = 2.0
 #: Words at most that are looked for.
 MOST_WORDS = 16
 #: Letters of the training set at most that are looked at.
@@ -38,6 +43,10 @@ _FEWEST_EXPECTED = 4.0
 _NEIGHBOUR_SHARE = 0.25
 #: Sequences of the pass that measures batch norm's statistics, and of each of its batches.
 _PASS, _BATCH = 1000, 100
+#: Letters at most on which the read-out is weighed.
+_MOST_WEIGHED = 1_000_000
+#: Where batch norm cuts a filter of composition [sd]: below nearly all of its outputs.
+_OPEN = 2.0
 _UNKNOWN = 4
 
 
@@ -48,8 +57,10 @@ class Word:
     Attributes
     ----------
     letters : str
+        Or "G+C" and "A+T", for filters of composition.
     score : float
-        Standard normal where composition alone tells the classes apart; positive for a word of the positives.
+        Standard normal where composition alone tells the classes apart (for composition: where nothing does); positive
+        for a word of the positives.
     task : int
         Whose classes it tells apart.
     log_odds : ndarray, shape (4, W)
@@ -111,6 +122,27 @@ def find_words(data: Dataset, width: int, n_words: int = MOST_WORDS) -> list[Wor
         if not any(_are_kin(word.letters, other.letters) for other in own):
             own.append(word)
     return own[:n_words]
+
+
+def find_composition(data: Dataset, width: int) -> list[Word]:
+    """A filter that counts G and C and one that counts A and T, the positives' first; none if the classes have alike.
+
+    Notes
+    -----
+    The score is Welch's, of the difference of the two classes' mean share of G and C.
+    """
+    share = (data.x.mean(2)[:, 1:3]).sum(1).double().numpy()
+    is_positive = data.y[:, 0].numpy() > 0
+    parts = share[is_positive], share[~is_positive]
+    if min(map(len, parts)) < 2:
+        return []
+    error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts))
+    score = float((parts[0].mean() - parts[1].mean()) / max(error, 1e-12))
+    if abs(score) < COMPOSITION_SCORE:
+        return []
+    strong = np.repeat([[-1.0], [1.0], [1.0], [-1.0]], width, axis=1)
+    found = [Word("G+C", score, 0, strong), Word("A+T", -score, 0, -strong)]
+    return found if score > 0 else found[::-1]
 
 
 def _find_words_of(given: NDArray[Any], y: NDArray[np.float64], task: int, width: int, n_words: int) -> list[Word]:
@@ -201,26 +233,27 @@ class WordStart:
     words : list of Word
     read_out : ReadOut or None
         Behind the last pooling; None in models of several outputs, and where there is none or more than one.
+    composition : list of Word
+        Filters of composition, which words that stand alone have beside them.
     """
 
     first: FirstLayer
     words: list[Word]
     read_out: ReadOut | None
+    composition: list[Word] = field(default_factory=list)
 
     @property
     def can_stand_alone(self) -> bool:
         """Whether the read-out weighs the layer's own filters, so that the others can be silent."""
         return self.read_out is not None and self.first.is_only_one and self.read_out.parameter.requires_grad
 
-    def apply(self, train: Dataset, *, alone: bool) -> int:
-        """Start filters from words, in place, after the weights were drawn; returns how many words were taken.
+    @property
+    def _copies(self) -> int:
+        """Filters that a word takes: two in a model that does not share weights between the strands."""
+        return 1 if self.first.is_rc else 2
 
-        Parameters
-        ----------
-        train : Dataset
-        alone : bool
-            Whether the other filters start silent: with weights of 0 in the read-out, which may grow. Else half of the
-            filters at most start from words.
+    def apply(self, train: Dataset) -> list[Word]:
+        """Start half of the filters at most from words, in place, after the weights were drawn; returns those words.
 
         Notes
         -----
@@ -230,39 +263,84 @@ class WordStart:
         other weight becomes negative if there is a word of the negatives. The batch norm behind the layer cuts at the
         median, over the sequences of the other class, of the best site.
         """
-        weight = self.first.weight
-        copies = 1 if self.first.is_rc else 2
-        room = len(weight) if alone else len(weight) // 2
-        words = self.words[: room // copies]
+        words = self.words[: len(self.first.weight) // 2 // self._copies]
+        self._take(words)
+        if self.read_out is None or not self.read_out.parameter.requires_grad:
+            return words
+        with torch.no_grad():
+            if self.first.is_only_one:
+                for channels, word in zip(self._channels(words), words, strict=True):
+                    channels *= 1 if word.score > 0 else -1
+                self._cut(words, train)
+            elif any(word.score < 0 for word in words):
+                self.read_out.by_channel()[:, ::2] *= -1
+        return words
+
+    @contextmanager
+    def alone(self, model: nn.Module, train: Dataset, positive_weight: float) -> Iterator[list[Word]]:
+        """Start filters from words and composition; the others are silent, and stay so as long as the context lasts.
+
+        Parameters
+        ----------
+        model : nn.Module
+            Whose weights were drawn; trained within the context.
+        train : Dataset
+        positive_weight : float
+            Weight of the positives in the loss.
+
+        Yields
+        ------
+        list of Word
+            Those that were taken.
+
+        Notes
+        -----
+        Filters start as in `apply`, and the others have weights of 0 in the read-out. A logistic regression of the
+        labels on what each word's filters give, summed over positions at the read-out's level start, then sets the
+        weights of the words, and the bias of the last layer even where that is frozen.
+        """
+        words = [*self.composition, *self.words][: len(self.first.weight) // self._copies]
+        self._take(words)
+        assert self.read_out is not None, "asked of models that can_stand_alone"
+        n_channels = self._copies * len(words)
+        with torch.no_grad():
+            self.read_out.by_channel()[:, n_channels:] = 0
+            self._cut(words, train)
+        measure_batch_norm(model, train)
+        self._weigh(model, words, train, positive_weight)
+        weights = self.read_out.by_channel_parameter
+        mask = torch.ones_like(self.read_out.by_channel())
+        mask[:, n_channels:] = 0
+        hook = weights.register_hook(  # type: ignore[no-untyped-call]  # so it is in torch
+            lambda gradient: gradient * mask.view_as(gradient)
+        )
+        try:
+            yield words
+        finally:
+            hook.remove()
+
+    def _take(self, words: Sequence[Word]) -> None:
+        weight, copies = self.first.weight, self._copies
         with torch.no_grad():
             for i, word in enumerate(words):
                 start = torch.from_numpy(word.log_odds).to(weight)
                 for j, one in enumerate((start, reverse_complement(start))[:copies]):
                     row = weight[copies * i + j]
                     row.copy_(one / one.norm().clamp(min=1e-9) * row.norm())
-            if self.read_out is None or not self.read_out.parameter.requires_grad:
-                return len(words)
-            by_channel = self.read_out.by_channel()
-            if not self.first.is_only_one:
-                if any(word.score < 0 for word in words):
-                    by_channel[:, ::2] *= -1
-            else:
-                for i, word in enumerate(words):
-                    by_channel[:, copies * i : copies * (i + 1)] *= 1 if word.score > 0 else -1
-                if alone:
-                    by_channel[:, copies * len(words) :] = 0
-                if self.first.norm is not None:
-                    self._cut(self.first.norm, words, copies, train)
-        return len(words)
 
-    def _cut(self, norm: _BatchNorm, words: Sequence[Word], copies: int, train: Dataset) -> None:
+    def _channels(self, words: Sequence[Word]) -> list[Tensor]:
+        """The read-out's weights of each word's filters, a view each."""
+        assert self.read_out is not None, "asked of models with a read-out"
+        by_channel = self.read_out.by_channel()
+        return [by_channel[:, self._copies * i : self._copies * (i + 1)] for i in range(len(words))]
+
+    def _cut(self, words: Sequence[Word], train: Dataset) -> None:
         """Let batch norm's cut of each word's filters lie at the median best site of the other class."""
-        n = copies * len(words)
-        if not n or norm.bias is None or not norm.bias.requires_grad:
+        norm, n = self.first.norm, self._copies * len(words)
+        if not n or norm is None or norm.bias is None or not norm.bias.requires_grad:
             return
         bank = self.first.weight[:n]
-        n_rows = min(5 * _PASS, max(1, _MOST_LETTERS // train.length))
-        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:n_rows]
+        rows = _some_rows(train, 5 * _PASS, _MOST_LETTERS)
         x, y = train.x[rows].to(bank), train.y[rows]
         maps = nn.functional.conv1d(x, bank)
         best = maps.amax(2)
@@ -270,32 +348,79 @@ class WordStart:
             best = torch.maximum(best, nn.functional.conv1d(x, reverse_complement(bank)).amax(2))
         centre, spread = maps.mean((0, 2)), maps.std((0, 2))
         for i in range(n):
-            word = words[i // copies]
+            word = words[i // self._copies]
             other = y[:, word.task] != float(word.score > 0)
-            if other.any():
+            if word in self.composition:
+                norm.bias[i] = _OPEN
+            elif other.any():
                 norm.bias[i] = -(best[other.to(best.device), i].median() - centre[i]) / spread[i]
+
+    def _weigh(self, model: nn.Module, words: Sequence[Word], train: Dataset, positive_weight: float) -> None:
+        """Weigh the words' channels as a logistic regression does; their signs alone if the read-out is not linear."""
+        rows = _some_rows(train, 5 * _PASS, _MOST_WEIGHED)
+        x, y = train.x[rows], train.y[rows, 0].numpy()
+        channels, bias = self._channels(words), _last_bias(model)
+        drawn = [values.detach().clone().abs() for values in channels]
+        signs = [1.0 if word.score > 0 else -1.0 for word in words]
+
+        def logits(weights: Sequence[float]) -> NDArray[np.float64]:
+            with torch.no_grad():
+                for values, level, weight in zip(channels, drawn, weights, strict=True):
+                    values.copy_(level * weight)
+            return predict(model, x, device=place_of(model)[0]).double().cpu().numpy().ravel()
+
+        silent = logits([0.0] * len(words))
+        alone = [logits(list(one)) - silent for one in np.eye(len(words))]
+        together = logits(signs) - silent
+        is_linear = np.allclose(together, np.dot(signs, alone), rtol=1e-3, atol=1e-4 * max(1.0, np.abs(together).max()))
+        if not is_linear or np.ptp(y) == 0:
+            return
+        features = np.stack(alone, axis=1)
+        spread = np.where(features.std(0) > 0, features.std(0), 1.0)
+        weighing = LogisticRegression(class_weight={0: 1.0, 1: positive_weight}, max_iter=1000)
+        weighing.fit(features / spread, y)
+        weighed = logits((weighing.coef_[0] / spread).tolist())
+        if bias is not None:
+            shift = float(weighing.intercept_[0] - silent.mean())
+            with torch.no_grad():
+                bias += shift
+                moved = predict(model, x[:1], device=place_of(model)[0]).double().cpu().numpy().ravel() - weighed[:1]
+                if not np.allclose(moved, shift, rtol=1e-3, atol=1e-4):  # another output's, or not added at the end
+                    bias -= shift
+
+
+def _some_rows(data: Dataset, most: int, most_letters: int) -> Tensor:
+    """Rows of a data set, drawn with a seed of their own: so many at most, of so many letters at most."""
+    n_rows = min(most, max(1, most_letters // data.length))
+    return torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:n_rows]
+
+
+def _last_bias(model: nn.Module) -> Tensor | None:
+    """Bias of the last layer that has one value of it, which is that of a single output; None if there is none."""
+    biases = [parameter for name, parameter in model.named_parameters() if name.rpartition(".")[2] == "bias"]
+    return biases[-1] if biases and biases[-1].numel() == 1 else None
 
 
 def prepare_words(model: nn.Module, train: Dataset) -> WordStart | None:
-    """What of a model may start from words of a training set; None if it has no layer for it, or the set no word."""
+    """What of a model may start from words or composition; None if it has no layer for it, or the set neither."""
     first = find_first_layer(model, train.length)
     if first is None or first.weight.shape[2] < K or len(first.weight) < 4:
         return None
     words = find_words(train, first.weight.shape[2])
-    if not words:
-        return None
     read_outs = find_read_outs(model, train.length)
     read_out = read_outs[0] if train.n_tasks == 1 and len(read_outs) == 1 else None
     if read_out is not None and first.is_only_one and read_out.n_channels != len(first.weight):
         read_out = None
-    return WordStart(first, words, read_out)
+    start = WordStart(first, words, read_out)
+    composition = find_composition(train, first.weight.shape[2]) if start.can_stand_alone else []
+    return replace(start, composition=composition) if words or composition else None
 
 
 def measure_batch_norm(model: nn.Module, train: Dataset) -> None:
     """Set the running statistics of all batch norms to those of a part of the training set."""
     norms = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm)}
     device, dtype = place_of(model)
-    rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:_PASS]
+    rows = _some_rows(train, _PASS, _MOST_LETTERS)
     was_training = model.training
     model.train()
     for norm in norms:
