@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from rcinterp import compact_model, fit, load_motifs, predict, simulate_motifs
@@ -11,7 +13,7 @@ from rcinterp.data.simulation import simulate_background
 from rcinterp.training.baseline import K, count_words
 from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN
 from rcinterp.training.recipes import RECIPES
-from rcinterp.training.words import _score_words, find_words, prepare_words
+from rcinterp.training.words import _score_words, find_composition, find_words, prepare_words
 
 MOTIF = "NRF1_known1"
 
@@ -152,6 +154,96 @@ def test_a_model_starts_from_the_word(rc, in_negatives):
     kept = mixed.conv1.weight.detach().clone()
     prepare_words(mixed, data).apply(data)
     assert (mixed.conv1.weight[4:] == kept[4:]).all()
+
+
+def _of_composition(n=150, length=100, gc=(0.5, 0.4)):
+    x = torch.cat([simulate_background(n, length, seed=i, gc=share) for i, share in enumerate(gc)])
+    y = torch.cat([torch.ones(n, 1), torch.zeros(n, 1)])
+    return Dataset(x, y, tuple(f"s{i}" for i in range(2 * n)))
+
+
+def test_composition_has_filters_where_the_classes_differ_in_it():
+    for gc, names in (((0.5, 0.4), ["G+C", "A+T"]), ((0.4, 0.5), ["A+T", "G+C"])):
+        data = _of_composition(gc=gc)
+        first, second = find_composition(data, 15)
+        assert [first.letters, second.letters] == names
+        assert first.score == -second.score > 10
+        share = data.x[:, 1:3].mean(2).sum(1).double().numpy()
+        expected = stats.ttest_ind(share[:150], share[150:], equal_var=False).statistic
+        assert first.score == pytest.approx(abs(expected))
+        assert (first.log_odds.argmax(0) == (1 if names[0] == "G+C" else 0)).all()
+    n_found = sum(bool(find_composition(_of_composition(gc=(0.4, 0.4), length=60 + i), 15)) for i in range(40))
+    assert n_found <= 6  # of 40; two are expected at a score of 2
+
+
+@pytest.mark.parametrize("rc", [True, False])
+@pytest.mark.parametrize("read_out", ["weighted_sum", "dense", "separable"])
+def test_words_alone_are_weighed_by_a_logistic_regression(rc, read_out):
+    data = simulated(in_negatives=True)
+    model = compact_model(1, 8, 100, rc=rc, read_out=read_out)
+    RECIPES["seeded"].initialise(model, 100)
+    start = prepare_words(model, data)
+    with start.alone(model, data, 1.0) as taken:
+        logits = predict(model, data.x).double().numpy().ravel()
+    silent = start.read_out.by_channel().detach()[:, len(taken) * (1 if rc else 2) :]
+    assert (silent == 0).all()
+    signs = [start.read_out.by_channel()[:, (1 if rc else 2) * i].sum().sign().item() for i in range(len(taken))]
+    assert signs[[word.letters for word in taken].index(start.words[0].letters)] == -1  # a word of the negatives
+    # Neither a factor nor a shift of the logits makes a better classifier: they have the size that the labels say.
+    y = data.y[:, 0].numpy()
+    scale = LogisticRegression(C=1e6).fit(logits[:, None], y)
+    assert scale.coef_[0, 0] == pytest.approx(1, abs=0.2)
+    assert scale.intercept_[0] == pytest.approx(0, abs=0.2)
+
+
+def test_silent_filters_stay_silent_and_learn_again_afterwards():
+    data = simulated()
+    model = _drawn(1)
+    start = prepare_words(model, data)
+
+    def step():
+        model.zero_grad()
+        model.train()
+        loss = nn.functional.binary_cross_entropy_with_logits(model(data.x), data.y)
+        loss.backward()
+        return model.weighted_sum.weight.grad
+
+    with start.alone(model, data, 1.0) as taken:
+        gradient = step()
+        assert (gradient[len(taken) :] == 0).all()
+        assert (gradient[: len(taken)] != 0).any()
+    assert (step()[len(taken) :] != 0).any()
+
+
+def test_a_read_out_that_is_not_linear_keeps_its_signs():
+    class Squashed(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return torch.tanh(3 * self.inner(x))
+
+    data = simulated(in_negatives=True)
+    model = Squashed(_drawn(1))
+    start = prepare_words(model, data)
+    before = model.inner.weighted_sum.weight.detach().clone()
+    with start.alone(model, data, 1.0) as taken:
+        pass
+    expected = torch.tensor([1.0 if word.score > 0 else -1.0 for word in taken])[:, None] * before[: len(taken)]
+    torch.testing.assert_close(model.inner.weighted_sum.weight.detach()[: len(taken)], expected)
+    assert model.inner.head.bias.item() == 0
+
+
+def test_a_second_fit_does_not_depend_on_the_first():
+    train, valid = simulated(100, 60, in_negatives=True), simulated(60, 60, in_negatives=True, seed=5)
+    fresh, used = compact_model(1, 8, 60), compact_model(1, 8, 60)
+    settings = {"seed": 0, "epochs": 2, "baseline": False, "progress": False}
+    fit(used, train, valid, **settings)
+    used.head.bias.fill_(3.0)
+    for model in (fresh, used):
+        fit(model, train, valid, **settings)
+    assert all(torch.equal(value, used.state_dict()[name]) for name, value in fresh.state_dict().items())
 
 
 def test_deeper_models_take_words_and_both_signs():
