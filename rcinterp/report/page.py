@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from rcinterp.motifs import information_content, reverse_complement_motif
+from rcinterp.motifs import information_content
 from rcinterp.motifs.groups import name_in_full
-from rcinterp.report.svg import draw_logo, draw_positions, letter_definitions
+from rcinterp.report.svg import draw_logo, draw_positions, draw_reverse_complement, letter_definitions
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,21 @@ def filter_section(
         Of `filters`.
     """
     middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
+    prefix = f"logo-{crc32(heading.encode()):x}-" if heading else "logo-"  # sections of a page have their own headings
     rows = []
-    for row in plain_rows(table):
-        name = row["filter"]
+    for i, row in enumerate(plain_rows(table)):
+        name, identity = row["filter"], f"{prefix}{i}"
         weight, ppm, where = filters[name], ppms[name], middles.get(name)
         bits = ppm * information_content(ppm)
-        shown = "the centred weights" if unit == "weight" else "the motif"
+        shown = "Centred weights" if unit == "weight" else "Motif"
         rows.append(
             row
             | {
-                "forward": draw_logo(weight, f"Logo of {shown} of {name}"),
-                "reverse": draw_logo(reverse_complement_motif(weight), f"Logo of the reverse complement of {name}"),
-                "compared": draw_logo(bits, f"Logo of the motif of {name}", (0, 2)),
+                "forward": draw_logo(weight, f"{shown} of {name}", identity=identity),
+                "reverse": draw_reverse_complement(
+                    weight.shape[1], f"Reverse complement of {name}", identity
+                ),
+                "compared": draw_logo(bits, f"Motif of {name}", (0, 2)),
                 "match": None
                 if row["best_match"] is None
                 else name_in_full(row["best_match"], row["match_factor"], row["match_known"]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
@@ -13,21 +14,42 @@ from rcinterp.report.logos import ACCESSIBLE_COLORS, FADED, letter_shapes, stack
 
 _LETTER, _BAR, _HEIGHT = 9, 12, 52  # units of a picture: width of a letter, of a model's bar, height of the drawing
 _LEFT, _TOP, _BOTTOM = 24, 4, 11  # margins, for numbers
-_SHORTEST = 0.05  # units: a letter of less height cannot be seen
+_FINE = 10  # steps of a unit in which letters are placed
+_SHORTEST = 2.0  # units, about pixels of the page: a letter of less height cannot be read
+_BITS = (0.0, 2.0)  # the vertical axis that pages share
 _SEGMENTS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
+_COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True))
 
 
 @lru_cache(maxsize=1)
 def letter_definitions() -> Markup:
-    """What a page with logos needs once, before the first of them: the shapes of A, C, G and T."""
-    shapes = "".join(
-        f'<path id="{letter}" fill="{ACCESSIBLE_COLORS[letter]}" d="{_outline(shape)}"/>'
-        for letter, shape in letter_shapes().items()
+    """What a page with logos needs once, before the first of them: the shapes of A, C, G and T, and how they turn.
+
+    Each letter is a symbol of its own, that which hangs below the axis another, in lower case, upside down and paler.
+    Both hold a second shape, that of the complement in a mirror, which shows in its place where the class is "rc": the
+    logo of a reverse complement is the logo itself, mirrored.
+    """
+    symbols = "".join(
+        _define(letter if above else letter.lower(), letter, above) for above in (True, False) for letter in "ACGT"
     )
-    return Markup(f'<svg class="letters" width="0" height="0" aria-hidden="true"><defs>{shapes}</defs></svg>')
+    style = ".r{visibility:var(--r,hidden)}.f{visibility:var(--f,visible)}.rc{--f:hidden;--r:visible}"
+    content = f"<style>{style}</style><defs>{symbols}<g id=bits>{_vertical_axis(*_BITS)}</g></defs>"
+    return Markup(f'<svg class="letters" width="0" height="0" aria-hidden="true">{content}</svg>')
 
 
-def draw_logo(matrix: NDArray[np.float64], label: str, span: tuple[float, float] | None = None) -> Markup:
+def _define(identity: str, letter: str, above: bool) -> str:
+    """One letter as a symbol of width and height 1, and its complement in a mirror."""
+    paler = "" if above else f' fill-opacity="{FADED:g}"'
+    shapes = "".join(
+        f'<path class="{kind}" fill="{ACCESSIBLE_COLORS[of]}"{paler} d="{_outline(letter_shapes()[of], turn, above)}"/>'
+        for kind, of, turn in (("f", letter, 1), ("r", _COMPLEMENT[letter], -1))
+    )
+    return f'<symbol id="{identity}" viewBox="0 0 1 1" preserveAspectRatio="none">{shapes}</symbol>'
+
+
+def draw_logo(
+    matrix: NDArray[np.float64], label: str, span: tuple[float, float] | None = None, identity: str = ""
+) -> Markup:
     """Logo of one matrix, as `plot_logo` draws it, for a page that has the `letter_definitions`.
 
     Parameters
@@ -38,26 +60,48 @@ def draw_logo(matrix: NDArray[np.float64], label: str, span: tuple[float, float]
         What a screen reader says.
     span : (float, float), optional
         Ends of the vertical axis; by default those of the letters.
+    identity : str
+        By which `draw_reverse_complement` finds the letters; of its own on the page.
     """
-    low, high = span or (float(np.minimum(matrix, 0).sum(0).min()), float(np.maximum(matrix, 0).sum(0).max()))
-    if high <= low:
-        high = low + 1
-    scale = _HEIGHT / (high - low)
-    above: list[str] = []
-    below: list[str] = []
+    low, high = _span_of(matrix, span)
+    scale = _HEIGHT / (high - low) * _FINE
+    letters: list[str] = []
     for letter, sizes, bases in zip("ACGT", matrix, stack_letters(matrix), strict=True):
         for position, (size, base) in enumerate(zip(sizes, bases, strict=True)):
-            if abs(size) * scale >= _SHORTEST:
-                place = f"{_LEFT + _LETTER * (position + 0.5):g} {_round((high - base) * scale + _TOP)}"
-                use = f'<use href="#{letter}" transform="matrix({_LETTER} 0 0 {_round(-size * scale)} {place})"/>'
-                (above if size > 0 else below).append(use)
-    width = _LETTER * matrix.shape[1]
-    faded = f'<g opacity="{FADED:g}">{"".join(below)}</g>' if below else ""
-    ticks = MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True).tick_values(0, max(1, matrix.shape[1] - 1))
-    shown = [int(tick) for tick in ticks if 0 <= tick < matrix.shape[1]]
+            top, height = round((high - max(base, base + size)) * scale), round(abs(size) * scale)
+            if height >= _SHORTEST * _FINE:
+                shown = letter if size > 0 else letter.lower()
+                letters.append(f"<use href=#{shown} x={position} y={top} height={height} />")
+    named, axes = (f" id={identity}", f" id={identity}-axes") if identity else ("", "")
+    stacks = (
+        f'<svg{named} x={_LEFT} y={_TOP} width={_LETTER} height={_HEIGHT} viewBox="0 0 1 {_HEIGHT * _FINE}" '
+        f"preserveAspectRatio=none overflow=visible>{''.join(letters)}</svg>"
+    )
+    n_positions = matrix.shape[1]
+    return _picture(_LETTER * n_positions, label, f"<g{axes}>{_axes((low, high), n_positions)}</g>{stacks}")
+
+
+def draw_reverse_complement(n_positions: int, label: str, identity: str) -> Markup:
+    """Logo of the reverse complement of the matrix whose own logo stands on the page under that identity."""
+    mirror = f"transform=matrix(-1,0,0,1,{2 * _LEFT + _LETTER * n_positions},0)"
+    content = f"<use href=#{identity}-axes /><use class=rc href=#{identity} {mirror} />"
+    return _picture(_LETTER * n_positions, label, content)
+
+
+def _span_of(matrix: NDArray[np.float64], span: tuple[float, float] | None) -> tuple[float, float]:
+    low, high = span or (float(np.minimum(matrix, 0).sum(0).min()), float(np.maximum(matrix, 0).sum(0).max()))
+    return (low, high) if high > low else (low, low + 1)
+
+
+def _axes(span: tuple[float, float], n_positions: int) -> str:
+    """The line at 0, the vertical axis with its numbers, and those of the positions."""
+    low, high = span
+    zero = _path("axis", f"M{_LEFT} {_round(_TOP + high * _HEIGHT / (high - low))}h{_LETTER * n_positions}")
+    ticks = MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True).tick_values(0, max(1, n_positions - 1))
+    shown = [int(tick) for tick in ticks if 0 <= tick < n_positions]
     positions = "".join(_text(_LEFT + _LETTER * (tick + 0.5), _TOP + _HEIGHT + 9, f"{tick}") for tick in shown)
-    content = f"{_vertical_axis(low, high, width)}{''.join(above)}{faded}{positions}"
-    return _picture(width, label, content)
+    vertical = "<use href=#bits />" if span == _BITS else _vertical_axis(low, high)
+    return f"{zero}{vertical}{positions}"
 
 
 def draw_positions(middles: NDArray[np.float64], length: int, label: str) -> Markup:
@@ -65,10 +109,12 @@ def draw_positions(middles: NDArray[np.float64], length: int, label: str) -> Mar
     counts, _ = np.histogram(middles, bins=20, range=(0, length))
     step, bottom = 6, _TOP + _HEIGHT
     heights = counts * (_HEIGHT / max(1, counts.max()))
-    bars = "".join(f"M{_LEFT + step * i} {bottom}v{_round(-h)}h{step}V{bottom}z" for i, h in enumerate(heights) if h)
-    line = f'<path class="axis" d="M{_LEFT} {bottom}h{step * 20}"/>'
+    tops = [bottom, *np.rint(bottom - heights).astype(int).tolist(), bottom]
+    outline = f"h{step}".join(f"v{lower - upper}" for upper, lower in pairwise(tops))
+    bars = f"M{_LEFT} {bottom}{outline}z"
+    line = _path("axis", f"M{_LEFT} {bottom}h{step * 20}")
     ends = _text(_LEFT, bottom + 9, "0") + _text(_LEFT + step * 20, bottom + 9, str(length))
-    return _picture(step * 20, label, f'<path class="bar" d="{bars}"/>{line}{ends}', right=10)
+    return _picture(step * 20, label, f"{_path('bar', bars)}{line}{ends}", right=10)
 
 
 def draw_bars(values: Sequence[float], label: str, span: tuple[float, float]) -> Markup:
@@ -84,7 +130,8 @@ def draw_bars(values: Sequence[float], label: str, span: tuple[float, float]) ->
         else:
             bars += f"M{x} {_round(zero)}v{_round(-value * scale)}h{_BAR - 4}V{_round(zero)}z"
     width = _BAR * len(values)
-    content = f'{_vertical_axis(low, high, width)}<path class="bar" d="{bars}"/><path class="axis" d="{crosses}"/>'
+    line = f"M{_LEFT} {_round(zero)}h{width:g}"
+    content = f"{_vertical_axis(low, high)}{_path('bar', bars)}{_path('axis', line + crosses)}"
     return _picture(width, label, content)
 
 
@@ -93,33 +140,38 @@ def _picture(width: float, label: str, content: str, right: float = 2) -> Markup
     return Markup('<svg role="img" aria-label="{}" viewBox="{}">{}</svg>').format(label, size, Markup(content))
 
 
-def _vertical_axis(low: float, high: float, width: float) -> str:
-    """The line at 0, the axis at the left, and its numbers."""
+def _vertical_axis(low: float, high: float) -> str:
+    """The axis at the left, and its numbers."""
     scale = _HEIGHT / (high - low)
     margin = 1e-9 * (high - low)
     values = MaxNLocator(nbins=3, steps=[1, 2, 5, 10], min_n_ticks=2).tick_values(low, high)
     ticks = [float(tick) for tick in values if low - margin <= tick <= high + margin]
     at = {tick: _TOP + (high - tick) * scale for tick in ticks}
-    lines = f"M{_LEFT} {_TOP}v{_HEIGHT}M{_LEFT} {_round(_TOP + high * scale)}h{width:g}"
-    lines += "".join(f"M{_LEFT - 2} {_round(y)}h2" for y in at.values())
+    lines = f"M{_LEFT} {_TOP}v{_HEIGHT}" + "".join(f"M{_LEFT - 2} {_round(y)}h2" for y in at.values())
     numbers = "".join(_text(_LEFT - 4, y + 2.5, f"{tick:g}".replace("-", "−"), "end") for tick, y in at.items())
-    return f'<path class="axis" d="{lines}"/>{numbers}'
+    return f"{_path('axis', lines)}{numbers}"
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
-    return f'<text x="{_round(x)}" y="{_round(y)}" text-anchor="{anchor}">{text}</text>'
+def _path(kind: str, d: str) -> str:
+    return f'<path class={kind} d="{d}" />'
 
 
-def _outline(shape: Path) -> str:
-    """The d of a path."""
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    return f"<text x={_round(x)} y={_round(y)}{kind and f' class={kind}'}>{text}</text>"
+
+
+def _outline(shape: Path, turn: int, above: bool) -> str:
+    """The d of a letter on the unit square, y downwards; mirrored if `turn` is -1, upside down if not `above`."""
 
     def parts() -> Iterator[str]:
         for vertices, code in shape.iter_segments(curves=True, simplify=False):
-            yield "Z" if code == Path.CLOSEPOLY else _SEGMENTS[code] + " ".join(f"{value:.3g}" for value in vertices)
+            x, y = turn * vertices[::2] + 0.5, 1 - vertices[1::2] if above else vertices[1::2]
+            ends = " ".join(f"{round(value, 3):g}" for pair in zip(x, y, strict=True) for value in pair)
+            yield "Z" if code == Path.CLOSEPOLY else _SEGMENTS[code] + ends
 
     return "".join(parts())
 
 
 def _round(value: float) -> str:
-    """A number of a picture, to a hundredth of a unit."""
-    return f"{round(float(value), 2) + 0.0:g}"
+    """A number of a picture, to a tenth of a unit."""
+    return f"{round(float(value), 1) + 0.0:g}"

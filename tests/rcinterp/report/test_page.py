@@ -8,9 +8,9 @@ import pytest
 from jinja2 import UndefinedError
 
 from rcinterp.interpretation.verdicts import LIMITS
-from rcinterp.motifs import information_content
+from rcinterp.motifs import information_content, load_motifs
 from rcinterp.report.page import filter_section, write_report
-from rcinterp.report.svg import draw_logo, draw_positions
+from rcinterp.report.svg import draw_logo, draw_positions, draw_reverse_complement
 
 NOTES = ["On these sequences the model reaches auROC 0.9124.", "Faithfulness: r = 0.9 < 1."]
 SITES = pd.DataFrame({"filter": ["filter_1", "filter_1", "filter_2"], "start": [0, 40, 3], "end": [5, 45, 8]})
@@ -132,9 +132,9 @@ def test_the_same_filters_give_the_same_bytes(page):
 def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_bits(table, filters, ppms):
     row = filter_section("", table, filters, ppms, NOTES, SITES, 50).rows[0]
     weight, ppm = filters["filter_1"], ppms["filter_1"]
-    assert row["forward"] == draw_logo(weight, "Logo of the centred weights of filter_1")
-    assert row["reverse"] == draw_logo(weight[::-1, ::-1], "Logo of the reverse complement of filter_1")
-    assert row["compared"] == draw_logo(ppm * information_content(ppm), "Logo of the motif of filter_1", (0, 2))
+    assert row["forward"] == draw_logo(weight, "Centred weights of filter_1", identity="logo-0")
+    assert row["reverse"] == draw_reverse_complement(5, "Reverse complement of filter_1", "logo-0")
+    assert row["compared"] == draw_logo(ppm * information_content(ppm), "Motif of filter_1", (0, 2))
     assert row["positions"] == draw_positions(np.array([2.5, 42.5]), 50, "Positions of the sites of filter_1")
 
 
@@ -162,5 +162,20 @@ def test_a_layer_without_weights_of_letters_says_so(table, filters, ppms, tmp_pa
     assert "Centred weights</th>" in weight
     assert "Motif, letters in bits</th>" not in weight
     assert "Motif, letters in bits</th>" in bits
-    assert 'aria-label="Logo of the centred weights of filter_1"' in weight
-    assert 'aria-label="Logo of the motif of filter_1"' in bits
+    assert 'aria-label="Centred weights of filter_1"' in weight
+    assert 'aria-label="Motif of filter_1"' in bits
+
+
+def test_three_hundred_filters_take_less_than_one_and_a_half_megabytes(table, tmp_path):
+    rng, motifs = np.random.default_rng(0), list(load_motifs("encode").values())
+    names = [f"filter_{i}" for i in range(300)]
+    ppms = {name: rng.dirichlet([3] * 4, 19).T for name in names}
+    for name, motif in zip(names, motifs[::6], strict=False):  # as trained filters have: a motif, and noise about it
+        width = min(19, motif.shape[1])
+        ppms[name][:, :width] = 0.9 * motif[:, :width] + 0.1 * ppms[name][:, :width]
+    filters = {name: np.log2(ppm / 0.25) + rng.normal(0, 0.3, ppm.shape) for name, ppm in ppms.items()}
+    many = pd.concat([table] * 100, ignore_index=True).assign(filter=names)
+    sites = pd.DataFrame({"filter": np.repeat(names, 50), "start": rng.integers(0, 580, 15000)})
+    section = filter_section("", many, filters, ppms, NOTES, sites.assign(end=sites["start"] + 19), 600)
+    write_report(tmp_path / "report.html", "Many", [section], limits=LIMITS)
+    assert (tmp_path / "report.html").stat().st_size < 1.5e6

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from rcinterp.report.logos import letter_shapes, plot_logo
-from rcinterp.report.svg import draw_bars, draw_logo, draw_positions, letter_definitions
+from rcinterp.report.logos import ACCESSIBLE_COLORS, letter_shapes, plot_logo
+from rcinterp.report.svg import draw_bars, draw_logo, draw_positions, draw_reverse_complement, letter_definitions
 
 MATRIX = np.random.default_rng(0).normal(size=(4, 21))
 MATRIX[np.abs(MATRIX) < 0.05] = 0.05  # so that each letter can be seen
@@ -17,90 +17,124 @@ def numbers(text):
     return [float(value) for value in re.findall(r"-?[\d.]+(?:e-?\d+)?", text)]
 
 
+def parsed(markup):
+    """The tree of a picture, whose attributes HTML allows to stand without quotes."""
+    return ElementTree.fromstring(re.sub(r"=([^\s\"<>]+)(?=[\s>])", r'="\1"', str(markup)))
+
+
 def axis_of(picture):
     """Height of a unit of the data, and where 0 stands, from two ticks and their numbers."""
-    texts = [node for node in picture.iter("text") if node.get("text-anchor") == "end"]
+    texts = [node for node in picture.iter("text") if node.get("class") == "end"]
     ys = [float(node.get("y")) - 2.5 for node in texts]
     values = [float(node.text.replace("−", "-")) for node in texts]
     scale = (ys[0] - ys[-1]) / (values[-1] - values[0])
     return scale, ys[0] + values[0] * scale
 
 
-def test_letters_are_those_of_logomaker():
-    root = ElementTree.fromstring(letter_definitions())
-    assert [path.get("id") for path in root.iter("path")] == list("ACGT")
-    for path in root.iter("path"):
-        shape = letter_shapes()[path.get("id")]
-        ends = np.array(numbers(path.get("d"))).reshape(-1, 2)
-        closing = shape.codes == shape.CLOSEPOLY
-        np.testing.assert_allclose(ends, shape.vertices[~closing], atol=1e-3)
+def letters_of(picture):
+    """(letter, position, top, height) of each letter, in units of the picture; lower case below the axis."""
+    (stacks,) = (node for node in picture.iter("svg") if node.get("preserveAspectRatio"))
+    assert (stacks.get("x"), stacks.get("y"), stacks.get("width"), stacks.get("height")) == ("24", "4", "9", "52")
+    assert stacks.get("viewBox") == "0 0 1 520"  # so that a letter is as wide as the viewport, and steps are a tenth
+    return [
+        (use.get("href")[1:], int(use.get("x")), 4 + int(use.get("y")) / 10, int(use.get("height")) / 10)
+        for use in stacks.iter("use")
+    ]
+
+
+def test_letters_are_those_of_logomaker_and_those_of_the_other_strand_their_mirror_images():
+    root = parsed(letter_definitions())
+    symbols = {symbol.get("id"): symbol for symbol in root.iter("symbol")}
+    assert list(symbols) == list("ACGTacgt")
+    for name, symbol in symbols.items():
+        assert symbol.get("viewBox") == "0 0 1 1"
+        forward, reverse = symbol.iter("path")
+        for path, kind, letter, turn in (
+            (forward, "f", name, 1),
+            (reverse, "r", "ACGT"["TGCA".index(name.upper())], -1),
+        ):
+            shape = letter_shapes()[letter.upper()]
+            ends = np.array(numbers(path.get("d"))).reshape(-1, 2)
+            x, y = shape.vertices[shape.codes != shape.CLOSEPOLY].T
+            upright = name.isupper()
+            np.testing.assert_allclose(ends, np.stack([turn * x + 0.5, 1 - y if upright else y], 1), atol=1e-3)
+            assert path.get("class") == kind
+            assert path.get("fill") == ACCESSIBLE_COLORS[letter.upper()]
+            assert path.get("fill-opacity") == (None if upright else "0.5")
 
 
 def test_a_letter_stands_where_plot_logo_puts_it():
-    picture = ElementTree.fromstring(draw_logo(MATRIX, "Logo"))
+    picture = parsed(draw_logo(MATRIX, "Logo"))
     scale, zero = axis_of(picture)
-    placed = {letter: {} for letter in "ACGT"}
-    for use in picture.iter("use"):
-        width, _, _, height, x, y = numbers(use.get("transform"))
-        position = (x - 24) / 9 - 0.5
-        placed[use.get("href")[1:]][round(position)] = (height / -scale, (zero - y) / scale)
-        assert (width, position) == (9, round(position))
+    placed = {
+        (letter.upper(), position): (letter, top, height) for letter, position, top, height in letters_of(picture)
+    }
+    assert len(placed) > 0.7 * MATRIX.size
     ax = plot_logo(MATRIX)
-    for letters, sizes in zip(ax.collections, MATRIX, strict=True):
-        drawn = placed[letters.get_label()]
-        assert set(drawn) == set(range(21))
+    for letters in ax.collections:
         for position, path in enumerate(letters.get_paths()):
-            size, base = drawn[position]
-            shape = letter_shapes()[letters.get_label()]
-            np.testing.assert_allclose(size, sizes[position], atol=1e-3)
-            expected = np.asarray(shape.vertices) * (1, size) + (position, base)
-            np.testing.assert_allclose(expected, path.vertices, atol=5e-3)
+            low, high = path.vertices[:, 1].min(), path.vertices[:, 1].max()
+            if (letters.get_label(), position) not in placed:
+                assert (high - low) * scale < 2.05
+                continue
+            letter, top, height = placed[letters.get_label(), position]
+            assert letter.islower() == (MATRIX["ACGT".index(letters.get_label()), position] < 0)
+            assert top == pytest.approx(zero - high * scale, abs=0.11)
+            assert top + height == pytest.approx(zero - low * scale, abs=0.16)
 
 
-def test_letters_below_the_axis_are_paler_and_upside_down():
-    picture = ElementTree.fromstring(draw_logo(MATRIX, "Logo"))
-    (faded,) = picture.iter("g")
-    assert faded.get("opacity") == "0.5"
-    below = list(faded.iter("use"))
-    assert len(below) == (MATRIX < 0).sum()
-    assert all(numbers(use.get("transform"))[3] > 0 for use in below)  # y grows downwards
-
-
-def test_letters_that_nobody_sees_are_left_out_and_no_height_is_no_error():
+def test_letters_that_nobody_can_read_are_left_out_and_no_height_is_no_error():
     matrix = np.zeros((4, 3))
-    assert "<use" not in draw_logo(matrix, "dead")
-    matrix[1, 2], matrix[0, 0] = 1, 1e-4
-    (use,) = ElementTree.fromstring(draw_logo(matrix, "one")).iter("use")
-    assert use.get("href") == "#C"
+    assert letters_of(parsed(draw_logo(matrix, "dead"))) == []
+    matrix[1, 2], matrix[0, 0] = 1, 0.03
+    assert [letter for letter, *_ in letters_of(parsed(draw_logo(matrix, "one")))] == ["C"]
 
 
 def test_the_span_is_the_one_asked_for():
-    scale, zero = axis_of(ElementTree.fromstring(draw_logo(np.full((4, 3), 0.1), "bits", (0, 2))))
-    assert (scale, zero) == (26, 56)
+    scale, zero = axis_of(parsed(draw_logo(np.full((4, 3), 0.1), "bits", (0, 4))))
+    assert (scale, zero) == (13, 56)
+    picture = parsed(draw_logo(np.full((4, 3), 0.5), "bits", (0, 2)))
+    assert next(picture.iter("use")).get("href") == "#bits"
+    (shared,) = (group for group in parsed(letter_definitions()).iter("g") if group.get("id") == "bits")
+    assert axis_of(shared) == (26, 56)
+    assert letters_of(picture)[0][2:] == (pytest.approx(56 - 13, abs=39), 13)
+
+
+def test_the_reverse_complement_is_the_logo_itself_in_a_mirror():
+    forward = parsed(draw_logo(MATRIX, "Logo", identity="logo-7"))
+    assert {"logo-7", "logo-7-axes"} == {node.get("id") for node in forward.iter() if node.get("id")}
+    axes, letters = parsed(draw_reverse_complement(21, "RC", "logo-7")).iter("use")
+    assert axes.get("href") == "#logo-7-axes"
+    assert (letters.get("href"), letters.get("class")) == ("#logo-7", "rc")
+    a, b, c, d, e, f = numbers(letters.get("transform"))
+    assert (a, b, c, d, f) == (-1, 0, 0, 1, 0)
+    assert e - 24 == 24 + 9 * 21  # the left end becomes the right one
 
 
 def test_a_label_is_text():
     picture = draw_logo(MATRIX, 'a "<b>" & c')
-    assert ElementTree.fromstring(picture).get("aria-label") == 'a "<b>" & c'
+    assert parsed(picture).get("aria-label") == 'a "<b>" & c'
 
 
 def test_positions_are_a_histogram():
     middles = np.array([0.0, 4, 6, 95, 99, 99.5, 100])
-    bars, _ = ElementTree.fromstring(draw_positions(middles, 100, "Positions")).iter("path")
-    found = [numbers(bar) for bar in bars.get("d").split("M")[1:]]
+    bars, _ = parsed(draw_positions(middles, 100, "Positions")).iter("path")
+    start, *steps = re.findall("[Mvh][^Mvhz]*", bars.get("d"))
+    assert start == "M24 56"
+    rises = [-float(step[1:]) for step in steps if step[0] == "v"]
     counts, _ = np.histogram(middles, bins=20, range=(0, 100))
-    expected = [[24 + 6 * i, 56, -n * 13, 6, 56] for i, n in enumerate(counts) if n]
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(np.cumsum(rises), [*(counts * 13), 0])
+    assert [step for step in steps if step[0] == "h"] == ["h6"] * 20
 
 
 @pytest.mark.parametrize("values", [[2.0, -1.0, np.nan], [np.nan, np.nan], [0.0]])
 def test_a_bar_a_value_and_a_cross_for_what_is_missing(values):
-    picture = ElementTree.fromstring(draw_bars(values, "Contributions", (-1, 2)))
+    picture = parsed(draw_bars(values, "Contributions", (-1, 2)))
     (bars,) = (path for path in picture.iter("path") if path.get("class") == "bar")
     found = [numbers(bar)[2] for bar in bars.get("d").split("M")[1:]]
-    np.testing.assert_allclose(found, [-value * 52 / 3 for value in values if not np.isnan(value)], atol=0.01)
+    np.testing.assert_allclose(found, [-value * 52 / 3 for value in values if not np.isnan(value)], atol=0.06)
     crosses = list(picture.iter("path"))[-1].get("d")
-    assert crosses.count("M") == np.isnan(values).sum()
+    assert crosses.count("M") == np.isnan(values).sum() + 1  # and the line at 0
 
 
 def test_the_same_numbers_give_the_same_bytes():
