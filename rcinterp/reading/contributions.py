@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
-from rcinterp.reading.methods import METHODS, check_method, mean_activation
+from rcinterp.reading.methods import METHODS, ablate, check_method, mean_activation
 from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.statistics import PERMUTATIONS_A_COLUMN, bootstrap_difference, permutation_p_values
@@ -35,11 +35,14 @@ class Attribution:
     method : str
     baseline : Tensor, shape (channels,)
         What a filter is compared with, other than by gradient x activation.
+    filters : sequence of int, optional
+        Those that ablation is asked of; all by default.
     """
 
     bound: BoundLayer
     method: str
     baseline: Tensor
+    filters: Sequence[int] | None = None
 
     def by(self, method: str) -> "Attribution":
         """Take another method, with the same baseline."""
@@ -50,6 +53,9 @@ class Attribution:
         found = []
         with torch.inference_mode(False):
             for batch in self.bound.runner.batches(inputs, description):
+                if self.method == "ablation":
+                    found.append(ablate(self.bound, batch, self.baseline, self.filters))
+                    continue
                 baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
                 found.append(METHODS[self.method](self.bound, batch, *baseline))
         return self.strands_of(torch.cat(found))

@@ -173,13 +173,13 @@ class Cut(Follow):
     point : CutPoint
         Where the cut is.
     replace : callable, optional
-        ``replace(i, activation)``: what takes the place of the i-th activation of this run. By default the activation
-        itself, detached, with gradient.
+        ``replace(i, activation)``: what takes the place of the i-th activation of this run, the activation itself or a
+        new tensor, as the model may change it in place. By default the activation itself, detached, with gradient.
 
     Attributes
     ----------
     taken : list of Tensor, shape (rows, channels, ...)
-        One a call of the convolution.
+        One a call of the convolution; good until the model goes on where another tensor took its place.
     """
 
     def __init__(self, point: "CutPoint", replace: Callable[[int, Tensor], Tensor] | None = None) -> None:
@@ -205,9 +205,12 @@ class Cut(Follow):
             return output.copy_(cut)  # a model that changes a tensor in place goes on with that very tensor
 
     def _cut(self, output: Tensor) -> Tensor:
-        if self.replace is not None:  # copies, as the model may go on in place
-            self.taken.append(output.clone())
-            return self.replace(len(self.taken) - 1, output).clone()
+        if self.replace is not None:
+            self.taken.append(output)
+            replaced = self.replace(len(self.taken) - 1, output)
+            if replaced is output:
+                self.taken[-1] = output.clone()  # the model may go on in place
+            return replaced
         leaf = output.detach().requires_grad_()
         self.taken.append(leaf)
         return leaf.clone()  # a leaf must not be changed in place

@@ -1,6 +1,7 @@
 """How well contributions predict what the logit loses without a filter: a number to stand beside every report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from rcinterp.reading.probe import BoundLayer
 BUDGET = 10_000
 #: Sequences of each class at least.
 FEWEST_SEQUENCES = 20
+#: Filters that are ablated at most: of more, every second, third and so on in the order of their contributions.
+MOST_FILTERS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +40,11 @@ class Faithfulness:
         Of both classes.
     method, baseline : str
         As in `filter_contributions`.
+    n_filters : int
+        Of the layer.
     table : DataFrame
-        One row a filter: filter, contribution, ablation (units of the logit), and pearson, the filter's own correlation
-        over sequences.
+        One row a filter that was ablated (`MOST_FILTERS` at most): filter, contribution, ablation (units of the logit),
+        and pearson, the filter's own correlation over sequences.
     """
 
     pearson: float
@@ -50,14 +55,16 @@ class Faithfulness:
     method: str
     baseline: str
     table: pd.DataFrame
+    n_filters: int
 
     def __str__(self) -> str:
         """Put it in a sentence."""
         if np.isnan(self.pearson):
             return f"faithfulness cannot be told: fewer than three filters do anything on {self.n_sequences} sequences"
+        some = f"{len(self.table)} of the {self.n_filters} " if len(self.table) < self.n_filters else ""
         return (
             f"{self.method.replace('_', ' ')} against exact ablation (to {self.baseline}): r = {self.pearson:.3f} over "
-            f"filters, slope {self.slope:.2f}, r = {self.pearson_sequences:.3f} over filters and sequences "
+            f"{some}filters, slope {self.slope:.2f}, r = {self.pearson_sequences:.3f} over filters and sequences "
             f"({self.n_sequences} sequences)"
         )
 
@@ -76,14 +83,25 @@ def faithfulness_of(
         raise InputError(f"faithfulness: got n_sequences={n_sequences}, expected at least 2 of each class.")
     attribute(bound, method, baseline)  # refuses what the model does not give
     by_ablation = attribute(bound, "ablation", baseline, classes[1])
-    n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * bound.layer.n_filters))
-    values = []
-    for inputs in classes:
-        drawn = inputs.rows(_draw(len(inputs), n, seed))
-        lost = by_ablation.by_filter(drawn, "ablation")
-        own = lost if method == "ablation" else by_ablation.by(method).by_filter(drawn, "faithfulness")
-        values.append([own, lost])
-    return _compare(bound.layer.filter_names, values[0], values[1], method, baseline)
+    n_filters = bound.layer.n_filters
+    n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * min(n_filters, MOST_FILTERS)))
+    drawn = [inputs.rows(_draw(len(inputs), n, seed)) for inputs in classes]
+    if method == "ablation":
+        own = lost = [by_ablation.by_filter(inputs, "ablation") for inputs in drawn]
+        chosen = list(range(n_filters))
+    else:
+        own = [by_ablation.by(method).by_filter(inputs, "faithfulness") for inputs in drawn]
+        chosen = _choose((own[0].mean(0) - own[1].mean(0)).abs())
+        of_some = replace(by_ablation, filters=chosen)
+        lost = [of_some.by_filter(inputs, "ablation") for inputs in drawn]
+    names = [bound.layer.filter_names[f] for f in chosen]
+    return _compare(names, own, lost, chosen, method=method, baseline=baseline, n_filters=n_filters)
+
+
+def _choose(contribution: Tensor) -> list[int]:
+    """The filters to ablate, from the largest contribution on, evenly over all ranks."""
+    step = -(-len(contribution) // MOST_FILTERS)
+    return sorted(torch.argsort(contribution, descending=True, stable=True)[::step].tolist())
 
 
 def _draw(n: int, at_most: int, seed: int) -> Tensor:
@@ -93,9 +111,10 @@ def _draw(n: int, at_most: int, seed: int) -> Tensor:
 
 
 def _compare(
-    names: list[str], positive: list[Tensor], negative: list[Tensor], method: str, baseline: str
+    names: list[str], own_values: list[Tensor], losses: list[Tensor], chosen: list[int], **about: Any
 ) -> Faithfulness:
-    (own_here, loss_here), (own_there, loss_there) = ([v.numpy() for v in pair] for pair in (positive, negative))
+    own_here, own_there = (values[:, chosen].numpy() for values in own_values)
+    loss_here, loss_there = (values[:, chosen].numpy() for values in losses)
     contribution, loss = own_here.mean(0) - own_there.mean(0), loss_here.mean(0) - loss_there.mean(0)
     every_own, every_loss = np.concatenate([own_here, own_there]), np.concatenate([loss_here, loss_there])
     live = (every_own != 0).any(0) | (every_loss != 0).any(0)
@@ -107,9 +126,8 @@ def _compare(
         slope=float((contribution * loss).sum() / squares) if squares else np.nan,
         pearson_sequences=_pearson(every_own[:, live].ravel(), every_loss[:, live].ravel()),
         n_sequences=len(every_own),
-        method=method,
-        baseline=baseline,
         table=pd.DataFrame({"filter": names, "contribution": contribution, "ablation": loss, "pearson": own}),
+        **about,
     )
 
 

@@ -1,7 +1,7 @@
 """What a layer's activations add to a logit, four ways: gradient x activation, ablation, and captum's two."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, get_args
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
+from rcinterp.reading.cut import Cut
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
 
@@ -44,31 +45,64 @@ def gradient_times_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> tup
     return logit.detach(), products, activations
 
 
-def ablate(bound: BoundLayer, batch: Sequence[Tensor], baseline: Tensor) -> Tensor:
+def ablate(
+    bound: BoundLayer, batch: Sequence[Tensor], baseline: Tensor, filters: Iterable[int] | None = None
+) -> Tensor:
     """What the logit loses when a filter, both its strands, is set to its baseline, (n, F), float64.
 
-    One forward pass a filter that is not at its baseline anyway, and one more.
+    One forward pass a filter that is not at its baseline anyway, and one more. With `filters`, 0 for all others.
     """
     n_channels = bound.layer.n_channels
     with torch.no_grad():
-        with bound.cut(lambda i, activation: activation) as cut:
-            whole = bound.runner.logits(batch).double().cpu()
+        outputs: list[Tensor] = []
+        handle = bound.layer.convolution.register_forward_hook(lambda *called: outputs.append(called[2]))
+        try:
+            with bound.cut(lambda i, activation: activation) as cut:
+                whole = bound.runner.logits(batch).double().cpu()
+        finally:
+            handle.remove()
         lost = torch.zeros(len(whole), bound.layer.n_filters, dtype=torch.float64)
-        for f in range(bound.layer.n_filters):
-            channels = sorted({f, n_channels - 1 - f} if bound.layer.is_rc else {f})
-            shape = (1, len(channels), *[1] * (cut.taken[0].dim() - 2))
-            values = baseline[channels].view(shape).to(cut.taken[0])
-            if all(bool((a.movedim(bound.point.channel_axis, 1)[:, channels] == values).all()) for a in cut.taken):
-                continue
+        with _standing_in(bound.layer.convolution, outputs):
+            for f in range(bound.layer.n_filters) if filters is None else filters:
+                channels = sorted({f, n_channels - 1 - f} if bound.layer.is_rc else {f})
+                shape = (1, len(channels), *[1] * (cut.taken[0].dim() - 2))
+                values = baseline[channels].view(shape).to(cut.taken[0])
+                if all(bool((a.movedim(bound.point.channel_axis, 1)[:, channels] == values).all()) for a in cut.taken):
+                    continue
 
-            def silence(i: int, activation: Tensor, channels: list[int] = channels, values: Tensor = values) -> Tensor:
-                silenced = activation.clone()
-                silenced.movedim(bound.point.channel_axis, 1)[:, channels] = values
-                return silenced
+                def silence(
+                    i: int, _: Tensor, channels: list[int] = channels, values: Tensor = values, whole: Cut = cut
+                ) -> Tensor:
+                    silenced = whole.taken[i].clone()
+                    silenced.movedim(bound.point.channel_axis, 1)[:, channels] = values
+                    return silenced
 
-            with bound.cut(silence):
-                lost[:, f] = whole - bound.runner.logits(batch).double().cpu()
+                with bound.cut(silence):
+                    lost[:, f] = whole - bound.runner.logits(batch).double().cpu()
     return lost
+
+
+@contextmanager
+def _standing_in(convolution: nn.Module, outputs: Sequence[Tensor]) -> Iterator[None]:
+    """Zeros stand for a convolution's outputs, while what is made of them is replaced anyway: it takes no time then."""
+    if isinstance(convolution, torch.jit.ScriptModule) or not all(isinstance(one, Tensor) for one in outputs):
+        yield
+        return
+    n_calls = 0
+
+    def stand_in(*_: object, **__: object) -> Tensor:
+        nonlocal n_calls
+        n_calls += 1
+        return torch.zeros_like(outputs[(n_calls - 1) % len(outputs)])
+
+    own = vars(convolution).get("forward")
+    convolution.forward = stand_in
+    try:
+        yield
+    finally:
+        del convolution.forward
+        if own is not None:
+            convolution.forward = own
 
 
 def integrate_gradients(bound: BoundLayer, batch: Sequence[Tensor], baseline: Tensor) -> Tensor:
@@ -190,7 +224,7 @@ class _Above(nn.Module):
         activations, batch = values[: self.n_activations], list(values[self.n_activations :])
         if torch.is_grad_enabled() and batch[0].is_floating_point():
             batch[0] = batch[0].detach().requires_grad_()  # captum hooks what lies below the cut too
-        with self.bound.cut(lambda i, activation: self.bound.point.to_rows(activations[i])):
+        with self.bound.cut(lambda i, activation: self.bound.point.to_rows(activations[i]).clone()):
             return self.bound.runner.logits(batch)
 
     def by_channel(self, found: Sequence[Tensor]) -> Tensor:

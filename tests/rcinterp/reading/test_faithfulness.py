@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -68,3 +69,43 @@ def test_fewer_than_three_live_filters_cannot_be_correlated(planted):
     found = faithfulness(model, planted(6, 0).x, planted(6, 1).x)
     assert np.isnan(found.pearson)
     assert str(found) == "faithfulness cannot be told: fewer than three filters do anything on 12 sequences"
+
+
+def test_of_many_filters_some_are_ablated_evenly_over_their_ranks(dna, monkeypatch):
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv1d(4, 23, 7), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(23 * 24, 1)]
+    model, x, other = torch.nn.Sequential(*layers), dna(40, 30, 0), dna(40, 30, 1)
+    whole = faithfulness(model, x, other)
+    monkeypatch.setattr("rcinterp.reading.faithfulness.MOST_FILTERS", 8)
+    some = faithfulness(model, x, other)
+    order = whole.table.set_index("filter")["contribution"].abs().sort_values(ascending=False).index[::3]
+    assert set(some.table["filter"]) == set(order)
+    rows = whole.table[whole.table["filter"].isin(order)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some.table, rows, atol=1e-12)
+    assert "over 8 of the 23 filters" in str(some)
+    assert "over filters" in str(whole)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_the_convolution_is_run_once_however_many_filters_are_silenced(dna, inplace):
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv1d(4, 9, 7), torch.nn.BatchNorm1d(9), torch.nn.ReLU(inplace), torch.nn.Flatten()]
+    model, x, other = torch.nn.Sequential(*layers, torch.nn.Linear(9 * 24, 1)).eval(), dna(8, 30, 0), dna(8, 30, 1)
+    calls, original = [], type(model[0])._conv_forward
+    model[0]._conv_forward = lambda *given: calls.append(1) or original(model[0], *given)
+    found = faithfulness(model, x, other)
+    n_before = len(calls)
+    assert "forward" not in vars(model[0])
+    activation = model[:3](x).detach()
+    expected = []
+    for f in range(9):
+        silenced = activation.clone()
+        silenced[:, f] = 0
+        expected.append((model[3:](activation) - model[3:](silenced)).mean().item())
+    there = model[:3](other).detach()
+    for f in range(9):
+        silenced = there.clone()
+        silenced[:, f] = 0
+        expected[f] -= (model[3:](there) - model[3:](silenced)).mean().item()
+    np.testing.assert_allclose(found.table["ablation"], expected, atol=1e-5)
+    assert n_before < 9  # a pass or two a class, and those that find the layer
