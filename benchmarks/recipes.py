@@ -3,6 +3,7 @@
     python benchmarks/recipes.py run FOLDER [--data SHARED] [--sets NAME ...] [--kinds KIND ...] [--seeds 5]
     python benchmarks/recipes.py table FOLDER
     python benchmarks/recipes.py hybrids
+    python benchmarks/recipes.py chr22 [--data SHARED]
 
 `run` adds rows to FOLDER/KIND.jsonl and skips those that are there. Real sets need the folder of data (--data);
 simulated ones are made here. Kinds:
@@ -290,6 +291,22 @@ def hybrids(given):
             print(f"{'RC' if rc else 'traditional'}, {recipe}: {n_hybrids} of {n_live} live filters", flush=True)
 
 
+def chr22(given):
+    """Validation auROC on chr22 of models trained on chr21, as the paper's figures have it, by recipe."""
+    torch.set_num_threads(1)
+    folder = given.data / "ctcf_gm12878_hg19" / "w300pad"
+    train, valid = _load(folder, "train_chr21"), _load(folder, "valid_chr22")
+    for n_layers, n_filters in ((1, 8), (1, 16), (3, 16)):
+        for recipe in ("quiet", "seeded"):
+            found = []
+            for seed in range(given.seeds):
+                model = compact_model(n_layers, n_filters, train.length)
+                history = fit(model, train, valid, seed=seed, recipe=recipe, baseline=False, progress=False)
+                found.append(history["valid_auroc"].max())
+            layers = f"{n_layers} layer{'s' * (n_layers > 1)}, {n_filters} filters"
+            print(f"{layers}, {recipe}: {np.mean(found):.4f} (lowest {min(found):.4f})", flush=True)
+
+
 def table(given):
     rows = pd.concat(pd.read_json(path, lines=True).assign(kind=path.stem) for path in given.folder.glob("*.jsonl"))
     shown = {}
@@ -306,11 +323,12 @@ def table(given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, what in (("run", run), ("table", table), ("hybrids", hybrids)):
+    for name, what in (("run", run), ("table", table), ("hybrids", hybrids), ("chr22", chr22)):
         command = commands.add_parser(name)
         command.set_defaults(what=what)
-        if name == "hybrids":
+        if name in ("hybrids", "chr22"):
             command.add_argument("--seeds", type=int, default=3)
+            command.add_argument("--data", type=Path, default=Path("../shared/data"))
             continue
         command.add_argument("folder", type=Path)
         if name == "run":
