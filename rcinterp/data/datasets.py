@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from rcinterp.data.coded import CodedSequences, Sequences, batches_of, load_for_reading
 from rcinterp.data.sequences import (
-    NamedSequences,
     SequenceInput,
     as_one_hot,
     as_records,
-    load_sequences,
     name_record,
     read_fasta,
     strandless_keys,
@@ -220,25 +220,24 @@ def _check_lengths(positives: _Labelled, negatives: _Labelled) -> None:
             )
 
 
-def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: str) -> None:
+def check_disjoint(x_positive: Sequences, x_negative: Sequences, caller: str) -> None:
     """Refuse positives and negatives that are the same sequences, in whatever order; warn of those in both.
 
     Parameters
     ----------
-    x_positive, x_negative : torch.Tensor
+    x_positive, x_negative : torch.Tensor or CodedSequences
         Shapes (N, 4, L), one-hot.
     caller : str
         What the message begins with.
     """
-    given = [
-        {hashlib.sha256(row.tobytes()).digest() for row in x.float().cpu().numpy()} for x in (x_positive, x_negative)
-    ]
-    if given[0] == given[1]:
+    here, there = (_distinct(_digests, x) for x in (x_positive, x_negative))
+    if np.array_equal(here, there):
         raise InputError(
             f"{caller}: positives and negatives hold the same sequences, expected different ones; "
             "check that the same file was not given twice."
         )
-    if shared := len(set(strandless_keys(x_positive)) & set(strandless_keys(x_negative))):
+    here, there = (_distinct(strandless_keys, x) for x in (x_positive, x_negative))
+    if shared := len(np.intersect1d(here, there, assume_unique=True)):
         warnings.warn(
             f"{caller}: {shared} sequences stand both in the positives and in the negatives, as they are or as their "
             "reverse complement; remove them from one, or no model of both strands can label them.",
@@ -246,14 +245,28 @@ def check_disjoint(x_positive: torch.Tensor, x_negative: torch.Tensor, caller: s
         )
 
 
+def _distinct(keys_of: Callable[[torch.Tensor], list[bytes]], x: Sequences) -> NDArray[np.bytes_]:
+    """Different keys of 16 bytes, in order; of a million sequences they take 16 MB."""
+    return np.unique(np.concatenate([np.array(keys_of(batch), dtype="S16") for batch in batches_of(x)]))
+
+
+def _digests(x: torch.Tensor) -> list[bytes]:
+    """One key a sequence (N, 4, L), whatever its columns hold."""
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x.float().cpu().numpy()]
+
+
 def load_classes(
-    positives: SequenceInput, negatives: SequenceInput, caller: str, *, comparable: bool = False
-) -> tuple[NamedSequences, NamedSequences]:
-    """Positives and negatives as one-hot sequences with their names.
+    positives: SequenceInput | CodedSequences,
+    negatives: SequenceInput | CodedSequences,
+    caller: str,
+    *,
+    comparable: bool = False,
+) -> tuple[tuple[Sequences, list[str] | None], tuple[Sequences, list[str] | None]]:
+    """Positives and negatives, letters at one byte a base, each with their names.
 
     Parameters
     ----------
-    positives, negatives : path, list, tuple or Series of str, ndarray, or tensor
+    positives, negatives : path, list, tuple or Series of str, ndarray, tensor, or CodedSequences
         As in `as_one_hot`.
     caller : str
         What messages begin with.
@@ -265,15 +278,16 @@ def load_classes(
     InputError
         As `as_one_hot`; if they must be comparable, and are not.
     """
-    here = load_sequences(positives, f"{caller}: positives")
-    there = load_sequences(negatives, f"{caller}: negatives")
+    here = load_for_reading(positives, f"{caller}: positives")
+    there = load_for_reading(negatives, f"{caller}: negatives")
     if comparable:
-        if here.x.shape[2] != there.x.shape[2]:
+        (x, _), (other, _) = here, there
+        if x.shape[2] != other.shape[2]:
             raise InputError(
-                f"{caller}: got positives of {here.x.shape[2]} bp and negatives of {there.x.shape[2]} bp, expected one "
+                f"{caller}: got positives of {x.shape[2]} bp and negatives of {other.shape[2]} bp, expected one "
                 "length, the model's. Cut them to it."
             )
-        check_disjoint(here.x, there.x, caller)
+        check_disjoint(x, other, caller)
     return here, there
 
 

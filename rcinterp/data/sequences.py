@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterable
+from hashlib import blake2b
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -78,6 +79,17 @@ def one_hot(
 
 
 def _one_hot(records: pd.Series[str], origin: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return codes_to_one_hot(encode_records(records, origin), dtype)
+
+
+def encode_records(records: pd.Series[str], origin: str) -> NDArray[np.uint8]:
+    """Codes (N, L) of records of one length: 0 to 3 for A, C, G, T, and 4 for N.
+
+    Raises
+    ------
+    InputError
+        If their lengths differ, or a letter is no base; `origin` is what it begins with.
+    """
     lengths = records.str.len().to_numpy()
     differing = np.flatnonzero(lengths != lengths[0])
     if differing.size:
@@ -87,7 +99,7 @@ def _one_hot(records: pd.Series[str], origin: str, dtype: torch.dtype = torch.fl
             f"(all are {lengths.min()} to {lengths.max()} bp); expected one length: cut windows of one length, "
             "e.g. with bedtools getfasta."
         )
-    return codes_to_one_hot(_encode(records, origin).reshape(len(records), -1), dtype)
+    return _encode(records, origin).reshape(len(records), -1)
 
 
 def codes_to_one_hot(codes: NDArray[np.uint8], dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -231,8 +243,8 @@ def reverse_complement_codes(codes: NDArray[np.integer[Any]]) -> NDArray[np.uint
 def strandless_keys(x: torch.Tensor) -> list[bytes]:
     """One key a sequence (N, 4, L), the same for its reverse complement; columns that hold no letter are N."""
     codes = letter_codes(x)
-    turned = reverse_complement_codes(codes)
-    return [min(one.tobytes(), other.tobytes()) for one, other in zip(codes, turned, strict=True)]
+    pairs = zip(codes, reverse_complement_codes(codes), strict=True)
+    return [blake2b(min(one.tobytes(), other.tobytes()), digest_size=16).digest() for one, other in pairs]
 
 
 def names_of(sequences: SequenceInput) -> list[str] | None:

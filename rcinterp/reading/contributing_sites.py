@@ -183,7 +183,7 @@ class ContributingSites:
         n, n_sites = [len(inputs) for inputs in self.inputs], [len(chosen) for chosen in rows]
         p = float(hypergeom.sf(n_sites[own] - 1, sum(n), sum(n_sites), n[own]))
         whole = best[own].chosen(f, self.inputs[own].length, level, flank)
-        letters = best[own].letters(f, whole, self.inputs[own].x.cpu().float(), flank)
+        letters = best[own].letters(f, whole, self.inputs[own].x, flank)
         return FilterSites(CLASSES[own], is_raising, letters, whole, n_sites[1 - own], p)
 
     def _scores(self, f: int, is_raising: bool) -> list[Tensor]:

@@ -7,14 +7,15 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from rcinterp.data.coded import CodedSequences, Sequences, load_for_reading
 from rcinterp.data.datasets import load_classes
-from rcinterp.data.sequences import SequenceInput, load_sequences
+from rcinterp.data.sequences import SequenceInput
 from rcinterp.errors import InputError
 
 #: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
 Args: TypeAlias = "tuple[Tensor, ...] | list[Tensor] | None"
 #: What a model reads: sequences alone, or a tuple of them and its further inputs, ``(sequences, control, ...)``.
-ModelInput: TypeAlias = "SequenceInput | tuple[Any, ...]"
+ModelInput: TypeAlias = "SequenceInput | CodedSequences | tuple[Any, ...]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +24,15 @@ class Inputs:
 
     Attributes
     ----------
-    x : Tensor, shape (N, 4, L)
-        One-hot sequences, rows A, C, G, T.
+    x : Tensor or CodedSequences, shape (N, 4, L)
+        One-hot sequences, rows A, C, G, T, or letters of which one-hot is made a batch at a time.
     further : tuple of Tensor
         The model's further inputs, N rows each.
     names : list of str or None
         Of the sequences, where they have any.
     """
 
-    x: Tensor
+    x: Sequences
     further: tuple[Tensor, ...] = ()
     names: list[str] | None = None
 
@@ -58,7 +59,7 @@ def as_inputs(given: ModelInput, args: Args = None, origin: str = "sequences") -
 
     Parameters
     ----------
-    given : Tensor (N, 4, L), or a FASTA path, or a list or Series of str, or a tuple
+    given : Tensor (N, 4, L), or a FASTA path, or a list or Series of str, or CodedSequences, or a tuple
         A tuple ``(sequences, control, ...)`` brings the further inputs along.
     args : sequence of Tensor, optional
         Further inputs that do not stand in the tuple.
@@ -72,7 +73,7 @@ def as_inputs(given: ModelInput, args: Args = None, origin: str = "sequences") -
     """
     sequences, along = _take_apart(given)
     _check_given_once(args, along, origin)
-    x, names = load_sequences(sequences, origin)
+    x, names = load_for_reading(sequences, origin)
     return Inputs(x, rows_of_args(along or args, len(x)), names)
 
 
@@ -132,7 +133,7 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
     return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
 
 
-def _take_apart(given: ModelInput) -> tuple[SequenceInput, tuple[Tensor, ...]]:
+def _take_apart(given: ModelInput) -> tuple[SequenceInput | CodedSequences, tuple[Tensor, ...]]:
     """Sequences, and the further inputs that came along with them."""
     if not (isinstance(given, tuple) and len(given) > 1 and all(isinstance(value, Tensor) for value in given[1:])):
         return given, ()

@@ -133,7 +133,7 @@ def _few(inputs: Inputs) -> Inputs:
     if len(few) > 1:
         return few
     # of a single one it cannot be told which rows of an activation are its own
-    return Inputs(torch.cat([few.x, few.x]), tuple(torch.cat([value, value]) for value in few.further))
+    return Inputs(torch.cat([few.x[:], few.x[:]]), tuple(torch.cat([value, value]) for value in few.further))
 
 
 def _follow(

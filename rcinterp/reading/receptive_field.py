@@ -202,8 +202,10 @@ def field_of_positions(bound: BoundLayer, inputs: Inputs) -> tuple[int, list[Row
     length = inputs.length
     at_once = max(bound.runner.batch_size, min(-(-length // 2), _MOST_BASES // length))
     runner = replace(bound.runner, batch_size=at_once, verbose=False)
-    marked = inputs.rows(torch.zeros(length, dtype=torch.int64))  # the first sequence, once a base
-    marked.x[torch.arange(length), :, torch.arange(length)] = float("nan")
+    copies = inputs.rows(torch.zeros(length, dtype=torch.int64))  # of the first sequence, one a base
+    x = copies.x[:]
+    x[torch.arange(length), :, torch.arange(length)] = float("nan")
+    marked = Inputs(x, copies.further)
     seen_by: list[list[Tensor]] = []
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):  # its transforms would spread the NaN
         try:

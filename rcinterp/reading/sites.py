@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rcinterp.data.coded import Sequences, windows_of
 from rcinterp.data.coordinates import parse_coordinates
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
@@ -52,10 +53,10 @@ class BestSites:
         whole = (starts >= flank) & (starts + self.width + flank <= length)
         return torch.nonzero((scores > 0) & (scores >= level) & whole).flatten()
 
-    def letters(self, f: int, rows: Tensor, x: Tensor, flank: int = 0) -> Tensor:
+    def letters(self, f: int, rows: Tensor, x: Sequences, flank: int = 0) -> Tensor:
         """Sites of some rows, (rows, 4, width + 2 flank), as the filter reads them."""
         positions = self.starts[rows, f, None] + torch.arange(-flank, self.width + flank)
-        sites = x[rows[:, None], :, positions].transpose(1, 2)
+        sites = windows_of(x, rows, positions)
         return torch.where(self.is_reverse[rows, f, None, None], reverse_complement(sites), sites)
 
     def tabulate(
@@ -92,7 +93,7 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
     if field.of_letters:
         weight = bound.layer.centred(torch.float32)
         laid = field.laid(inputs.length, is_rc=bound.layer.is_rc)
-        return best_sites(weight, inputs.x.float().cpu(), laid[1] is not None, bound.runner.batch_size, laid)
+        return best_sites(weight, inputs.x, laid[1] is not None, bound.runner.batch_size, laid)
     found: list[BestSites] = []
     with torch.no_grad():
         for batch in bound.runner.batches(inputs, "sites"):
@@ -127,21 +128,22 @@ def better(one: BestSites, other: BestSites) -> BestSites:
 
 def best_sites(
     weight: Tensor,
-    x: Tensor,
+    x: Sequences,
     both_strands: bool,
     batch_size: int,
     starts: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> BestSites:
     """Best site of each filter of a first layer in each sequence.
 
-    Filters (F, 4, W) and sequences (N, 4, L) are float32 on the CPU; `starts` are the positions looked at on either
-    strand, all when not given.
+    Filters (F, 4, W) are float32 on the CPU; `starts` are the positions looked at on either strand of the sequences
+    (N, 4, L), all when not given.
     """
     bank = tie(weight) if both_strands else weight
     every = torch.arange(x.shape[2] - weight.shape[2] + 1)
     looked_at = [every if places is None else places for places in starts[: 1 + both_strands]]
     scores, positions = [], []
-    for batch in torch.split(x, batch_size):
+    for first in range(0, len(x), batch_size):
+        batch = x[first : first + batch_size].float().cpu()
         halves = torch.split(functional.conv1d(batch, bank), len(weight), dim=1)
         best = [_best_of(half, places) for half, places in zip(halves, looked_at, strict=True)]
         scores.append(torch.cat([values for values, _ in best], 1))

@@ -13,7 +13,8 @@ N_RESAMPLES = 1000
 #: 1/n_columns, and q = p · n_columns then 0.025.
 PERMUTATIONS_A_COLUMN = 40
 
-_CHUNK = 250  # resamples at a time: (chunk, N) weights are held in memory
+_CHUNK = 250  # resamples at a time at most: (chunk, N) weights are held in memory
+_MOST_WEIGHTS = 1_000_000
 
 
 class Interval(NamedTuple):
@@ -90,18 +91,25 @@ def permutation_p_values(
     exceeding = np.zeros(n_columns)
     labels = np.zeros(total, dtype=np.float64)
     labels[:n] = 1.0
-    for done in range(0, n_permutations, _CHUNK):
-        drawn = np.tile(labels, (min(_CHUNK, n_permutations - done), 1))
+    chunk = _chunk(total)
+    for done in range(0, n_permutations, chunk):
+        drawn = np.tile(labels, (min(chunk, n_permutations - done), 1))
         sums = rng.permuted(drawn, axis=1, out=drawn) @ both  # of the first class; those of the other are minus these
         exceeding += (np.abs(sums * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
     return np.where(np.isfinite(observed), (1 + exceeding) / (1 + n_permutations), np.nan)
 
 
+def _chunk(n: int) -> int:
+    """Resamples of so many sequences at a time; what is drawn is the same however many."""
+    return min(_CHUNK, max(1, _MOST_WEIGHTS // n))
+
+
 def _drawn_means(sample: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
     """Means of samples drawn with replacement, (n_resamples, F): counts of the rows times the rows."""
     n, means = len(sample), []
-    for done in range(0, n_resamples, _CHUNK):
-        size = min(_CHUNK, n_resamples - done)
+    chunk = _chunk(n)
+    for done in range(0, n_resamples, chunk):
+        size = min(chunk, n_resamples - done)
         rows = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         counts = np.bincount(rows.ravel(), minlength=size * n).reshape(size, n)
         means.append(counts.astype(np.float64) @ sample / n)

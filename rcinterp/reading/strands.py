@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rcinterp.data.coded import turned
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_inputs
 from rcinterp.reading.logits import Func, as_logits
@@ -177,7 +178,7 @@ def _logits(runner: Runner, inputs: Inputs) -> NDArray[np.float64]:
 
 def _turned(inputs: Inputs) -> Inputs:
     further = tuple(reverse_complement(value) if value.dim() == 3 else value for value in inputs.further)
-    return Inputs(reverse_complement(inputs.x), further)
+    return Inputs(turned(inputs.x), further)
 
 
 def _check(model: nn.Module, inputs: Inputs, func: Func | None) -> RCReport | None:

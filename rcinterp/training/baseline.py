@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from rcinterp.data.coded import Sequences, batches_of
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import letter_codes
 from rcinterp.errors import InputError
@@ -61,7 +62,7 @@ class KmerBaseline:
         n_words: int = self.weights.shape[1]
         return (n_words.bit_length() - 1) // 2
 
-    def logits(self, x: Tensor) -> Tensor:
+    def logits(self, x: Sequences) -> Tensor:
         """Logits (N, n_tasks) of one-hot sequences (N, 4, L)."""
         return torch.from_numpy(count_words(x, self.k) @ self.weights.T + self.bias)
 
@@ -160,10 +161,9 @@ def _draw_rows(train: Dataset) -> NDArray[np.int64]:
     return np.unique(np.concatenate(drawn))
 
 
-def count_words(x: Tensor, k: int) -> csr_matrix:
+def count_words(x: Sequences, k: int) -> csr_matrix:
     """Counts (N, 4^k) of the words of one-hot sequences (N, 4, L), each counted with its reverse complement."""
-    size = max(1, _LETTERS_AT_A_TIME // x.shape[2])
-    return vstack([count_words_in(letter_codes(some), k) for some in torch.split(x, size)], format="csr")
+    return vstack([count_words_in(letter_codes(some), k) for some in batches_of(x, _LETTERS_AT_A_TIME)], format="csr")
 
 
 def count_words_in(codes: NDArray[np.integer[Any]], k: int) -> csr_matrix:

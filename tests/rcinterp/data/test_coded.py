@@ -1,0 +1,110 @@
+"""Sequences of one byte a base: the same numbers as one-hot, whatever reads them, in memory or on disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rcinterp import (
+    filter_contributions,
+    find_sites,
+    input_contributions,
+    interpret,
+    predict,
+    strand_consistency,
+)
+from rcinterp.data.coded import CodedSequences, batches_of, load_for_reading, windows_of
+from rcinterp.data.sequences import codes_to_one_hot, decode
+from rcinterp.errors import InputError
+from rcinterp.training.models import compact_model
+
+LENGTH = 60
+
+
+def codes(n, seed, share_of_n=0.02):
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 4, size=(n, LENGTH)).astype(np.uint8)
+    drawn[rng.random(drawn.shape) < share_of_n] = 4
+    return drawn
+
+
+class Columns:
+    """Stands for an array of another library: shape, type and reading by rows alone."""
+
+    def __init__(self, held):
+        self.held, self.shape, self.dtype = held, held.shape, held.dtype
+
+    def __getitem__(self, rows):
+        if isinstance(rows, np.ndarray):
+            assert (np.diff(rows) > 0).all()  # h5py takes no others
+        return self.held[rows]
+
+
+@pytest.fixture(params=["array", "memmap", "other"])
+def held(request, tmp_path):
+    def hold(given, name):
+        if request.param == "other":
+            return CodedSequences(Columns(given))
+        if request.param == "array":
+            return CodedSequences(given)
+        np.save(tmp_path / f"{name}.npy", given)
+        return CodedSequences(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+
+    return hold
+
+
+def test_every_function_gives_the_numbers_of_one_hot(held):
+    torch.manual_seed(0)
+    model = compact_model(1, 4, LENGTH, widths=(8,)).eval()
+    with torch.no_grad():
+        model.norm1.bias += 0.3
+    given = codes(90, 0), codes(80, 1)
+    coded = [held(one, name) for one, name in zip(given, "ab", strict=True)]
+    letters = [codes_to_one_hot(one) for one in given]
+    torch.testing.assert_close(predict(model, coded[0]), predict(model, letters[0]))
+    for function in (filter_contributions, lambda *given: interpret(*given).table):
+        pd.testing.assert_frame_equal(function(model, *coded), function(model, *letters))
+    pd.testing.assert_frame_equal(find_sites(model, coded[0]), find_sites(model, letters[0]))
+    torch.testing.assert_close(
+        torch.as_tensor(input_contributions(model, coded[0])), torch.as_tensor(input_contributions(model, letters[0]))
+    )
+    here, there = (strand_consistency(model, one[0]) for one in (coded, letters))
+    pd.testing.assert_frame_equal(here.table, there.table)
+
+
+def test_rows_are_read_a_batch_at_a_time_in_any_order(held):
+    given = codes(30, 2)
+    coded, letters = held(given, "a"), codes_to_one_hot(given)
+    assert (len(coded), coded.shape) == (30, (30, 4, LENGTH))
+    rows = torch.tensor([7, 3, 3, 29])
+    torch.testing.assert_close(coded[rows], letters[rows])
+    torch.testing.assert_close(coded[10:], letters[10:])
+    torch.testing.assert_close(torch.cat(list(batches_of(coded, 7 * LENGTH))), letters)
+    positions = torch.tensor([[0, 5], [9, 9], [1, 2], [59, 0]])
+    torch.testing.assert_close(windows_of(coded, rows, positions), windows_of(letters, rows, positions))
+
+
+def test_letters_are_held_at_one_byte_a_base(tmp_path):
+    strings = decode(codes_to_one_hot(codes(5, 3)))
+    (tmp_path / "a.fa").write_text("".join(f">chr1:{i}-{i + 60}\n{s}\n" for i, s in enumerate(strings)))
+    for given in (strings, pd.Series(strings), np.array(strings), tmp_path / "a.fa"):
+        x, names = load_for_reading(given)
+        assert isinstance(x, CodedSequences)
+        assert x.codes.nbytes == 5 * LENGTH
+        assert decode(x[:]) == strings
+        assert names == ([f"chr1:{i}-{i + 60}" for i in range(5)] if isinstance(given, type(tmp_path)) else None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [np.zeros((3, 4, 5), np.uint8), np.zeros((3, 5)), np.zeros((0, 5), np.uint8), ["ACGT"], torch.zeros(3, 5)],
+)
+def test_what_is_no_array_of_codes_is_refused(given):
+    with pytest.raises(InputError, match=r"CodedSequences: got .*, expected codes \(N, L\) of type uint8"):
+        CodedSequences(given)
+
+
+def test_other_codes_are_refused_when_they_are_read():
+    ascii_codes = np.frombuffer(b"ACGTACGT", dtype=np.uint8).reshape(2, 4)
+    with pytest.raises(InputError, match="got the code 84, expected 0 to 3 for A, C, G, T and 4 for N"):
+        CodedSequences(ascii_codes)[:1]
