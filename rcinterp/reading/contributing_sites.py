@@ -11,9 +11,10 @@ from torch import Tensor
 
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import gradient_times_activation
+from rcinterp.reading.model import RowsOf
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.receptive_field import ReceptiveField
-from rcinterp.reading.sites import BestSites, better, better_strand, find_best_sites, join, with_names
+from rcinterp.reading.sites import BestSites, SitesOf, better, better_strand, find_best_sites, with_names
 
 #: The contribution that a site's is a share of: this quantile of those above 0, of both classes. Their largest is often
 #: that of a single sequence.
@@ -49,7 +50,8 @@ def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> Clas
 
     A site counts where the filter is active, which takes its activation above 0.
     """
-    logits, contributions, raising, lowering = [], [], [], []
+    logits, contributions = RowsOf(len(inputs)), RowsOf(len(inputs))
+    raising, lowering = SitesOf(len(inputs)), SitesOf(len(inputs))
     has_gradient = not bound.gradient_fault
     # pooled before its nonlinearity, a filter's activation has the places of windows, not those of the filter
     has_places = has_gradient and not (field.of_letters and bound.point.is_pooled)
@@ -57,21 +59,21 @@ def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> Clas
         for batch in bound.runner.batches(inputs, "sites"):
             if not has_gradient:
                 with torch.no_grad():
-                    logits.append(bound.runner.logits(batch).double().cpu())
+                    logits.add(bound.runner.logits(batch).double().cpu())
                 continue
             logit, products, activations = gradient_times_activation(bound, batch)
-            logits.append(logit.double().cpu())
-            contributions.append(bound.point.by_channel(products, len(batch[0])))
+            logits.add(logit.double().cpu())
+            contributions.add(bound.point.by_channel(products, len(batch[0])))
             if has_places:
                 rows, active = (_by_row(bound, values, len(batch[0])) for values in (products, activations))
                 own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
-                raising.append(_best_of_rows(bound, field, own, inputs.length))
-                lowering.append(_best_of_rows(bound, field, [-row for row in own], inputs.length))
-    total = torch.cat(contributions) if contributions else None
+                raising.add(_best_of_rows(bound, field, own, inputs.length))
+                lowering.add(_best_of_rows(bound, field, [-row for row in own], inputs.length))
+    total = contributions.values if has_gradient else None
     if has_places:
-        return ClassReading(torch.cat(logits), total, join(raising), join(lowering))
+        return ClassReading(logits.values, total, raising.joined, lowering.joined)
     matches = find_best_sites(bound, field, inputs)
-    return ClassReading(torch.cat(logits), total, matches, matches)
+    return ClassReading(logits.values, total, matches, matches)
 
 
 def _by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import METHODS, ablate, check_method, mean_activation
-from rcinterp.reading.model import Runner
+from rcinterp.reading.model import RowsOf, Runner
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.statistics import PERMUTATIONS_A_COLUMN, bootstrap_difference, permutation_p_values
 from rclayers import by_strand
@@ -50,15 +50,15 @@ class Attribution:
 
     def by_strand(self, inputs: Inputs, description: str) -> ByStrand:
         """Contributions (N, F) of the forward and, for an RC layer, of the reverse channels."""
-        found = []
+        rows = RowsOf(len(inputs))
         with torch.inference_mode(False):
             for batch in self.bound.runner.batches(inputs, description):
                 if self.method == "ablation":
-                    found.append(ablate(self.bound, batch, self.baseline, self.filters))
+                    rows.add(ablate(self.bound, batch, self.baseline, self.filters))
                     continue
                 baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
-                found.append(METHODS[self.method](self.bound, batch, *baseline))
-        return self.strands_of(torch.cat(found))
+                rows.add(METHODS[self.method](self.bound, batch, *baseline))
+        return self.strands_of(rows.values)
 
     def strands_of(self, values: Tensor) -> ByStrand:
         """(N, channels) -> (N, F) of the forward and, for an RC layer, of the reverse channels."""

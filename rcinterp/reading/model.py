@@ -131,6 +131,24 @@ class Runner:
             self.run(self.whole_batch(inputs.rows(slice(1))))
 
 
+class RowsOf:
+    """Rows that come a batch at a time, in one tensor that is made for all of them.
+
+    Parts kept in a list lie between what each batch needs for a while, and the process holds on to both.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n, self.n_done = n, 0
+        self.values = torch.empty(0)
+
+    def add(self, rows: Tensor) -> None:
+        """The next rows."""
+        if not self.n_done:
+            self.values = rows.new_empty(self.n, *rows.shape[1:])
+        self.values[self.n_done : self.n_done + len(rows)] = rows
+        self.n_done += len(rows)
+
+
 @contextmanager
 def lent(model: nn.Module, device: torch.device | None = None) -> Iterator[None]:
     """Put a model in eval mode, its parameters without gradients, perhaps elsewhere, and give it back as it was.
@@ -258,5 +276,7 @@ def predict(
     runner = Runner(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
     with runner.borrowed(), torch.no_grad():
         runner.try_one(inputs)
-        found = [as_logits(model(*batch), func, len(batch[0])).cpu() for batch in runner.batches(inputs, "predicting")]
-    return torch.cat(found)
+        found = RowsOf(len(inputs))
+        for batch in runner.batches(inputs, "predicting"):
+            found.add(as_logits(model(*batch), func, len(batch[0])).cpu())
+    return found.values

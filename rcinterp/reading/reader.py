@@ -27,7 +27,7 @@ from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_classes, as_inp
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.logits import Func
 from rcinterp.reading.methods import Baseline, Method, check_method
-from rcinterp.reading.model import BATCH_SIZE, Runner
+from rcinterp.reading.model import BATCH_SIZE, RowsOf, Runner
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
 from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold, find_best_sites
@@ -360,8 +360,10 @@ class Reader:
 
     def _logits(self, inputs: Inputs) -> Tensor:
         with torch.no_grad():
-            found = [self.runner.logits(batch).double().cpu() for batch in self.runner.batches(inputs, "logits")]
-        return torch.cat(found)
+            found = RowsOf(len(inputs))
+            for batch in self.runner.batches(inputs, "logits"):
+                found.add(self.runner.logits(batch).double().cpu())
+        return found.values
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from rcinterp.data.coded import Sequences, windows_of
 from rcinterp.data.coordinates import parse_coordinates
 from rcinterp.errors import InputError
 from rcinterp.reading.inputs import Inputs
+from rcinterp.reading.model import RowsOf
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.receptive_field import ReceptiveField, activations_of
 from rclayers import by_strand, reverse_complement, tie
@@ -94,7 +95,7 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
         weight = bound.layer.centred(torch.float32)
         laid = field.laid(inputs.length, is_rc=bound.layer.is_rc)
         return best_sites(weight, inputs.x, laid[1] is not None, bound.runner.batch_size, laid)
-    found: list[BestSites] = []
+    found = SitesOf(len(inputs))
     with torch.no_grad():
         for batch in bound.runner.batches(inputs, "sites"):
             rows = []
@@ -103,16 +104,28 @@ def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) ->
                 starts = row.starts[best.indices.cpu()]
                 sites = better_strand(best.values.float().cpu(), starts, bound.layer.is_rc, field.width)
                 rows.append(replace(sites, is_reverse=sites.is_reverse != row.is_reverse))
-            found.append(reduce(better, rows))
-    return join(found)
+            found.add(reduce(better, rows))
+    return found.joined
 
 
-def join(parts: Sequence[BestSites]) -> BestSites:
-    """Sites of all sequences, from those of a few at a time."""
-    scores, starts, is_reverse = (
-        torch.cat([getattr(part, name) for part in parts]) for name in ("site_scores", "starts", "is_reverse")
-    )
-    return BestSites(scores, starts, is_reverse, parts[0].width)
+class SitesOf:
+    """Sites of sequences that come a batch at a time."""
+
+    def __init__(self, n: int) -> None:
+        self.scores, self.starts, self.is_reverse = RowsOf(n), RowsOf(n), RowsOf(n)
+        self.width = 0
+
+    def add(self, sites: BestSites) -> None:
+        """Those of the next sequences."""
+        self.scores.add(sites.site_scores)
+        self.starts.add(sites.starts)
+        self.is_reverse.add(sites.is_reverse)
+        self.width = sites.width
+
+    @property
+    def joined(self) -> BestSites:
+        """Those of all."""
+        return BestSites(self.scores.values, self.starts.values, self.is_reverse.values, self.width)
 
 
 def better(one: BestSites, other: BestSites) -> BestSites:
@@ -141,14 +154,14 @@ def best_sites(
     bank = tie(weight) if both_strands else weight
     every = torch.arange(x.shape[2] - weight.shape[2] + 1)
     looked_at = [every if places is None else places for places in starts[: 1 + both_strands]]
-    scores, positions = [], []
+    found = SitesOf(len(x))
     for first in range(0, len(x), batch_size):
         batch = x[first : first + batch_size].float().cpu()
         halves = torch.split(functional.conv1d(batch, bank), len(weight), dim=1)
         best = [_best_of(half, places) for half, places in zip(halves, looked_at, strict=True)]
-        scores.append(torch.cat([values for values, _ in best], 1))
-        positions.append(torch.cat([places for _, places in best], 1))
-    return better_strand(torch.cat(scores), torch.cat(positions), both_strands, weight.shape[2])
+        scores, positions = (torch.cat([one[i] for one in best], 1) for i in (0, 1))
+        found.add(better_strand(scores, positions, both_strands, weight.shape[2]))
+    return found.joined
 
 
 def _best_of(values: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
