@@ -1,58 +1,170 @@
-"""How fast is a three-layer RC model of 16 filters next to a plain one of 32 (the same number of channels)?
+"""How fast are RC models next to plain ones of as many channels, next to peers, and to what a convolution allows?
 
     python benchmarks/layers.py > layers.json
+    python benchmarks/layers.py --threads 1 > layers.json  # CPU seconds, which a busy machine disturbs far less
 
-Samples a second, and RC / plain within this run: absolute figures depend on the machine, and on what else it does.
+Training steps and inference of two of the paper's models, on batches of 100 in float32: three layers (RC-16 and
+plain-32 on 1,000 bp) and one (RC-20 and plain-40 on 200 bp). Everything is measured in turn, round after round, so that
+what else the machine does falls on all alike; the figures are medians over the rounds. The limit is the best that
+oneDNN's convolution reaches in the same rounds, in GFLOP/s; a share counts the model's convolutions alone, as if all
+else were free. The peers, equirc and rcps-pytorch, are measured if they can be imported.
 """
 
+import argparse
+import importlib.util
 import json
+import os
 import statistics
 import time
 
 import torch
+from torch import nn
+from torch.nn import functional
 
 from rcinterp.training.models import compact_model
 from rcinterp.training.recipes import find_recipe
+from rclayers import exact_strands
 
-BATCH, LENGTH, ROUNDS = 100, 1000, 7
+BATCH, WARM_UP = 100, 3
 
-
-def seconds(step):
-    """Median time of one step, after two to warm up."""
-    times = []
-    for _ in range(ROUNDS + 2):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[2:])
+#: Channels in and out, width and positions of the convolutions among which the limit is sought.
+LIMIT_SIZES = ((32, 32, 14, 973), (64, 64, 14, 512), (64, 64, 3, 512), (128, 128, 3, 256))
 
 
-def measure(model, x, y):
-    optimiser = find_recipe("paper").optimiser(p for p in model.parameters() if p.requires_grad)
+class Model:
+    """The sizes of a model of the paper, in filters, and the models that have them."""
+
+    def __init__(self, n_filters, length, widths, pool, stride):
+        self.n_filters, self.length, self.widths, self.pool, self.stride = n_filters, length, widths, pool, stride
+        self.pooled = (length - sum(width - 1 for width in widths) - pool) // stride + 1
+
+    def rc(self):
+        sizes = {"widths": self.widths, "pool": self.pool, "stride": self.stride}
+        return compact_model(len(self.widths), self.n_filters, self.length, **sizes)
+
+    def plain(self):
+        """As a user writes it."""
+        layers, channels = [], 4
+        for width in self.widths:
+            layers += [nn.Conv1d(channels, 2 * self.n_filters, width), nn.BatchNorm1d(2 * self.n_filters), nn.ReLU()]
+            channels = 2 * self.n_filters
+        return nn.Sequential(*layers, *self.dense(channels))
+
+    def equirc(self):
+        peer = importlib.import_module("equirc.pytorch_rclayers")
+        layers, n_filters = [], 2
+        for width in self.widths:
+            layers += [peer.RegToRegConv(n_filters, self.n_filters, width), peer.RegBatchNorm(self.n_filters)]
+            layers += [nn.ReLU()]
+            n_filters = self.n_filters
+        return nn.Sequential(*layers, peer.RegConcatLayer(n_filters), *self.dense(n_filters))
+
+    def rcps(self):
+        peer = importlib.import_module("rcps.core")
+        layers = []
+        for width in self.widths:
+            sizes = {"out_kernels": self.n_filters, "kernel_size": width}
+            layers += [peer.RCPS(self.n_filters, **sizes) if layers else peer.RCPSInput(**sizes)]
+            layers += [peer.RCPSBatchNorm(self.n_filters), nn.ReLU()]
+        return nn.Sequential(*layers, *self.dense(2 * self.n_filters))
+
+    def dense(self, channels):
+        return nn.MaxPool1d(self.pool, self.stride), nn.Flatten(), nn.Linear(channels * self.pooled, 1)
+
+    def gflop(self, training):
+        """Of the convolutions, a batch: training takes each three times, but that the sequences need no gradient."""
+        total, channels, length = 0, 4, self.length
+        for width in self.widths:
+            length -= width - 1
+            passes = (3 if channels != 4 else 2) if training else 1
+            total += passes * 2 * channels * 2 * self.n_filters * width * length
+            channels = 2 * self.n_filters
+        return BATCH * total / 1e9
+
+
+MODELS = {
+    "three_layers": Model(16, 1000, (15, 14, 14), pool=40, stride=20),
+    "one_layer": Model(20, 200, (21,), pool=20, stride=20),
+}
+PEERS = {"equirc": "equirc", "rcps-pytorch": "rcps"}
+
+
+def calls(net, length):
+    """A training step and an inference of a batch."""
+    x = functional.one_hot(torch.randint(4, (BATCH, length)), 4).transpose(1, 2).float().contiguous()
+    y = torch.randint(2, (BATCH, 1)).float()
+    optimiser = find_recipe("paper").optimiser(p for p in net.parameters() if p.requires_grad)
 
     def train():
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(x), y)
+        net.train()
+        loss = functional.binary_cross_entropy_with_logits(net(x), y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
 
     def infer():
+        net.eval()
         with torch.no_grad():
-            model(x)
+            net(x)
 
-    return {"train": BATCH / seconds(train), "infer": BATCH / seconds(infer)}
+    return {"train": train, "infer": infer}
+
+
+def convolution(channels, n_kernels, width, length):
+    x = torch.randn(BATCH, channels, 1, length).to(memory_format=torch.channels_last)
+    kernels = torch.randn(n_kernels, channels, 1, width)
+    return lambda: functional.conv2d(x, kernels)
+
+
+def medians(timed, rounds, clock):
+    """Seconds of each call, after some rounds to warm up."""
+    times = {name: [] for name in timed}
+    for _ in range(WARM_UP + rounds):
+        for name, call in timed.items():
+            start = clock()
+            call()
+            times[name].append(clock() - start)
+    return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
     torch.manual_seed(0)
-    x = torch.nn.functional.one_hot(torch.randint(4, (BATCH, LENGTH)), 4).transpose(1, 2).float()
-    y = torch.randint(2, (BATCH, 1)).float()
-    speed = {
-        name: measure(compact_model(3, n_filters, LENGTH, rc=rc), x, y)
-        for name, n_filters, rc in (("rc16", 16, True), ("plain32", 32, False))
-    }
-    ratio = {what: speed["rc16"][what] / speed["plain32"][what] for what in ("train", "infer")}
-    print(json.dumps({"samples_per_second": speed, "rc_over_plain": ratio, "torch": torch.__version__}, indent=1))
+    torch.set_num_threads(options.threads)
+    clock = time.thread_time if options.threads == 1 else time.perf_counter
+    missing = [name for name, module in PEERS.items() if importlib.util.find_spec(module) is None]
+    makers = ["rc", "plain", *(module for name, module in PEERS.items() if name not in missing)]
+    timed = {("limit", sizes): convolution(*sizes) for sizes in LIMIT_SIZES}
+    for size, model in MODELS.items():
+        for maker in makers:
+            both = calls(getattr(model, maker)(), model.length)
+            timed |= {(size, maker, what): call for what, call in both.items()}
+            if maker == "rc":
+                timed[size, "rc exact_strands", "infer"] = exact_strands()(both["infer"])
+    seconds = medians(timed, options.rounds, clock)
+    limit = max(
+        BATCH * 2 * channels * n_kernels * width * (length - width + 1) / 1e9 / seconds["limit", sizes]
+        for sizes in LIMIT_SIZES
+        for channels, n_kernels, width, length in [sizes]
+    )
+    found = {}
+    for size, model in MODELS.items():
+        for what in ("train", "infer"):
+            took = {key[1]: value for key, value in seconds.items() if key[0] == size and key[2] == what}
+            gflop = model.gflop(training=what == "train")
+            found.setdefault(size, {})[what] = {
+                "samples_per_second": {name: round(BATCH / value) for name, value in took.items()},
+                "speed_over_plain": {name: round(took["plain"] / value, 3) for name, value in took.items()},
+                "share_of_limit": {name: round(gflop / value / limit, 3) for name, value in took.items()},
+            }
+    found["limit_gflop_per_second"] = round(limit, 1)
+    found["not_installed"] = missing
+    found |= {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(), "threads": options.threads}
+    found |= {"rounds": options.rounds, "clock": clock.__name__, "load": os.getloadavg()[0]}
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

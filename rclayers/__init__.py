@@ -12,6 +12,7 @@ from rclayers._conv import RCConv1d
 from rclayers._convert import to_rc
 from rclayers._dense import RCLinear
 from rclayers._dropout import RCDropout, RCDropout1d
+from rclayers._exact import exact_strands
 from rclayers._norm import RCBatchNorm1d
 from rclayers._pool import RCAvgPool1d, RCMaxPool1d
 from rclayers._residual import RCDilatedBlock, RCResidual
@@ -38,6 +39,7 @@ __all__ = [
     "SymmetryError",
     "WeightedSum1d",
     "by_strand",
+    "exact_strands",
     "join_strands",
     "reverse_complement",
     "tie",

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rclayers import _fast
 from rclayers._checks import require_map, require_positive, require_tiling, symmetric_padding
+from rclayers._exact import strands_must_be_exact
 from rclayers._symmetry import join_strands, reverse_complement, tie
 
 
@@ -46,9 +48,9 @@ class RCConv1d(nn.Module):
 
     which gives y(rc x) = rc y(x) whenever (L + 2 padding - dilation·(W-1) - 1) is a multiple of the stride.
 
-    In training the full bank is convolved at once, which is faster; the two strands then agree up to rounding, since a
-    turned filter adds up its products in the opposite order. In eval mode the same filters read each strand in turn, so
-    that the two agree to the last bit.
+    The full bank is convolved at once; the two strands then agree up to rounding, since a turned filter adds up its
+    products in the opposite order. Where they must agree to the last bit, `exact_strands` lets the same filters read
+    each strand in turn.
 
     References
     ----------
@@ -104,11 +106,12 @@ class RCConv1d(nn.Module):
         window = self.dilation * (self.kernel_size - 1) + 1
         require_tiling("RCConv1d", x.shape[2], window, self.stride, self.padding)
         sizes = self.stride, self.padding, self.dilation
-        if self.training:
-            bias = None if self.bias is None else tie(self.bias)
-            return functional.conv1d(x, tie(self.weight), bias, *sizes)
-        strands = torch.cat([x, reverse_complement(x)])
-        return join_strands(functional.conv1d(strands, self.weight, self.bias, *sizes))
+        if strands_must_be_exact() and not self.training:
+            strands = torch.cat([x, reverse_complement(x)])
+            return join_strands(functional.conv1d(strands, self.weight, self.bias, *sizes))
+        weight, bias = tie(self.weight), None if self.bias is None else tie(self.bias)
+        convolve = _fast.conv1d if _fast.convolution_pays(x, len(weight)) else functional.conv1d
+        return convolve(x, weight, bias, *sizes)
 
     def extra_repr(self) -> str:
         """Sizes, as torch prints them."""

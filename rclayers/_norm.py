@@ -1,8 +1,10 @@
 """Batch normalisation with statistics shared by the two strands."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rclayers import _fast
 from rclayers._checks import require_map, require_positive
 from rclayers._symmetry import by_strand, join_strands, tie
 
@@ -52,8 +54,27 @@ class RCBatchNorm1d(nn.BatchNorm1d):
         """Normalise: (N, 2F, L) -> (N, 2F, L)."""
         require_map("RCBatchNorm1d", input, 2 * self.num_features)
         if self.training:
+            if _fast.is_channels_last(input) and self.running_mean is not None:
+                y, mean, variance = _fast.tied_batch_norm(input, self.weight, self.bias, self.eps)
+                self._track(mean, variance, 2 * input.shape[0] * input.shape[2])
+                return y
             return join_strands(super().forward(by_strand(input)))
         assert self.running_mean is not None
         assert self.running_var is not None
         mean, variance, weight, bias = map(tie, (self.running_mean, self.running_var, self.weight, self.bias))
+        if _fast.is_channels_last(input):
+            return _fast.batch_norm(input, mean, variance, weight, bias, self.eps)
         return functional.batch_norm(input, mean, variance, weight, bias, eps=self.eps)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, n_values: int) -> None:
+        """Move the running statistics towards those of the newest batch, as nn.BatchNorm1d does."""
+        if not self.track_running_stats:
+            return
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (n_values / (n_values - 1)), share)

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from rclayers import _fast
 from rclayers._checks import require_map, require_positive, symmetric_trim
 
 
@@ -73,8 +74,13 @@ class RCMaxPool1d(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool: (N, 2F, L) -> (N, 2F, L')."""
-        pooled: Tensor = self.pool(self.windows(input))
-        return pooled
+        require_map("RCMaxPool1d", input)
+        if _fast.is_channels_last(input) and not _fast.is_watched(self.windows, self.pool):
+            trim = symmetric_trim("RCMaxPool1d", input.shape[2], self.kernel_size, self.stride)
+            pooled = _fast.max_pool1d(input, self.kernel_size, self.stride, trim)
+        else:
+            pooled = self.pool(self.windows(input))
+        return pooled.contiguous()  # so that a model's own x.view(N, -1) may follow
 
 
 class RCAvgPool1d(nn.AvgPool1d):
@@ -88,4 +94,4 @@ class RCAvgPool1d(nn.AvgPool1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Pool: (N, 2F, L) -> (N, 2F, L')."""
-        return super().forward(_windows("RCAvgPool1d", input, *self.tiles))
+        return super().forward(_windows("RCAvgPool1d", input, *self.tiles)).contiguous()

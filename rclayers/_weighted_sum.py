@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from rclayers._checks import require_length, require_map, require_positive
-from rclayers._symmetry import by_strand, join_strands, mirror
+from rclayers._exact import strands_must_be_exact
+from rclayers._symmetry import by_strand, join_strands, mirror, tie
 
 
 class WeightedSum1d(nn.Module):
@@ -72,8 +73,12 @@ class WeightedSum1d(nn.Module):
         """Sum the positions: (N, C, L) -> (N, C)."""
         require_map(type(self).__name__, input, self.weight.shape[0])
         require_length(type(self).__name__, input, self.length)
-        y = torch.einsum("ncl,cl->nc", input, self.positional_weight())
-        return y if self.bias is None else y + self.bias
+        return self._weigh(input, self.positional_weight(), self.bias)
+
+    @staticmethod
+    def _weigh(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        y = torch.einsum("ncl,cl->nc", x, weight)
+        return y if bias is None else y + bias
 
 
 class RCWeightedSum1d(WeightedSum1d):
@@ -120,4 +125,7 @@ class RCWeightedSum1d(WeightedSum1d):
     def forward(self, input: Tensor) -> Tensor:
         """Sum the positions: (N, 2F, L) -> (N, 2F)."""
         require_map("RCWeightedSum1d", input, 2 * self.weight.shape[0])
-        return join_strands(super().forward(by_strand(input)))
+        require_length("RCWeightedSum1d", input, self.length)
+        if strands_must_be_exact() and not self.training:
+            return join_strands(self._weigh(by_strand(input), self.positional_weight(), self.bias))
+        return self._weigh(input, tie(self.positional_weight()), None if self.bias is None else tie(self.bias))
