@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from rcinterp.comparison.alignment import align, euclidean_scores, pearson_scores
+from rcinterp.comparison.alignment import align
 from rcinterp.comparison.memelite_engine import align_by_memelite, is_installed
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 
@@ -41,8 +41,8 @@ def seconds(run):
 
 def measure(queries, targets):
     engines = {
-        "euclidean": lambda: align(queries, targets, euclidean_scores),
-        "pearson": lambda: align(queries, targets, pearson_scores),
+        "euclidean": lambda: align(queries, targets, "euclidean"),
+        "pearson": lambda: align(queries, targets, "pearson"),
     }
     if is_installed():
         engines["memelite"] = lambda: align_by_memelite(queries, targets)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from rcinterp.comparison.alignment import Alignments, Floats, align, euclidean_scores, pearson_scores
+from rcinterp.comparison.alignment import Alignments, Floats, align
 from rcinterp.comparison.memelite_engine import align_by_memelite, is_installed
 from rcinterp.comparison.queries import MIN_BITS, QuerySource, read_queries, sort_out
 from rcinterp.comparison.tables import empty_table, tabulate
@@ -191,8 +191,8 @@ def _align(queries: list[Floats], targets: list[Floats], others: list[Floats], d
     forward = [*targets, *others]
     both = [*forward, *(reverse_complement_motif(ppm) for ppm in forward)]
     if distance == "euclidean":
-        found = align_by_memelite(queries, both) if is_installed() else align(queries, both, euclidean_scores)
+        found = align_by_memelite(queries, both) if is_installed() else align(queries, both, "euclidean")
     else:
-        found = align(queries, both, pearson_scores)
+        found = align(queries, both, "pearson")
     kept = np.concatenate([np.arange(len(targets)), len(forward) + np.arange(len(targets))])
     return Alignments(found.p_values[:, kept], found.offsets[:, kept], found.overlaps[:, kept])

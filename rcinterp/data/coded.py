@@ -16,6 +16,7 @@ from rcinterp.data.sequences import (
     as_records,
     codes_to_one_hot,
     encode_records,
+    letter_codes,
     names_of,
     read_fasta,
     reverse_complement_codes,
@@ -122,6 +123,19 @@ def load_for_reading(
     else:
         records = as_records(sequences, origin)
     return CodedSequences(encode_records(records, origin)), names_of(records)
+
+
+def coded_if_letters(x: Sequences) -> Sequences:
+    """One-hot sequences as codes, if each column is one letter or all zeros; else what was given."""
+    if isinstance(x, CodedSequences):
+        return x
+    parts = []
+    for batch in batches_of(x):
+        n_ones = (batch == 1).sum(1)
+        if not bool(((n_ones <= 1) & ((batch != 0).sum(1) == n_ones)).all()):
+            return x
+        parts.append(letter_codes(batch))
+    return CodedSequences(np.concatenate(parts))
 
 
 def batches_of(x: Sequences, n_letters: int = 10_000_000) -> Iterator[Tensor]:

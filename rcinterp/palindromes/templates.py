@@ -18,6 +18,8 @@ KEPT = 0.75
 _SAME = 0.95
 #: Cosines that differ by less are a tie: a palindrome lies on both strands alike, and is reported on the forward one.
 _TIE = 1e-9
+#: By as much, rounding makes cosines of equal templates differ; the first of them is taken.
+_ROUNDING = 1e-14
 #: Added to probabilities before their logarithm is taken.
 _PSEUDOCOUNT = 0.01
 
@@ -54,7 +56,7 @@ def log_odds(ppm: Matrix) -> Matrix:
     return np.asarray(mean_center(np.log2(ppm + _PSEUDOCOUNT)).weight)
 
 
-#: Cosines of every template, and of its RC, with one filter: (T,) each.
+#: Cosines of every template, and of its RC, with one filter, (T,) each, or with several, (F, T) each.
 Cosines: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -89,19 +91,37 @@ class Templates:
 
     def cosines(self, centred: Matrix) -> Cosines:
         """Of every template, and of its RC, with a filter (4, width) that is not dead."""
-        scaled = centred.ravel() / np.linalg.norm(centred)
-        return self.rows @ scaled, self.rows @ scaled[::-1]
+        forward, reverse = self.cosines_of_all(centred[None])
+        return forward[0], reverse[0]
+
+    def cosines_of_all(self, centred: Matrix) -> Cosines:
+        """The same of several filters (F, 4, width) at once, (F, T) each: one product takes a third of the time."""
+        flat = centred.reshape(len(centred), -1)
+        scaled = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        forward, reverse = np.split(np.concatenate([scaled, scaled[:, ::-1]]) @ self.rows.T, 2)
+        return forward, reverse
 
     def best(self, cosines: Cosines, allowed: NDArray[np.bool_]) -> Placement | None:
         """The most similar placement of one of the motifs allowed; None if there is none."""
-        forward, reverse = (np.where(allowed[self.motif], of, -np.inf) for of in cosines)
-        most = [of.max(initial=-np.inf) for of in (forward, reverse)]
-        if not np.isfinite(most).any():
-            return None
-        strand = int(most[1] > most[0] + _TIE)
-        t = int((reverse if strand else forward).argmax())
-        start = int(self.starts[strand, t])
-        return Placement(int(self.motif[t]), float(most[strand]), None if strand else start, start if strand else None)
+        return self.best_of_all((cosines[0][None], cosines[1][None]), allowed)[0]
+
+    def best_of_all(self, cosines: Cosines, allowed: NDArray[np.bool_]) -> list[Placement | None]:
+        """The same for each of several filters, whose cosines are (F, T) each."""
+        chosen = np.flatnonzero(allowed[self.motif])
+        if not chosen.size:
+            return [None] * len(cosines[0])
+        if chosen.size < len(self.motif):
+            cosines = cosines[0][:, chosen], cosines[1][:, chosen]
+        most = np.stack([of.max(axis=1) for of in cosines], axis=1)
+        strands = (most[:, 1] > most[:, 0] + _TIE).astype(int)
+        placements: list[Placement | None] = []
+        for index, strand in enumerate(strands):
+            similarity = most[index, strand]
+            t = int(chosen[(cosines[strand][index] >= similarity - _ROUNDING).argmax()])
+            start = int(self.starts[strand, t])
+            where = (None, start) if strand else (start, None)
+            placements.append(Placement(int(self.motif[t]), float(similarity), *where))
+        return placements
 
 
 class Hybrids:
@@ -123,6 +143,7 @@ class Hybrids:
         order = order[np.abs(cosine[order]) < _SAME]
         self._templates, self._shift = templates, shift[order]
         self._forward, self._reverse, self._cosine = forward[order], reverse[order], cosine[order]
+        self._motif, self._rest = templates.motif[self._forward], 1 - self._cosine**2
 
     def best(
         self,
@@ -150,15 +171,18 @@ class Hybrids:
         """
         at = slice(*np.searchsorted(self._shift, [shift - 1, shift + 2]))
         forward, reverse, between = self._forward[at], self._reverse[at], self._cosine[at]
-        c, d = cosines[0][forward], cosines[1][reverse]
+        c, d = np.take(cosines[0], forward), np.take(cosines[1], reverse)
         a, b = c - between * d, d - between * c  # the coefficients of both strands, times 1 - between**2
         weaker, total = np.minimum(a, b), a + b
-        motif, (starts, reverse_starts) = self._templates.motif[forward], self._templates.starts
-        fits = (weaker > 0) & (weaker >= min_share * total) & allowed[motif]
+        motif, (starts, reverse_starts) = self._motif[at], self._templates.starts
+        fits = (weaker > 0) & (weaker >= min_share * total)
+        if not allowed.all():
+            fits &= allowed[motif]
         if not fits.any():
             return None
-        best = int(np.where(fits, (c * a + d * b) / (1 - between**2), -1.0).argmax())
-        explained = (c[best] * a[best] + d[best] * b[best]) / (1 - between[best] ** 2)
+        explained = (c * a + d * b) / self._rest[at]
+        best = int(np.where(fits, explained, -1.0).argmax())
+        explained = explained[best]
         return Placement(
             int(motif[best]),
             float(np.sqrt(min(explained, 1.0))),

@@ -1,8 +1,9 @@
 """What to think of a palindromic filter: its motif is one, it is a hybrid of both strands, or neither can be told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ FEWEST_MOTIFS = 100
 #: Fewest palindromic ones: by 3 in 100, palindromes whose family is not listed are called hybrids three times as often
 #: as palindromes (35 % against 10 %); by 10, still more often (30 % against 22 %).
 FEWEST_PALINDROMES = 10
+
+#: Filters that are looked at together: more take more memory, and are no faster.
+_AT_ONCE = 32
 
 #: The triage classes.
 TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid", "half-site", "none"
@@ -130,10 +134,13 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
         catalogue = _encode() if isinstance(motifs, str) and motifs == "encode" else Catalogue(motifs)
     own = find_palindromes({str(i): matrix for i, matrix in enumerate(matrices.values())}, n_permutations=1)
     given = list(zip(matrices.items(), own["rc_similarity"], own["rc_axis"], own["rc_shift"], strict=True))
-    small, rows = catalogue.is_small(), {}
-    for (name, matrix), similarity, axis, shift in sorted(given, key=lambda one: one[0][1].shape[1]):
-        evidence = {} if is_dead(matrix) else catalogue.evidence(matrix, int(shift))
-        rows[name] = {"filter": name, **classify(similarity, evidence, catalogue.names, small), "rc_axis": axis}
+    small = catalogue.is_small()
+    alive = {name: (matrix, int(shift)) for (name, matrix), _, _, shift in given if not is_dead(matrix)}
+    evidence = dict(zip(alive, catalogue.evidence_of_all(list(alive.values())), strict=True))
+    rows = {
+        name: {"filter": name, **classify(similarity, evidence.get(name, {}), catalogue.names, small), "rc_axis": axis}
+        for (name, _), similarity, axis, _ in given
+    }
     table = pd.DataFrame([rows[name] for name in matrices])
     return table[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
 
@@ -244,17 +251,41 @@ class Catalogue:
         left_out : ndarray of bool, optional
             Motifs that are not looked at.
         """
-        templates, hybrids, halves = self._laid_out(matrix.shape[1])
+        return self._evidence([(matrix, shift)], left_out)[0]
+
+    def evidence_of_all(self, filters: Sequence[tuple[NDArray[np.float64], int]]) -> list[dict[str, Placement | None]]:
+        """The same of several filters, each with its shift; those of a width together, which is faster."""
+        found: dict[int, dict[str, Placement | None]] = {}
+        width = {index: matrix.shape[1] for index, (matrix, _) in enumerate(filters)}
+        for _, same in groupby(sorted(width, key=lambda index: width[index]), key=lambda index: width[index]):
+            indices = list(same)
+            for first in range(0, len(indices), _AT_ONCE):
+                some = indices[first : first + _AT_ONCE]
+                found |= zip(some, self._evidence([filters[index] for index in some]), strict=True)
+        return [found[index] for index in range(len(filters))]
+
+    def _evidence(
+        self, filters: Sequence[tuple[NDArray[np.float64], int]], left_out: NDArray[np.bool_] | None = None
+    ) -> list[dict[str, Placement | None]]:
+        """Of filters of one width."""
+        templates, hybrids, halves = self._laid_out(filters[0][0].shape[1])
         allowed = np.ones(len(self.names), dtype=bool) if left_out is None else ~left_out
-        centred = mean_center(matrix).weight
-        cosines = templates.cosines(centred)
-        half = halves.best(halves.cosines(centred), allowed[self._half_of])
-        return {
-            "single": templates.best(cosines, allowed),
-            "palindrome": templates.best(cosines, allowed & self.palindromic),
-            "half": half and replace(half, motif=int(self._half_of[half.motif])),
-            "hybrid": hybrids.best(cosines, shift, MIN_SHARE, allowed & ~self.palindromic),
-        }
+        centred = np.stack([mean_center(matrix).weight for matrix, _ in filters])
+        cosines = templates.cosines_of_all(centred)
+        single = templates.best_of_all(cosines, allowed)
+        palindrome = templates.best_of_all(cosines, allowed & self.palindromic)
+        half = halves.best_of_all(halves.cosines_of_all(centred), allowed[self._half_of])
+        # Hybrids hold no palindromes; where nothing is left out, it need not be looked up which motifs are allowed.
+        kept = allowed if left_out is None else allowed & ~self.palindromic
+        return [
+            {
+                "single": single[i],
+                "palindrome": palindrome[i],
+                "half": (found := half[i]) and replace(found, motif=int(self._half_of[found.motif])),
+                "hybrid": hybrids.best((cosines[0][i], cosines[1][i]), shift, MIN_SHARE, kept),
+            }
+            for i, (_, shift) in enumerate(filters)
+        ]
 
     def is_small(self, left_out: NDArray[np.bool_] | None = None) -> bool:
         """Whether so few motifs, or palindromic ones, are left that a lack of one says nothing."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rcinterp.comparison import compare_motifs, memelite_engine
-from rcinterp.comparison.alignment import align, euclidean_scores
+from rcinterp.comparison.alignment import align
 from rcinterp.comparison.memelite_engine import align_by_memelite, is_engine_compiled, is_installed
 
 needs_memelite = pytest.mark.skipif(not is_installed(), reason="needs memelite (pip install rcinterp[fast])")
@@ -34,7 +34,7 @@ def test_it_agrees_with_the_own_engine(ctcf):
     rng = np.random.default_rng(0)
     targets = [rng.dirichlet([0.3] * 4, size=int(w)).T for w in rng.integers(6, 20, size=80)]
     queries = [0.9 * target + 0.025 for target in targets[:11]]
-    own, theirs = align(queries, targets, euclidean_scores), align_by_memelite(queries, targets)
+    own, theirs = align(queries, targets, "euclidean"), align_by_memelite(queries, targets)
     assert (own.offsets == theirs.offsets).mean() > 0.95  # of equal scores it takes others
     np.testing.assert_allclose(np.log10(own.p_values), np.log10(theirs.p_values), atol=0.1)
 

@@ -5,7 +5,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rcinterp.comparison.null import best_alignment_p_values
+from rcinterp.comparison import null
+
+
+def best_alignment_p_values(scores, best, widths):
+    """Of scores as they are, not counted."""
+    lowest, n = scores.min(), np.ptp(scores) + 1
+    counts = np.array([np.bincount(row - lowest, minlength=n) for row in scores])
+    return null.best_alignment_p_values(counts, int(lowest), best, widths)
 
 
 def counted_out(scores, best, width):

@@ -13,7 +13,7 @@ from rcinterp import (
     predict,
     strand_consistency,
 )
-from rcinterp.data.coded import CodedSequences, batches_of, load_for_reading, windows_of
+from rcinterp.data.coded import CodedSequences, batches_of, coded_if_letters, load_for_reading, windows_of
 from rcinterp.data.sequences import codes_to_one_hot, decode
 from rcinterp.errors import InputError
 from rcinterp.training.models import compact_model
@@ -93,6 +93,17 @@ def test_letters_are_held_at_one_byte_a_base(tmp_path):
         assert x.codes.nbytes == 5 * LENGTH
         assert decode(x[:]) == strings
         assert names == ([f"chr1:{i}-{i + 60}" for i in range(5)] if isinstance(given, type(tmp_path)) else None)
+
+
+def test_only_letters_become_codes():
+    letters = codes_to_one_hot(codes(6, 4))
+    coded = coded_if_letters(letters)
+    np.testing.assert_array_equal(coded.codes, codes(6, 4))
+    assert coded_if_letters(coded) is coded
+    for value in (0.25, 1.0):  # padding, and two letters in one place
+        other = letters.clone()
+        other[3, :, 7] = value
+        assert coded_if_letters(other) is other
 
 
 @pytest.mark.parametrize(
