@@ -50,7 +50,7 @@ class RCConv1d(nn.Module):
 
     The full bank is convolved at once; the two strands then agree up to rounding, since a turned filter adds up its
     products in the opposite order. Where they must agree to the last bit, `exact_strands` lets the same filters read
-    each strand in turn.
+    each strand in turn. Large maps on a CPU lie channels-last in memory: flatten them by `reshape`, not `view`.
 
     References
     ----------

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
-_asked_for = False
+_n_askers, _lock = 0, Lock()
 
 
 @contextmanager
 def exact_strands() -> Iterator[None]:
     """Let convolutions and weighted sums in eval mode read each strand in turn, so that the two agree to the last bit.
 
-    It holds for the whole process, threads included, until the ``with`` block ends. Without it, the output for a
-    sequence and for its reverse complement agree up to rounding, a few millionths of the largest value in float32
-    (docs/layers.md), since a turned filter adds up its products in the opposite order. With it, inference takes up to
-    twice as long.
+    It holds for the whole process, threads included, until the last ``with`` block of its kind ends. Without it, the
+    output for a sequence and for its reverse complement agree up to rounding, a few millionths of the largest value in
+    float32 (docs/layers.md), since a turned filter adds up its products in the opposite order. With it, inference takes
+    up to twice as long.
 
     Examples
     --------
@@ -24,14 +25,19 @@ def exact_strands() -> Iterator[None]:
     ...     torch.equal(layer(reverse_complement(x)), reverse_complement(layer(x)))
     True
     """
-    global _asked_for
-    before, _asked_for = _asked_for, True
+    _count(1)
     try:
         yield
     finally:
-        _asked_for = before
+        _count(-1)
 
 
 def strands_must_be_exact() -> bool:
-    """Whether the caller is inside `exact_strands`."""
-    return _asked_for
+    """Whether anyone is inside `exact_strands`."""
+    return _n_askers > 0
+
+
+def _count(more: int) -> None:
+    global _n_askers
+    with _lock:
+        _n_askers += more

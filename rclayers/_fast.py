@@ -82,8 +82,8 @@ def tied_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tupl
     Tensor, Tensor, shape (F,)
         Mean and (biased) variance of each filter, over the batch and over the positions of both its channels.
     """
-    normalised: tuple[Tensor, Tensor, Tensor] = _TiedBatchNorm.apply(x, weight, bias, eps)  # type: ignore[no-untyped-call]  # so it is in torch
-    return normalised
+    image, mean, variance = _TiedBatchNorm.apply(x, weight, bias, eps)  # type: ignore[no-untyped-call]  # so it is in torch
+    return image.squeeze(2), mean, variance
 
 
 def plain_tied_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -92,7 +92,10 @@ def plain_tied_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -
 
 
 class _TiedBatchNorm(torch.autograd.Function):
-    """Forward and backward from PyTorch's own sums and affine maps of each channel, tied in between."""
+    """Forward and backward from PyTorch's own sums and affine maps of each channel, tied in between.
+
+    It gives an image, since a view that a function of ours has made could not be changed in place.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,7 +105,7 @@ class _TiedBatchNorm(torch.autograd.Function):
         ctx.save_for_backward(x, weight, bias, means, variances)
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, variance)
-        return y.squeeze(2), mean, variance
+        return y, mean, variance
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -111,9 +114,9 @@ class _TiedBatchNorm(torch.autograd.Function):
             inputs = (x, weight, bias)
             wanted = [value for value, is_needed in zip(inputs, ctx.needs_input_grad, strict=False) if is_needed]
             y = plain_tied_batch_norm(*inputs, ctx.eps)
-            found = iter(torch.autograd.grad(y, wanted, gradients[0], create_graph=True))
+            found = iter(torch.autograd.grad(y, wanted, gradients[0].squeeze(2), create_graph=True))
             return *(next(found) if is_needed else None for is_needed in ctx.needs_input_grad[:3]), None
-        image, gradient = _as_image(x), _as_image(gradients[0])
+        image, gradient = _as_image(x), _channels_last(gradients[0])
         sds = (variances + ctx.eps).sqrt()
         of_weight, of_bias = _sums_over_pairs(gradient.squeeze(2), x, means, 1 / sds)
         of_x = None
@@ -165,8 +168,10 @@ def max_pool1d(x: Tensor, kernel_size: int, stride: int, trim: int) -> Tensor:
     """`torch.nn.functional.max_pool1d` of `x` without its first and its last `trim` positions."""
     if not torch.is_grad_enabled() or not x.requires_grad:
         return functional.max_pool2d(_trimmed_image(x, trim), (1, kernel_size), (1, stride)).squeeze(2)
-    pooled: Tensor = _MaxPool.apply(x, kernel_size, stride, trim)  # type: ignore[no-untyped-call]  # so it is in torch
-    return pooled
+    if torch._C._len_torch_function_stack():  # whoever follows the functions of torch is to see the pooling
+        return functional.max_pool1d(x[:, :, trim : x.shape[2] - trim], kernel_size, stride)
+    image: Tensor = _MaxPool.apply(x, kernel_size, stride, trim)  # type: ignore[no-untyped-call]  # so it is in torch
+    return image.squeeze(2)
 
 
 class _MaxPool(torch.autograd.Function):
@@ -178,8 +183,8 @@ class _MaxPool(torch.autograd.Function):
         window, step = (1, kernel_size), (1, stride)
         y, positions = torch.ops.aten.max_pool2d_with_indices(_trimmed_image(x, trim), window, step)
         ctx.save_for_backward(x, positions.add_(trim))
-        pooled: Tensor = y.squeeze(2)
-        return pooled
+        image: Tensor = y
+        return image
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -187,9 +192,9 @@ class _MaxPool(torch.autograd.Function):
         kernel_size, stride, trim = ctx.sizes
         if torch.is_grad_enabled():  # of a backward that will be differentiated itself
             y = functional.max_pool1d(x[:, :, trim : x.shape[2] - trim], kernel_size, stride)
-            return *torch.autograd.grad(y, x, gradients[0], create_graph=True), None, None, None
+            return *torch.autograd.grad(y, x, gradients[0].squeeze(2), create_graph=True), None, None, None
         of_x = torch.ops.aten.max_pool2d_with_indices_backward(
-            *(_as_image(gradients[0]), _as_image(x), (1, kernel_size), (1, stride), 0, 1, False, positions)
+            *(_channels_last(gradients[0]), _as_image(x), (1, kernel_size), (1, stride), 0, 1, False, positions)
         )
         return of_x.squeeze(2), None, None, None
 
@@ -203,7 +208,11 @@ def is_watched(*watched: nn.Module) -> bool:
 
 
 def _as_image(x: Tensor) -> Tensor:
-    return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    return _channels_last(x.unsqueeze(2))
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    return image.contiguous(memory_format=torch.channels_last)
 
 
 def _trimmed_image(x: Tensor, trim: int) -> Tensor:

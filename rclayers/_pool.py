@@ -75,7 +75,9 @@ class RCMaxPool1d(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Pool: (N, 2F, L) -> (N, 2F, L')."""
         require_map("RCMaxPool1d", input)
-        if _fast.is_channels_last(input) and not _fast.is_watched(self.windows, self.pool):
+        own = type(self.pool), getattr(self.pool, "kernel_size", None), getattr(self.pool, "stride", None)
+        is_replaced = own != (nn.MaxPool1d, self.kernel_size, self.stride)  # by who reads another rule into it
+        if _fast.is_channels_last(input) and not is_replaced and not _fast.is_watched(self.windows, self.pool):
             trim = symmetric_trim("RCMaxPool1d", input.shape[2], self.kernel_size, self.stride)
             pooled = _fast.max_pool1d(input, self.kernel_size, self.stride, trim)
         else:

@@ -73,7 +73,7 @@ class AlignmentLayout:
     -----
     With a group's columns side by side, the alignments at one offset with all its targets lie next to each other. They
     are the sum over query positions i of row i of the scores, each shifted by i positions; empty columns, of score 0,
-    lie where a query hangs over.
+    lie where a query hangs over. Sums are of 16 bits, so that queries may have 327 positions (`compare_motifs`: 100).
     """
 
     def __init__(self, targets: TargetColumns, width: int) -> None:

@@ -53,6 +53,8 @@ class CodedSequences:
     """
 
     def __init__(self, codes: Any) -> None:
+        if isinstance(codes, Tensor):
+            codes = codes.numpy()
         shape = tuple(getattr(codes, "shape", ()))
         if len(shape) != 2 or 0 in shape or getattr(codes, "dtype", None) != np.uint8:
             given = f"{getattr(codes, 'dtype', type(codes).__name__)} of shape {shape}"
@@ -60,6 +62,7 @@ class CodedSequences:
                 f"CodedSequences: got {given}, expected codes (N, L) of type uint8, 0 to 3 for A, C, G, T and 4 for N."
             )
         self.codes = codes
+        self._is_turned = False
 
     def __len__(self) -> int:
         return int(self.codes.shape[0])
@@ -81,6 +84,10 @@ class CodedSequences:
             If they are not 0 to 4.
         """
         which = rows.numpy() if isinstance(rows, Tensor) else rows
+        if isinstance(which, np.ndarray) and which.dtype == bool:
+            which = np.flatnonzero(which)
+        if not isinstance(which, slice) and np.ndim(which) != 1:
+            raise InputError(f"CodedSequences: got the index {rows!r}, expected a slice or a tensor of rows, as x[:5].")
         if isinstance(which, np.ndarray) and not isinstance(self.codes, np.ndarray):
             places, back = np.unique(which, return_inverse=True)  # what zarr and its like take
             found = np.asarray(self.codes.oindex[places] if hasattr(self.codes, "oindex") else self.codes[places])[back]
@@ -91,7 +98,13 @@ class CodedSequences:
                 f"CodedSequences: got the code {found.max()}, expected 0 to 3 for A, C, G, T and 4 for N. For letters "
                 "give strings, or the path of a FASTA file."
             )
-        return found
+        return reverse_complement_codes(found) if self._is_turned else found
+
+    def reverse_complement(self) -> CodedSequences:
+        """The reverse complements, of which a batch at a time is turned."""
+        turned = CodedSequences(self.codes)
+        turned._is_turned = not self._is_turned
+        return turned
 
     def windows(self, rows: Tensor, positions: Tensor) -> Tensor:
         """One-hot letters (n, 4, w) at some positions (n, w) of some sequences (n,)."""
@@ -153,6 +166,4 @@ def windows_of(x: Sequences, rows: Tensor, positions: Tensor) -> Tensor:
 
 def turned(x: Sequences) -> Sequences:
     """Reverse complements of sequences."""
-    if isinstance(x, CodedSequences):
-        return CodedSequences(reverse_complement_codes(x.read(slice(None))))
-    return reverse_complement(x)
+    return x.reverse_complement() if isinstance(x, CodedSequences) else reverse_complement(x)

@@ -9,7 +9,7 @@ import pandas as pd
 from rcinterp.comparison import MAX_QUERY_WIDTH
 from rcinterp.motifs.groups import name_in_full
 from rcinterp.palindromes.finding import PALINDROMIC_FILTER
-from rcinterp.palindromes.triage import HALF_SITE, HYBRID, NOT_JUDGED, TRUE_PALINDROME
+from rcinterp.palindromes.triage import COMPOSITION, HALF_SITE, HYBRID, NOT_JUDGED, TRUE_PALINDROME
 from rcinterp.reading.contributions import ACTIVE_SHARE
 
 #: A match is named below this q-value. Basset took 0.1, at which filters of little information match noise.
@@ -57,6 +57,7 @@ Kind = Literal[
     "palindrome, as its match",
     "unexplained palindrome",
     "palindrome, not judged",
+    "counts letters",
 ]
 
 #: Why a filter's motif was not compared with known ones.
@@ -77,6 +78,7 @@ _WORDS: dict[str, str] = {
     "half-site": "half of the palindrome {motif}",
     "palindrome, as its match": "palindromic, as that motif is",
     "unexplained palindrome": "palindromic: perhaps an artefact",
+    "counts letters": "counts letters in whatever order: composition, and no palindrome",
     "palindrome, not judged": "palindromic; so few known motifs cannot tell whether it is an artefact",
 }
 
@@ -198,6 +200,8 @@ def _judge_symmetry(row: Mapping[Any, Any], is_named: bool) -> list[Verdict]:
     """Judge the symmetry of a filter, its triage first."""
     if row["triage"] in (HYBRID, TRUE_PALINDROME, HALF_SITE):
         return [Verdict(row["triage"], row["triage_motif"])]
+    if row["triage"] == COMPOSITION:
+        return [Verdict("counts letters")]
     if row["triage"] == NOT_JUDGED:
         return [Verdict("palindrome, not judged")]
     if not row["rc_similarity"] >= PALINDROMIC_FILTER:

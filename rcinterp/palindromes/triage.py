@@ -41,12 +41,16 @@ FEWEST_MOTIFS = 100
 #: as palindromes (35 % against 10 %); by 10, still more often (30 % against 22 %).
 FEWEST_PALINDROMES = 10
 
+#: Share of a symmetric filter's squared norm that its mean column makes, from which it counts letters, in whatever
+#: order: of the 2,067 ENCODE motifs, the hybrid of one with its own RC has as much.
+ALIKE_COLUMNS = 0.9
+
 #: Filters that are looked at together: more take more memory, and are no faster.
 _AT_ONCE = 32
 
 #: The triage classes.
 TRUE_PALINDROME, HYBRID, HALF_SITE, NONE = "true palindrome", "artefact hybrid", "half-site", "none"
-NOT_JUDGED = "not judged"
+NOT_JUDGED, COMPOSITION = "not judged", "composition"
 
 
 def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "encode") -> pd.DataFrame:
@@ -63,9 +67,10 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     -------
     DataFrame, one row a filter in the order given
         - ``filter``: name, ``filter_0``, ``filter_1``, ... in a bank
-        - ``triage``: its class, "true palindrome", "artefact hybrid", "half-site", "none", or "not judged"
+        - ``triage``: its class, "true palindrome", "artefact hybrid", "half-site", "composition", "none", or
+          "not judged"
         - ``triage_motif``: that explains the filter, also one that is no palindrome (class "none"), if one does;
-          missing for "not judged"
+          missing for "not judged" and "composition"
         - ``rc_similarity``, ``rc_axis``: to its own reverse complement (RC), as in `find_palindromes`
         - ``single_similarity``: of the best motif of all, by itself
         - ``palindrome_similarity``: of the best motif that is a palindrome itself
@@ -98,7 +103,9 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     and it counts if a and b are positive, the smaller at least `MIN_SHARE` of a + b. All positions are tried of all
     motifs in both orientations. Then, with the module's constants, the first that holds:
 
-    - true palindrome: the filter is `SYMMETRIC`, and a palindromic motif has a cosine of `PALINDROME_FIRST` with it,
+    - composition: the filter is `SYMMETRIC`, and its mean column makes `ALIKE_COLUMNS` of its squared norm: it counts G
+      and C, or A and T, in whatever order, and is its own RC for that reason alone;
+    - true palindrome: the filter is symmetric, and a palindromic motif has a cosine of `PALINDROME_FIRST` with it,
       less than `GAIN` behind the best single motif;
     - artefact hybrid: the filter is symmetric, its best hybrid has `EXPLAINED` it and is better by `GAIN` than every
       single motif. If g[s] and r[t] are alike themselves (q of `PALINDROMIC_MOTIF`), the motif is a palindrome where
@@ -138,8 +145,12 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     alive = {name: (matrix, int(shift)) for (name, matrix), _, _, shift in given if not is_dead(matrix)}
     evidence = dict(zip(alive, catalogue.evidence_of_all(list(alive.values())), strict=True))
     rows = {
-        name: {"filter": name, **classify(similarity, evidence.get(name, {}), catalogue.names, small), "rc_axis": axis}
-        for (name, _), similarity, axis, _ in given
+        name: {
+            "filter": name,
+            **classify(similarity, evidence.get(name, {}), catalogue.names, small, share_of_mean_column(matrix)),
+            "rc_axis": axis,
+        }
+        for (name, matrix), similarity, axis, _ in given
     }
     table = pd.DataFrame([rows[name] for name in matrices])
     return table[_COLUMNS].astype({"forward_start": "Int64", "reverse_start": "Int64"})
@@ -163,14 +174,29 @@ _COLUMNS = [
 ]
 
 
+def share_of_mean_column(matrix: NDArray[np.float64]) -> float:
+    """Share of a centred filter's squared norm that its mean column makes; 0 for a dead filter."""
+    centred = mean_center(matrix).weight
+    norm = float((centred**2).sum())
+    return centred.shape[1] * float((centred.mean(1) ** 2).sum()) / norm if norm > 0 and np.isfinite(norm) else 0.0
+
+
 def classify(
-    similarity: float, evidence: Mapping[str, Placement | None], names: list[str], small: bool
+    similarity: float,
+    evidence: Mapping[str, Placement | None],
+    names: list[str],
+    small: bool,
+    share_of_mean: float = 0.0,
 ) -> dict[str, Any]:
-    """A row of the table, from a filter's similarity to its own RC and what `Catalogue.evidence` and `is_small` say."""
+    """A row of the table, from what `Catalogue.evidence` and `is_small` say, and from a filter's own numbers.
+
+    These are its similarity to its own RC, and its `share_of_mean_column`.
+    """
     of = {kind: evidence.get(kind) for kind in ("single", "palindrome", "half", "hybrid")}
     cosine = {kind: np.nan if placed is None else placed.similarity for kind, placed in of.items()}
     alike = 0.0 if of["hybrid"] is None else of["hybrid"].alike
-    triage, explained_by = _decide(similarity, cosine, alike, small)
+    counts_letters = similarity >= SYMMETRIC and share_of_mean >= ALIKE_COLUMNS
+    triage, explained_by = (COMPOSITION, None) if counts_letters else _decide(similarity, cosine, alike, small)
     motif = of[explained_by] if explained_by else None
     named = {f"{kind}_motif": None if (p := of[kind]) is None else names[p.motif] for kind in ("single", "hybrid")}
     return {

@@ -14,11 +14,12 @@ from rcinterp.reading.contributions import attribute
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
 
-#: Forward passes (filters x sequences) that are spent when no number of sequences is given.
+#: Filters x sequences from which the number of sequences follows when it is not given.
 BUDGET = 10_000
 #: Sequences of each class at least.
 FEWEST_SEQUENCES = 20
-#: Filters that are ablated at most: of more, every second, third and so on in the order of their contributions.
+#: Filters that are ablated at most: of more, some that contribute, evenly over the ranks of their contributions, and
+#: silent ones if there is room.
 MOST_FILTERS = 64
 
 
@@ -43,7 +44,8 @@ class Faithfulness:
     n_filters : int
         Of the layer.
     table : DataFrame
-        One row a filter that was ablated (`MOST_FILTERS` at most): filter, contribution, ablation (units of the logit),
+        One row a filter that was ablated (`MOST_FILTERS` at most, but all by the method "ablation"): filter,
+        contribution, ablation (units of the logit),
         and pearson, the filter's own correlation over sequences.
     """
 
@@ -84,7 +86,7 @@ def faithfulness_of(
     attribute(bound, method, baseline)  # refuses what the model does not give
     by_ablation = attribute(bound, "ablation", baseline, classes[1])
     n_filters = bound.layer.n_filters
-    n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * min(n_filters, MOST_FILTERS)))
+    n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * n_filters))
     drawn = [inputs.rows(_draw(len(inputs), n, seed)) for inputs in classes]
     if method == "ablation":
         own = lost = [by_ablation.by_filter(inputs, "ablation") for inputs in drawn]
@@ -99,9 +101,11 @@ def faithfulness_of(
 
 
 def _choose(contribution: Tensor) -> list[int]:
-    """The filters to ablate, from the largest contribution on, evenly over all ranks."""
-    step = -(-len(contribution) // MOST_FILTERS)
-    return sorted(torch.argsort(contribution, descending=True, stable=True)[::step].tolist())
+    """The filters to ablate: those that contribute, evenly over all ranks from the largest on, and then silent ones."""
+    order = torch.argsort(contribution, descending=True, stable=True)
+    live, silent = order[contribution[order] != 0], order[contribution[order] == 0]
+    chosen = live[torch.linspace(0, len(live) - 1, min(len(live), MOST_FILTERS)).round().long()]
+    return sorted([*chosen.tolist(), *silent[: MOST_FILTERS - len(chosen)].tolist()])
 
 
 def _draw(n: int, at_most: int, seed: int) -> Tensor:

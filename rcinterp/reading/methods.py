@@ -55,7 +55,7 @@ def ablate(
     n_channels = bound.layer.n_channels
     with torch.no_grad():
         outputs: list[Tensor] = []
-        handle = bound.layer.convolution.register_forward_hook(lambda *called: outputs.append(called[2]))
+        handle = bound.layer.convolution.register_forward_hook(lambda *called: outputs.append(called[2].clone()))
         try:
             with bound.cut(lambda i, activation: activation) as cut:
                 whole = bound.runner.logits(batch).double().cpu()
@@ -84,7 +84,7 @@ def ablate(
 
 @contextmanager
 def _standing_in(convolution: nn.Module, outputs: Sequence[Tensor]) -> Iterator[None]:
-    """Zeros stand for a convolution's outputs, while what is made of them is replaced anyway: it takes no time then."""
+    """Outputs that are known stand for a convolution's own, in the order of its calls: it takes no time then."""
     if isinstance(convolution, torch.jit.ScriptModule) or not all(isinstance(one, Tensor) for one in outputs):
         yield
         return
@@ -93,7 +93,7 @@ def _standing_in(convolution: nn.Module, outputs: Sequence[Tensor]) -> Iterator[
     def stand_in(*_: object, **__: object) -> Tensor:
         nonlocal n_calls
         n_calls += 1
-        return torch.zeros_like(outputs[(n_calls - 1) % len(outputs)])
+        return outputs[(n_calls - 1) % len(outputs)].clone()  # a model may change it in place
 
     own = vars(convolution).get("forward")
     convolution.forward = stand_in

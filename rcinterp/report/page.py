@@ -70,20 +70,18 @@ def filter_section(
         Of `filters`.
     """
     middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
-    prefix = f"logo-{crc32(heading.encode()):x}-" if heading else "logo-"  # sections of a page have their own headings
     rows = []
     for i, row in enumerate(plain_rows(table)):
-        name, identity = row["filter"], f"{prefix}{i}"
+        name = row["filter"]
         weight, ppm, where = filters[name], ppms[name], middles.get(name)
+        identity = f"logo-{crc32(weight.tobytes(), crc32(f'{heading}{i}'.encode())):x}"
         bits = ppm * information_content(ppm)
         shown = "Centred weights" if unit == "weight" else "Motif"
         rows.append(
             row
             | {
                 "forward": draw_logo(weight, f"{shown} of {name}", identity=identity),
-                "reverse": draw_reverse_complement(
-                    weight.shape[1], f"Reverse complement of {name}", identity
-                ),
+                "reverse": draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", identity),
                 "compared": draw_logo(bits, f"Motif of {name}", (0, 2)),
                 "match": None
                 if row["best_match"] is None

@@ -32,7 +32,7 @@ def letter_definitions() -> Markup:
     symbols = "".join(
         _define(letter if above else letter.lower(), letter, above) for above in (True, False) for letter in "ACGT"
     )
-    style = ".r{visibility:var(--r,hidden)}.f{visibility:var(--f,visible)}.rc{--f:hidden;--r:visible}"
+    style = ".r{visibility:hidden;visibility:var(--r,hidden)}.f{visibility:var(--f,visible)}.rc{--f:hidden;--r:visible}"
     content = f"<style>{style}</style><defs>{symbols}<g id=bits>{_vertical_axis(*_BITS)}</g></defs>"
     return Markup(f'<svg class="letters" width="0" height="0" aria-hidden="true">{content}</svg>')
 
@@ -63,6 +63,7 @@ def draw_logo(
     identity : str
         By which `draw_reverse_complement` finds the letters; of its own on the page.
     """
+    matrix = np.nan_to_num(matrix, posinf=0, neginf=0)  # a filter of a model that has diverged shows no letters
     low, high = _span_of(matrix, span)
     scale = _HEIGHT / (high - low) * _FINE
     letters: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 import torch
@@ -34,6 +34,7 @@ from rclayers import reverse_complement
 
 #: How filters start: all drawn at random; half of them at most from words; from words and composition alone, the others
 #: silent for good.
+_SHIFT = "head_bias_shift"  # of a model's provenance
 DRAWN, WORDS_AND_DRAWN, WORDS_ALONE = "drawn", "words and drawn", "words alone"
 
 
@@ -159,6 +160,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         "valid_sha256": valid.sha256,
     }
     path = None if checkpoint is None else Path(checkpoint)
+    shift = _take_back_shift(model) if initialise else _shift_of(model)
     given = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = _starts(words)
     owns = {start: settings if words is None else settings | {"start": start} for start in starts}
@@ -173,11 +175,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
             model.load_state_dict(given)
             if initialise:
                 torch.manual_seed(seed)
-                if isinstance(model, CompactModel):
-                    model.reset_head()
                 recipe.initialise(model, train.length)
             if words is not None and start == WORDS_ALONE:
-                alone = words.alone(model, train, float(loss_weight[0]))
+                alone = words.alone(model, train, float(loss_weight[0]), shifts_frozen=isinstance(model, CompactModel))
                 taken[start] = start_lasts.enter_context(alone)
             elif words is not None and start == WORDS_AND_DRAWN:
                 taken[start] = words.apply(train)
@@ -202,6 +202,10 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     if isinstance(model, CompactModel):
         kept = {name: value for name, value in run.settings.items() if name not in ("model", "architecture")}
         kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": asdict(leakage)}
+        if not cast(nn.Linear, model.head).bias.requires_grad:
+            shift += float(run.best["head.bias"] - given["head.bias"])
+        if shift:
+            kept[_SHIFT] = shift
         if words is not None:
             kept["starts"] = {name: tried.best_auroc for name, tried in runs.items()}
             kept["words"] = [str(word) for word in taken.get(start, [])]
@@ -210,6 +214,21 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         model.provenance = kept
         model.baseline = by_words
     return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+def _shift_of(model: nn.Module) -> float:
+    """What an earlier run has added to the bias of a compact model's frozen head."""
+    return float(model.provenance.get(_SHIFT, 0.0)) if isinstance(model, CompactModel) else 0.0
+
+
+def _take_back_shift(model: nn.Module) -> float:
+    """Take it away again, as all weights are replaced; returns what is left of it, 0."""
+    if shift := _shift_of(model):
+        head = cast(nn.Linear, cast(CompactModel, model).head)
+        with torch.no_grad():
+            head.bias.sub_(shift)
+        cast(CompactModel, model).provenance.pop(_SHIFT)
+    return 0.0
 
 
 def _has_both_classes(train: Dataset) -> bool:

@@ -92,11 +92,6 @@ class CompactModel(nn.Sequential):
             return nn.Sequential(OrderedDict(list(self.named_children())[index]))
         return super().__getitem__(index)
 
-    def reset_head(self) -> None:
-        """Let the frozen head of a single output be as `compact_model` made it; `fit` may have given it a bias."""
-        if hasattr(self, "weighted_sum") and self.architecture.n_tasks == 1:
-            _add_up(cast(nn.Linear | RCLinear, self.head))
-
     def forward(self, x: Tensor) -> Tensor:
         """Logits: (N, 4, length) -> (N, n_tasks)."""
         given: object = x
@@ -222,15 +217,10 @@ def _read_out(architecture: Architecture) -> dict[str, nn.Module]:
     weighted_sum = RCWeightedSum1d if rc else WeightedSum1d
     head = dense(n_filters, architecture.n_tasks)
     if architecture.n_tasks == 1:
-        _add_up(head)
+        nn.init.ones_(head.weight)
+        nn.init.constant_(cast(Tensor, head.bias), 0)
+        head.requires_grad_(False)
     return {"weighted_sum": weighted_sum(n_filters, length), "head": head}
-
-
-def _add_up(head: nn.Linear | RCLinear) -> None:
-    """Let the head of a single output add up what it reads, for good."""
-    nn.init.ones_(head.weight)
-    nn.init.constant_(cast(Tensor, head.bias), 0)
-    head.requires_grad_(False)
 
 
 def _check(architecture: Architecture) -> None:

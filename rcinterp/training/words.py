@@ -28,8 +28,7 @@ from rclayers import reverse_complement
 POSITIVE_SCORE = 4.5
 #: And a word of the negatives, which are seldom alike: what tells them apart is more often their composition.
 NEGATIVE_SCORE = 6.0
-#: Standard score of the share of G and C from which composition has filters of its own; a wrong one does little, as the
-#: logistic regression that weighs them has little to say of it.
+#: Standard score of the share of G and C from which composition may have filters of its own, where these help.
 COMPOSITION_SCORE = 2.0
 #: Words at most that are looked for.
 MOST_WORDS = 16
@@ -223,6 +222,14 @@ def _spell(word: int) -> str:
     return "".join("ACGT"[word // 4**j % 4] for j in reversed(range(K)))
 
 
+@dataclass(frozen=True)
+class _Weighing:
+    """How well a logistic regression on the words' activations fits the labels of n sequences."""
+
+    log_likelihood: float
+    n: int
+
+
 @dataclass(frozen=True, eq=False)
 class WordStart:
     """Where a model takes filters that start from words.
@@ -245,7 +252,9 @@ class WordStart:
     @property
     def can_stand_alone(self) -> bool:
         """Whether the read-out weighs the layer's own filters, so that the others can be silent."""
-        return self.read_out is not None and self.first.is_only_one and self.read_out.parameter.requires_grad
+        if self.read_out is None or not self.first.is_only_one:
+            return False
+        return self.read_out.parameter.requires_grad and self.read_out.by_channel_parameter.requires_grad
 
     @property
     def _copies(self) -> int:
@@ -277,7 +286,9 @@ class WordStart:
         return words
 
     @contextmanager
-    def alone(self, model: nn.Module, train: Dataset, positive_weight: float) -> Iterator[list[Word]]:
+    def alone(
+        self, model: nn.Module, train: Dataset, positive_weight: float, *, shifts_frozen: bool = False
+    ) -> Iterator[list[Word]]:
         """Start filters from words and composition; the others are silent, and stay so as long as the context lasts.
 
         Parameters
@@ -287,6 +298,8 @@ class WordStart:
         train : Dataset
         positive_weight : float
             Weight of the positives in the loss.
+        shifts_frozen : bool
+            Whether the bias of the last layer is set even where it is frozen.
 
         Yields
         ------
@@ -297,17 +310,23 @@ class WordStart:
         -----
         Filters start as in `apply`, and the others have weights of 0 in the read-out. A logistic regression of the
         labels on what each word's filters give, summed over positions at the read-out's level start, then sets the
-        weights of the words, and the bias of the last layer even where that is frozen.
+        weights of the words, and the bias of the last layer. Filters of composition take part
+        if they raise its log-likelihood by more than ln n for n sequences, which is what the Bayesian information
+        criterion asks of two weights: a filter that starts as its own reverse complement remains so, and is to be there
+        for a reason.
         """
-        words = [*self.composition, *self.words][: len(self.first.weight) // self._copies]
-        self._take(words)
         assert self.read_out is not None, "asked of models that can_stand_alone"
+        drawn = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        words, fit = self._stand(model, self.words, train, positive_weight, shifts_frozen)
+        if self.composition:
+            without = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            model.load_state_dict(drawn)
+            both, better = self._stand(model, [*self.composition, *self.words], train, positive_weight, shifts_frozen)
+            if better.log_likelihood > fit.log_likelihood + np.log(better.n):
+                words = both
+            else:
+                model.load_state_dict(without)
         n_channels = self._copies * len(words)
-        with torch.no_grad():
-            self.read_out.by_channel()[:, n_channels:] = 0
-            self._cut(words, train)
-        measure_batch_norm(model, train)
-        self._weigh(model, words, train, positive_weight)
         weights = self.read_out.by_channel_parameter
         mask = torch.ones_like(self.read_out.by_channel())
         mask[:, n_channels:] = 0
@@ -318,6 +337,19 @@ class WordStart:
             yield words
         finally:
             hook.remove()
+
+    def _stand(
+        self, model: nn.Module, words: Sequence[Word], train: Dataset, positive_weight: float, shifts_frozen: bool
+    ) -> tuple[list[Word], _Weighing]:
+        """Start from as many of these words as there is room for, alone."""
+        assert self.read_out is not None, "asked of models that can_stand_alone"
+        words = list(words[: len(self.first.weight) // self._copies])
+        self._take(words)
+        with torch.no_grad():
+            self.read_out.by_channel()[:, self._copies * len(words) :] = 0
+            self._cut(words, train)
+        measure_batch_norm(model, train)
+        return words, self._weigh(model, words, train, positive_weight, shifts_frozen)
 
     def _take(self, words: Sequence[Word]) -> None:
         weight, copies = self.first.weight, self._copies
@@ -355,7 +387,9 @@ class WordStart:
             elif other.any():
                 norm.bias[i] = -(best[other.to(best.device), i].median() - centre[i]) / spread[i]
 
-    def _weigh(self, model: nn.Module, words: Sequence[Word], train: Dataset, positive_weight: float) -> None:
+    def _weigh(
+        self, model: nn.Module, words: Sequence[Word], train: Dataset, positive_weight: float, shifts_frozen: bool
+    ) -> _Weighing:
         """Weigh the words' channels as a logistic regression does; their signs alone if the read-out is not linear."""
         rows = _some_rows(train, 5 * _PASS, _MOST_WEIGHED)
         x, y = train.x[rows], train.y[rows, 0].numpy()
@@ -371,22 +405,27 @@ class WordStart:
 
         silent = logits([0.0] * len(words))
         alone = [logits(list(one)) - silent for one in np.eye(len(words))]
-        together = logits(signs) - silent
-        is_linear = np.allclose(together, np.dot(signs, alone), rtol=1e-3, atol=1e-4 * max(1.0, np.abs(together).max()))
-        if not is_linear or np.ptp(y) == 0:
-            return
+        twice = logits([2 * sign for sign in signs]) - silent
+        logits(signs)
+        expected = 2 * np.dot(signs, alone)
+        is_linear = np.allclose(twice, expected, rtol=1e-3, atol=1e-4 * max(1.0, np.abs(expected).max(initial=0)))
+        if not is_linear or np.ptp(y) == 0 or not words:
+            return _Weighing(-np.inf, len(y))
         features = np.stack(alone, axis=1)
         spread = np.where(features.std(0) > 0, features.std(0), 1.0)
         weighing = LogisticRegression(class_weight={0: 1.0, 1: positive_weight}, max_iter=1000)
         weighing.fit(features / spread, y)
         weighed = logits((weighing.coef_[0] / spread).tolist())
-        if bias is not None:
+        if bias is not None and (bias.requires_grad or shifts_frozen):
             shift = float(weighing.intercept_[0] - silent.mean())
             with torch.no_grad():
                 bias += shift
                 moved = predict(model, x[:1], device=place_of(model)[0]).double().cpu().numpy().ravel() - weighed[:1]
                 if not np.allclose(moved, shift, rtol=1e-3, atol=1e-4):  # another output's, or not added at the end
                     bias -= shift
+        log_odds = weighing.decision_function(features / spread)
+        costs = np.where(y == 1, positive_weight * np.logaddexp(0, -log_odds), np.logaddexp(0, log_odds))
+        return _Weighing(-float(costs.sum()), len(y))
 
 
 def _some_rows(data: Dataset, most: int, most_letters: int) -> Tensor:

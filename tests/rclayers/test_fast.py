@@ -17,6 +17,7 @@ from rclayers import (
     exact_strands,
     reverse_complement,
 )
+from rclayers._exact import strands_must_be_exact
 from rclayers._symmetry import act
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -329,3 +330,45 @@ def test_where_it_does_not_pay_maps_stay_as_they_were(monkeypatch, used):
         assert layer(torch.randn(50, 4, 200)).stride(1) == 1
         assert RCConv1d(4, 8, 21)(torch.randn(100, 4, 200)).is_contiguous()
     assert rclayers.exact_strands is exact_strands
+
+
+@pytest.mark.parametrize("pool", [(5, 3), (50, 50)])
+def test_what_follows_may_change_its_input_in_place(plainly, pool):
+    torch.manual_seed(0)
+    layers = [RCConv1d(4, 3, 5), RCBatchNorm1d(3), nn.ReLU(inplace=True), RCMaxPool1d(*pool), nn.ReLU(inplace=True)]
+    net, x = nn.Sequential(*layers), torch.rand(4, 4, 54)
+    assert_same(derivatives(net, x), plainly(lambda: derivatives(net, x)), torch.float32)
+
+
+def test_a_pooling_that_was_replaced_is_used(used):
+    layer = RCMaxPool1d(5, 5)
+    layer.pool = nn.AvgPool1d(5, 5)
+    x = torch.rand(2, 6, 50)
+    torch.testing.assert_close(layer(channels_last(x)), nn.functional.avg_pool1d(x, 5))
+    assert not used
+
+
+def test_who_follows_the_functions_of_torch_sees_the_pooling():
+    class Names(torch.overrides.TorchFunctionMode):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            self.seen.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    x = channels_last(torch.rand(2, 6, 50)).requires_grad_()
+    with Names() as names:
+        RCMaxPool1d(5, 5)(x)
+    assert any("max_pool1d" in name for name in names.seen)
+
+
+def test_exact_strands_lasts_as_long_as_anyone_asks_for_it():
+    one, other = exact_strands(), exact_strands()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert strands_must_be_exact()
+    other.__exit__(None, None, None)
+    assert not strands_must_be_exact()

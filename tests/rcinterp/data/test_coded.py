@@ -119,3 +119,15 @@ def test_other_codes_are_refused_when_they_are_read():
     ascii_codes = np.frombuffer(b"ACGTACGT", dtype=np.uint8).reshape(2, 4)
     with pytest.raises(InputError, match="got the code 84, expected 0 to 3 for A, C, G, T and 4 for N"):
         CodedSequences(ascii_codes)[:1]
+
+
+def test_an_index_is_a_slice_or_rows_and_a_mask_will_do(held):
+    given = codes(5, 6)
+    coded = held(given, "a")
+    torch.testing.assert_close(coded[torch.tensor([True, False, False, True, False])], coded[torch.tensor([0, 3])])
+    with pytest.raises(InputError, match="got the index 3, expected a slice or a tensor of rows"):
+        coded[3]
+    turned = coded.reverse_complement()
+    torch.testing.assert_close(turned[:2], codes_to_one_hot(given)[:2].flip(1, 2))
+    torch.testing.assert_close(turned.reverse_complement()[:], coded[:])
+    assert torch.equal(CodedSequences(torch.from_numpy(given))[:], coded[:])

@@ -12,6 +12,7 @@ from rcinterp.motifs import load_motifs, reverse_complement_motif
 from rcinterp.palindromes import known_filters as q
 from rcinterp.palindromes.templates import log_odds
 from rcinterp.palindromes.triage import (
+    ALIKE_COLUMNS,
     FEWEST_MOTIFS,
     FEWEST_PALINDROMES,
     GAIN,
@@ -21,6 +22,7 @@ from rcinterp.palindromes.triage import (
     NOT_JUDGED,
     TRUE_PALINDROME,
     Catalogue,
+    share_of_mean_column,
     triage_palindromes,
 )
 
@@ -364,3 +366,18 @@ def test_filters_of_many_widths_stand_in_the_order_given():
     assert together["filter"].tolist() == list(filters)
     apart = pd.concat([triage_palindromes({name: matrix}) for name, matrix in filters.items()], ignore_index=True)
     pd.testing.assert_frame_equal(together, apart)
+
+
+def test_a_filter_that_counts_letters_is_composition():
+    rng = np.random.default_rng(0)
+    counts = np.repeat([[-1.0], [1.0], [1.0], [-1.0]], 14, axis=1)
+    bank = np.stack([counts, -counts, counts + rng.normal(0, 0.2, counts.shape)])
+    found = triage_palindromes(bank)
+    assert found["triage"].tolist() == ["composition"] * 3
+    assert found["triage_motif"].isna().all()
+
+
+def test_one_known_motif_in_two_thousand_has_a_hybrid_that_counts_letters():
+    weights = {name: log_odds(ppm) for name, ppm in load_motifs("encode").items()}
+    shares = {name: share_of_mean_column(one + reverse_complement_motif(one)) for name, one in weights.items()}
+    assert [name for name, share in shares.items() if share >= ALIKE_COLUMNS] == ["TATA_disc10"]

@@ -78,7 +78,8 @@ def test_of_many_filters_some_are_ablated_evenly_over_their_ranks(dna, monkeypat
     whole = faithfulness(model, x, other)
     monkeypatch.setattr("rcinterp.reading.faithfulness.MOST_FILTERS", 8)
     some = faithfulness(model, x, other)
-    order = whole.table.set_index("filter")["contribution"].abs().sort_values(ascending=False).index[::3]
+    ranked = whole.table.set_index("filter")["contribution"].abs().sort_values(ascending=False).index
+    order = ranked[np.linspace(0, 22, 8).round().astype(int)]
     assert set(some.table["filter"]) == set(order)
     rows = whole.table[whole.table["filter"].isin(order)].reset_index(drop=True)
     pd.testing.assert_frame_equal(some.table, rows, atol=1e-12)
@@ -109,3 +110,37 @@ def test_the_convolution_is_run_once_however_many_filters_are_silenced(dna, inpl
         expected[f] -= (model[3:](there) - model[3:](silenced)).mean().item()
     np.testing.assert_allclose(found.table["ablation"], expected, atol=1e-5)
     assert n_before < 9  # a pass or two a class, and those that find the layer
+
+
+def test_of_few_live_filters_among_many_all_are_ablated(dna, monkeypatch):
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv1d(4, 40, 7), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(40 * 24, 1)]
+    model, x, other = torch.nn.Sequential(*layers), dna(40, 30, 0), dna(40, 30, 1)
+    with torch.no_grad():
+        model[3].weight.view(40, 24)[5:] = 0
+    monkeypatch.setattr("rcinterp.reading.faithfulness.MOST_FILTERS", 8)
+    found = faithfulness(model, x, other)
+    assert {f"filter_{i}" for i in range(5)} < set(found.table["filter"])
+    assert len(found.table) == 8
+    assert found.pearson == pytest.approx(1, abs=1e-6)
+
+
+def test_a_hook_of_the_users_own_sees_the_true_map(dna):
+    """What a hook keeps may enter the logit on a second way, which ablation must leave as it is."""
+
+    class Kept(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = torch.nn.Conv1d(4, 5, 7), torch.nn.Linear(5 * 24, 1)
+            self.conv.register_forward_hook(lambda *called: setattr(self, "map", called[2].detach().clone()))
+
+        def forward(self, x):
+            return self.head(torch.relu(self.conv(x)).flatten(1)) + 0.01 * self.map.sum((1, 2))[:, None]
+
+    torch.manual_seed(0)
+    model = Kept().eval()
+    x = dna(6, 30, 0)
+    activation = torch.relu(model.conv(x)).detach()
+    loss = filter_contributions(model, x, dna(6, 30, 1), method="ablation", n_resamples=10)["mean_positive"]
+    expected = [(activation[:, f] * model.head.weight.view(5, 24)[f]).sum(1).mean().item() for f in range(5)]
+    np.testing.assert_allclose(loss, expected, atol=1e-5)

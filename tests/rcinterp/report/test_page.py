@@ -132,10 +132,19 @@ def test_the_same_filters_give_the_same_bytes(page):
 def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_bits(table, filters, ppms):
     row = filter_section("", table, filters, ppms, NOTES, SITES, 50).rows[0]
     weight, ppm = filters["filter_1"], ppms["filter_1"]
-    assert row["forward"] == draw_logo(weight, "Centred weights of filter_1", identity="logo-0")
-    assert row["reverse"] == draw_reverse_complement(5, "Reverse complement of filter_1", "logo-0")
+    (identity,) = re.findall(r"<svg id=(\S+)", row["forward"])
+    assert row["forward"] == draw_logo(weight, "Centred weights of filter_1", identity=identity)
+    assert row["reverse"] == draw_reverse_complement(5, "Reverse complement of filter_1", identity)
     assert row["compared"] == draw_logo(ppm * information_content(ppm), "Motif of filter_1", (0, 2))
     assert row["positions"] == draw_positions(np.array([2.5, 42.5]), 50, "Positions of the sites of filter_1")
+
+
+def test_identities_on_a_page_are_of_one_picture_each(table, filters, ppms, tmp_path):
+    others = {name: weight + 1.5 for name, weight in filters.items()}
+    sections = [filter_section("Same", table, given, ppms, NOTES) for given in (filters, others)]
+    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
+    identities = re.findall(r"<svg id=(\S+)", (tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(identities) == len(set(identities)) == 6
 
 
 def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):

@@ -90,6 +90,13 @@ def test_letters_that_nobody_can_read_are_left_out_and_no_height_is_no_error():
     assert [letter for letter, *_ in letters_of(parsed(draw_logo(matrix, "one")))] == ["C"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_no_letter(value):
+    matrix = np.zeros((4, 3))
+    matrix[1, 2], matrix[0, 0] = 1, value
+    assert [letter for letter, *_ in letters_of(parsed(draw_logo(matrix, "diverged")))] == ["C"]
+
+
 def test_the_span_is_the_one_asked_for():
     scale, zero = axis_of(parsed(draw_logo(np.full((4, 3), 0.1), "bits", (0, 4))))
     assert (scale, zero) == (13, 56)

@@ -1,5 +1,7 @@
 """Filters that start from words: the score by a slow fit, words found and not found, and what a model starts as."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from rcinterp import compact_model, fit, load_motifs, predict, simulate_motifs
+from rcinterp import compact_model, fit, load_motifs, predict, simulate_motifs, triage_palindromes
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.simulation import simulate_background
 from rcinterp.training.baseline import K, count_words
@@ -136,7 +138,7 @@ def test_a_model_starts_from_the_word(rc, in_negatives):
     with start.alone(model, data, 1.0) as taken:
         pass
     n = len(taken) * (1 if rc else 2)
-    first = len(start.composition) * (1 if rc else 2)
+    first = taken.index(start.words[0]) * (1 if rc else 2)
     weight = model.conv1.weight.detach()
     torch.testing.assert_close(weight.flatten(1).norm(dim=1), norms)
     torch.testing.assert_close(weight[n:], before[n:])
@@ -183,7 +185,7 @@ def test_words_alone_are_weighed_by_a_logistic_regression(rc, read_out):
     model = compact_model(1, 8, 100, rc=rc, read_out=read_out)
     RECIPES["seeded"].initialise(model, 100)
     start = prepare_words(model, data)
-    with start.alone(model, data, 1.0) as taken:
+    with start.alone(model, data, 1.0, shifts_frozen=True) as taken:
         logits = predict(model, data.x).double().numpy().ravel()
     silent = start.read_out.by_channel().detach()[:, len(taken) * (1 if rc else 2) :]
     assert (silent == 0).all()
@@ -194,6 +196,23 @@ def test_words_alone_are_weighed_by_a_logistic_regression(rc, read_out):
     scale = LogisticRegression(C=1e6).fit(logits[:, None], y)
     assert scale.coef_[0, 0] == pytest.approx(1, abs=0.2)
     assert scale.intercept_[0] == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize(("gc", "kept"), [((0.55, 0.4), True), ((0.4, 0.4), False)])
+def test_composition_takes_part_where_it_helps(gc, kept):
+    data = _of_composition(gc=gc)
+    motif = {MOTIF: load_motifs("encode")[MOTIF]}
+    data.x[:150] = simulate_motifs(motif, 150, 100, seed=3, mean_instances=1, max_instances=1, gc=gc[0]).x
+    model = _drawn(1)
+    start = prepare_words(model, data)
+    start = dataclasses.replace(
+        start, composition=find_composition(data, model.conv1.weight.shape[2]) or start.composition
+    )
+    with start.alone(model, data, 1.0) as taken:
+        assert [word.letters for word in taken[:2]] == ["G+C", "A+T"] if kept else "G+C" not in map(str, taken)
+        assert start.words[0] in taken
+    if kept:
+        assert triage_palindromes(model.conv1.weight)["triage"][:2].tolist() == ["composition"] * 2
 
 
 def test_silent_filters_stay_silent_and_learn_again_afterwards():
@@ -240,10 +259,32 @@ def test_a_second_fit_does_not_depend_on_the_first():
     fresh, used = compact_model(1, 8, 60), compact_model(1, 8, 60)
     settings = {"seed": 0, "epochs": 2, "baseline": False, "progress": False}
     fit(used, train, valid, **settings)
-    used.head.bias.fill_(3.0)
+    assert used.head.bias.item() == used.provenance["head_bias_shift"] != 0
     for model in (fresh, used):
         fit(model, train, valid, **settings)
     assert all(torch.equal(value, used.state_dict()[name]) for name, value in fresh.state_dict().items())
+
+
+def test_what_the_user_froze_or_set_stays(tmp_path):
+    train, valid = simulated(100, 60, in_negatives=True), simulated(60, 60, in_negatives=True, seed=5)
+    settings = {"seed": 0, "epochs": 1, "baseline": False, "progress": False}
+    learns = compact_model(1, 8, 60)
+    learns.head.requires_grad_(True)
+    fit(learns, train, valid, **settings)
+    assert learns.head.weight.requires_grad
+    assert "head_bias_shift" not in learns.provenance
+    turned = compact_model(1, 8, 60)
+    turned.head.weight.fill_(-2.0)
+    fit(turned, train, valid, **settings)
+    assert (turned.head.weight == -2).all()
+    own = nn.Sequential(*compact_model(1, 8, 60))  # a user's own model, its frozen bias too
+    for _ in range(2):
+        history = fit(own, train, valid, **settings)
+        assert own[-1].bias.item() == 0
+    assert fit(own, train, valid, **settings).equals(history)
+    separable = compact_model(1, 8, 60, read_out="separable")
+    separable.head.channel_weight.requires_grad_(False)
+    fit(separable, train, valid, **settings)
 
 
 def test_deeper_models_take_words_and_both_signs():
