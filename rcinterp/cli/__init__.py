@@ -242,7 +242,6 @@ def interpret(
         func=choose_output(output, logit),
         measure_faithfulness=faithfulness,
     )
-    warn_below_chance(found.performance["auroc"])
     click.echo(found.save(out, f"Filters of {Path(model).name}"))
 
 
@@ -274,6 +273,8 @@ def compare(
         warm_up()
     table = compare_motifs(queries, motifs, distance=distance, background=background, max_q_value=max_q_value)
     warn_of_composition(table, queries, motifs)
+    if table.empty:
+        say(f"no motif of {queries} has a match with q <= {max_q_value:g}; --max-q-value 1 shows the nearest ones")
     if group_by is not None:
         table = best_groups(table, group_motifs(motifs) if group_by == "similarity" else name_families(motifs))
     text = format_matches(table, find_uninformative(queries))

@@ -291,6 +291,8 @@ def _shape_advice(x: NDArray[np.generic] | torch.Tensor) -> str:
     if x.ndim == 3 and x.shape[2] == len(_BASES):
         swap = "transpose" if isinstance(x, torch.Tensor) else "swapaxes"
         return f". If your one-hot is (N, L, 4), use x.{swap}(1, 2)"
+    if x.ndim == 2 and x.shape[0] != len(_BASES) != x.shape[1]:
+        return ". If these are codes of letters, use rcinterp.data.sequences.codes_to_one_hot; for strings, one_hot"
     if x.ndim == 2:
         return f". For a single sequence, use {'x[None]' if x.shape[0] == len(_BASES) else 'x.T[None]'}"
     return ", rows A, C, G, T. For strings, use one_hot"

@@ -262,7 +262,8 @@ def _train(run: "_Run", train: Dataset, valid: Dataset, loss_weight: Tensor, pat
     settings = run.settings
     epochs, seed, n_orders = settings["epochs"], settings["seed"], (1 + settings["augment"]) * len(train)
     order = torch.randperm(n_orders, generator=torch.Generator().manual_seed(seed))
-    with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1) as bar:
+    what = settings.get("start")
+    with tqdm(total=epochs, initial=run.n_epochs, disable=not progress, unit="epoch", mininterval=1, desc=what) as bar:
         while run.n_epochs < epochs and not run.is_stale(settings["patience"]):
             torch.manual_seed(seed + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
             train_loss = _train_epoch(run, train, order, loss_weight)
