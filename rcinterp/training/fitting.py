@@ -27,13 +27,15 @@ from rcinterp.reading.model import place_of, predict
 from rcinterp.training.baseline import KmerBaseline, fit_baseline
 from rcinterp.training.initialisation import read_out_parameters
 from rcinterp.training.models import CompactModel
-from rcinterp.training.performance import evaluate, score_logits
+from rcinterp.training.performance import auroc_error, evaluate, score_logits
 from rcinterp.training.recipes import Recipe, find_recipe
 from rcinterp.training.words import Word, WordStart, measure_batch_norm, prepare_words
 from rclayers import reverse_complement
 
 #: How filters start: all drawn at random; half of them at most from words; from words and composition alone, the others
 #: silent for good.
+#: Standard errors of the validation auROC by which another start must be ahead of words alone, the simpler one.
+CANNOT_TELL = 0.5
 _SHIFT = "head_bias_shift"  # of a model's provenance
 DRAWN, WORDS_AND_DRAWN, WORDS_ALONE = "drawn", "words and drawn", "words alone"
 
@@ -191,7 +193,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
                 warnings.warn(f"fit: the start from {start} is left out ({error})", stacklevel=2)
                 continue
         runs[start] = run
-    start = max(runs, key=lambda name: runs[name].best_auroc)  # the first of equals
+    start = _choose_start({name: run.best_auroc for name, run in runs.items()}, valid.y)
     run = runs[start]
     model.load_state_dict(run.best)
     model.eval()
@@ -214,6 +216,16 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         model.provenance = kept
         model.baseline = by_words
     return history.assign(is_best=history["epoch"] == run.best_epoch)
+
+
+def _choose_start(aurocs: dict[str, float], y: Tensor) -> str:
+    """The start of the larger validation auROC, but words alone if it is behind by less than that can tell."""
+    best = max(aurocs, key=lambda name: aurocs[name])  # the first of equals
+    n_positive = int(y[:, 0].sum())
+    if best == WORDS_ALONE or WORDS_ALONE not in aurocs or not 0 < n_positive < len(y):
+        return best
+    within = CANNOT_TELL * auroc_error(aurocs[best], n_positive, len(y) - n_positive)
+    return WORDS_ALONE if aurocs[best] - aurocs[WORDS_ALONE] < within else best
 
 
 def _shift_of(model: nn.Module) -> float:

@@ -45,3 +45,19 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
 def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -> pd.DataFrame:
     """How well a model tells positives from negatives (auROC, auPRC), one row a task; as `score_logits`."""
     return score_logits(data.y, predict(model, data.x, batch_size=batch_size))
+
+
+def auroc_error(auroc: float, n_positive: int, n_negative: int) -> float:
+    """Standard error of an area under the ROC curve, from itself and the numbers of sequences.
+
+    References
+    ----------
+    Hanley & McNeil 1982, Radiology 143:29-36, equation 1.
+    """
+    both_positive, both_negative = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+    variance = (
+        auroc * (1 - auroc)
+        + (n_positive - 1) * (both_positive - auroc**2)
+        + (n_negative - 1) * (both_negative - auroc**2)
+    ) / (n_positive * n_negative)
+    return float(max(variance, 0.0) ** 0.5)

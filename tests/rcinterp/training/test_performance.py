@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.training.performance import evaluate, score_logits
+from rcinterp.training.performance import auroc_error, evaluate, score_logits
 
 
 def test_equals_counting_pairs():
@@ -34,3 +35,13 @@ def test_bad_input():
         score_logits(torch.tensor([[1.0], [0.0]]), torch.tensor([[float("nan")], [1.0]]))
     with pytest.raises(InputError, match=r"got \(2, 2\) logits for \(2, 1\) labels"):
         score_logits(torch.ones(2, 1), torch.ones(2, 2))
+
+
+def test_standard_error_is_that_of_many_draws():
+    """Two normal classes, a distance of 1.5 apart: auROC .856; 40 and 60 of them, drawn 2,000 times."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(2000):
+        here, there = rng.normal(1.5, size=40), rng.normal(size=60)
+        drawn.append((here[:, None] > there).mean())
+    assert auroc_error(float(np.mean(drawn)), 40, 60) == pytest.approx(np.std(drawn), rel=0.1)

@@ -13,7 +13,7 @@ from rcinterp import compact_model, fit, load_motifs, predict, simulate_motifs, 
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.simulation import simulate_background
 from rcinterp.training.baseline import K, count_words
-from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN
+from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN, _choose_start
 from rcinterp.training.recipes import RECIPES
 from rcinterp.training.words import _score_words, find_composition, find_words, prepare_words
 
@@ -265,6 +265,15 @@ def test_a_second_fit_does_not_depend_on_the_first():
     assert all(torch.equal(value, used.state_dict()[name]) for name, value in fresh.state_dict().items())
 
 
+def test_words_alone_are_taken_where_validation_cannot_tell():
+    small, large = torch.tensor([[1.0]] * 30 + [[0.0]] * 30), torch.tensor([[1.0]] * 3000 + [[0.0]] * 3000)
+    aurocs = {WORDS_AND_DRAWN: 0.941, WORDS_ALONE: 0.932}
+    assert _choose_start(aurocs, small) == WORDS_ALONE
+    assert _choose_start(aurocs, large) == WORDS_AND_DRAWN
+    assert _choose_start({WORDS_AND_DRAWN: 0.98, WORDS_ALONE: 0.9}, small) == WORDS_AND_DRAWN
+    assert _choose_start({WORDS_AND_DRAWN: 0.9}, small) == WORDS_AND_DRAWN
+
+
 def test_what_the_user_froze_or_set_stays(tmp_path):
     train, valid = simulated(100, 60, in_negatives=True), simulated(60, 60, in_negatives=True, seed=5)
     settings = {"seed": 0, "epochs": 1, "baseline": False, "progress": False}
@@ -322,7 +331,8 @@ def test_fit_chooses_by_validation_and_says_so(tmp_path, monkeypatch):
     history = fit(model, train, valid, checkpoint=tmp_path / "run.safetensors", **settings)
     kept = model.provenance
     assert set(kept["starts"]) == {WORDS_AND_DRAWN, WORDS_ALONE}
-    assert kept["starts"][kept["start"]] == max(kept["starts"].values()) == history["valid_auroc"].max()
+    assert kept["start"] == _choose_start(kept["starts"], valid.y)
+    assert kept["starts"][kept["start"]] == history["valid_auroc"].max()
     assert str(find_words(train, model.architecture.widths[0])[0]) in kept["words"]
     assert {path.name for path in tmp_path.iterdir()} == {"run.safetensors", "run.words-alone.safetensors"}
     weights = {name: value.clone() for name, value in model.state_dict().items()}
