@@ -242,6 +242,7 @@ def interpret(
         func=choose_output(output, logit),
         measure_faithfulness=faithfulness,
     )
+    warn_below_chance(found.performance["auroc"])
     click.echo(found.save(out, f"Filters of {Path(model).name}"))
 
 

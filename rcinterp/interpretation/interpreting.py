@@ -18,7 +18,7 @@ from rcinterp.interpretation.naming import name_motifs
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.tables import tabulate_filters
-from rcinterp.interpretation.verdicts import LEAST_AUROC, refuse
+from rcinterp.interpretation.verdicts import refuse
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
@@ -135,11 +135,6 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
         warnings.warn(
             "all outputs lie between 0 and 1: if they are probabilities, contributions may have the wrong sign. Read "
             "their logits, func=lambda y: torch.logit(y, eps=1e-6); on the command line --logit.",
-            stacklevel=3,
-        )
-    if found.performance["auroc"] < LEAST_AUROC:
-        warnings.warn(
-            f"auROC {found.performance['auroc']:.4f} is below chance: are positives and negatives the right way round?",
             stacklevel=3,
         )
     faith = found.faithfulness

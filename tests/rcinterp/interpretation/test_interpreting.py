@@ -412,7 +412,6 @@ def test_exact_ablation_is_not_compared_with_itself(make_model, positives, negat
 
 
 @pytest.mark.filterwarnings("ignore:the model ends in a sigmoid", "ignore:the contributions disagree")
-@pytest.mark.filterwarnings("ignore:auROC 0.3")  # no one has trained these models
 def test_any_model_of_others(others, positives, negatives):
     """Profile and counts, control tracks, dicts, two-dimensional convolutions, both strands: one call each."""
     controls = torch.rand(N_POSITIVES + N_NEGATIVES, 2, LENGTH)
@@ -662,11 +661,3 @@ def test_leakage_of_the_training_stands_in_the_report(make_model, positives, neg
     for edited in ({"shared": 3}, "none", {**kept, "more": 1}):
         model.provenance["leakage"] = edited
         assert interpret(model, positives, negatives, measure_faithfulness=False).leakage == ()
-
-
-def test_a_model_that_calls_the_negatives_positive_is_told(make_model, positives, negatives):
-    model = make_model(True)
-    with pytest.warns(
-        UserWarning, match=r"auROC 0.0\d+ is below chance: are positives and negatives the right way round"
-    ):
-        interpret(model, negatives, positives, measure_faithfulness=False)
