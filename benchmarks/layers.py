@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from rcinterp.training.models import compact_model
 from rcinterp.training.recipes import find_recipe
-from rclayers import exact_strands
+from rclayers import exact_strands, reverse_complement
 
 BATCH, WARM_UP = 100, 3
 
@@ -127,6 +127,20 @@ def medians(timed, rounds, clock):
     return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
 
 
+def strand_difference(model):
+    """Largest difference between a sequence and its reverse complement in eval mode, over ten fresh models."""
+    of_logit, of_probability = 0.0, 0.0
+    for seed in range(10):
+        torch.manual_seed(seed)
+        net = model.rc().eval()
+        x = functional.one_hot(torch.randint(4, (BATCH, model.length)), 4).transpose(1, 2).float()
+        with torch.no_grad():
+            forward, reverse = net(x), net(reverse_complement(x))
+        of_logit = max(of_logit, float((forward - reverse).abs().max() / forward.abs().max()))
+        of_probability = max(of_probability, float((forward.sigmoid() - reverse.sigmoid()).abs().max()))
+    return {"share_of_largest_logit": of_logit, "probability": of_probability}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=2)
@@ -160,6 +174,7 @@ def main():
                 "speed_over_plain": {name: round(took["plain"] / value, 3) for name, value in took.items()},
                 "share_of_limit": {name: round(gflop / value / limit, 3) for name, value in took.items()},
             }
+    found["strand_difference"] = {size: strand_difference(model) for size, model in MODELS.items()}
     found["limit_gflop_per_second"] = round(limit, 1)
     found["not_installed"] = missing
     found |= {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(), "threads": options.threads}
