@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers lint format clean
+.PHONY: demo test test-slow test-peers bench lint format clean
 
 demo: .venv/.installed
 	$(BIN)/rcinterp demo --out demo
@@ -23,6 +23,11 @@ test-slow: .venv/.installed
 test-peers: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[peers]"
 	$(BIN)/python -m pytest -q tests/rcinterp/test_peers.py tests/rcinterp/comparison tests/rcinterp/motifs/test_meme.py
+
+# Every benchmark that needs no data, one after the other, to results/bench/NAME.json: an hour on two cores that do
+# nothing else. It goes on where it was stopped; `rm -r results/bench` to begin anew.
+bench: .venv/.installed
+	$(BIN)/python benchmarks/all.py --out results/bench
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Are the p-values of compare_motifs uniform where nothing matches? The tables of docs/motifs.md.
 
-    python benchmarks/calibration.py > calibration.tsv    # a minute
+    python benchmarks/calibration.py > calibration.json    # a minute
 
 Each row: queries against targets that share nothing but columns; the share of p-values below each threshold, and the
 share of queries whose best match has an E-value below 1 and below 0.05.
@@ -55,7 +55,7 @@ def main():
     chosen = parser.parse_args()
     made = cases(load_motifs("encode"), np.random.default_rng(chosen.seed), chosen.queries)
     rows = [{"case": case, **measure(*given, distance)} for case, given in made.items() for distance in DISTANCES]
-    print(pd.DataFrame(rows).to_csv(sep="\t", index=False, float_format="%.4g"), end="")
+    print(pd.DataFrame(rows).to_json(orient="records", indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Do q-values of contributions keep their promise? On trained models whose truth is known (docs/contributions.md).
 
-    python benchmarks/false_discoveries.py > false_discoveries.tsv    # 20 seeds: 3 minutes
+    python benchmarks/false_discoveries.py > false_discoveries.json    # 20 seeds: 3 minutes
 
 Sequences of 200 bp: positives have one of two motifs in their left half, negatives have not; the right half is alike
 in both classes, a third of it with a decoy motif. Half of the filters of a traditional one-layer model are read in the
@@ -103,7 +103,7 @@ def main():
             rows += measure(seed, chosen.n_test)
             print(f"seed {seed} done", file=sys.stderr)
     table = pd.DataFrame(rows)
-    print(table.to_csv(sep="\t", index=False, float_format="%.4g"), end="")
+    print(table.to_json(orient="records", indent=1))
     columns = ["discoveries", "false", "fdp", "null_p_below_0.05"]
     print(table.groupby(["n_per_class", "level"])[columns].mean().to_string(), file=sys.stderr)
 

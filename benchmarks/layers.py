@@ -14,10 +14,10 @@ import argparse
 import importlib.util
 import json
 import os
-import statistics
 import time
 
 import torch
+from timing import medians
 from torch import nn
 from torch.nn import functional
 
@@ -116,17 +116,6 @@ def convolution(channels, n_kernels, width, length):
     return lambda: functional.conv2d(x, kernels)
 
 
-def medians(timed, rounds, clock):
-    """Seconds of each call, after some rounds to warm up."""
-    times = {name: [] for name in timed}
-    for _ in range(WARM_UP + rounds):
-        for name, call in timed.items():
-            start = clock()
-            call()
-            times[name].append(clock() - start)
-    return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
-
-
 def strand_difference(model):
     """Largest difference between a sequence and its reverse complement in eval mode, over ten fresh models."""
     of_logit, of_probability = 0.0, 0.0
@@ -158,7 +147,7 @@ def main():
             timed |= {(size, maker, what): call for what, call in both.items()}
             if maker == "rc":
                 timed[size, "rc exact_strands", "infer"] = exact_strands()(both["infer"])
-    seconds = medians(timed, options.rounds, clock)
+    seconds = medians(timed, options.rounds, WARM_UP, clock)
     limit = max(
         BATCH * 2 * channels * n_kernels * width * (length - width + 1) / 1e9 / seconds["limit", sizes]
         for sizes in LIMIT_SIZES

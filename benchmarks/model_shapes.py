@@ -3,11 +3,12 @@
     python benchmarks/model_shapes.py FOLDER --out docs/results/model-shapes
 
 FOLDER holds train*/valid* .pos.fa and .neg.fa of 300 bp (w300pad: GM12878 CTCF, chr21 -> chr22). Writes shapes.tsv (a
-row a shape), verdicts.tsv (a row a filter of the compact models), and prints both as Markdown tables. Minutes on one
-core. A shape that stands in shapes.tsv is not run again.
+row a shape), verdicts.tsv (a row a filter of the compact models), and prints both as JSON. Minutes on one core. A
+shape that stands in shapes.tsv is not run again.
 """
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -111,16 +112,6 @@ def verdicts(kind, training, valid):
     return table[[*columns, "best_match", "match_q", "verdict"]]
 
 
-def to_markdown(table):
-    """A table as GitHub shows it."""
-    cells = [
-        [f"{value:.3g}" if isinstance(value, float) else str(value) for value in row] for row in table.values.tolist()
-    ]
-    cells = [["–" if cell in ("nan", "None") else cell.replace("|", "\\|") for cell in row] for row in cells]
-    lines = [table.columns.tolist(), ["---"] * table.shape[1], *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -138,17 +129,8 @@ def main():
                 print(shape, rows[-1], file=sys.stderr)
         judged = pd.concat([verdicts(kind, training, valid) for kind in VERDICTS])
     judged.to_csv(given.out / "verdicts.tsv", sep="\t", index=False, float_format="%.4g")
-    shapes = pd.read_csv(path, sep="\t")
-    print(to_markdown(shapes))
-    for model, table in judged.groupby("model"):
-        interval = [
-            f"{row.contribution:.2f} ({row.contribution_low:.2f} to {row.contribution_high:.2f})"
-            for row in table.itertuples()
-        ]
-        print(f"\n{model}, auROC {table['auroc'].iloc[0]:.4f}\n")
-        shown = table.drop(columns=["model", "auroc", "contribution", "contribution_low", "contribution_high"])
-        shown.insert(1, "contribution (95 %)", interval)
-        print(to_markdown(shown))
+    tables = {"shapes": pd.read_csv(path, sep="\t"), "verdicts": judged}
+    print(json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,19 @@
-"""How fast is the Tomtom engine beside memelite's? JSON: seconds of both, warm, median of alternating runs.
+"""How fast is the Tomtom engine beside memelite's? JSON: seconds of both, warm, medians of five rounds in turn.
 
-python benchmarks/motif_comparison.py [CATALOGUE.meme]    # 2 minutes; against ENCODE, and another catalogue if given
+python benchmarks/motif_comparison.py [CATALOGUE.meme]    # 4 minutes; ENCODE, and another catalogue if given
 """
 
 import json
 import sys
-import time
-from datetime import date
-from importlib.metadata import version
-from statistics import median
 
 import numpy as np
+from timing import machine, medians, rounded
 
 from rcinterp.comparison.alignment import align
 from rcinterp.comparison.memelite_engine import align_by_memelite, is_installed
 from rcinterp.motifs import load_motifs, reverse_complement_motif
 
 SIZES = (8, 64, 256, 1000)
-N_RUNS = 3
 
 
 def blurred(motifs, n, seed=0):
@@ -33,12 +29,6 @@ def blurred(motifs, n, seed=0):
     return queries
 
 
-def seconds(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def measure(queries, targets):
     engines = {
         "euclidean": lambda: align(queries, targets, "euclidean"),
@@ -46,11 +36,7 @@ def measure(queries, targets):
     }
     if is_installed():
         engines["memelite"] = lambda: align_by_memelite(queries, targets)
-    times = {name: [] for name in engines}
-    for _ in range(N_RUNS if len(queries) < 1000 else 1):
-        for name, run in engines.items():
-            times[name].append(seconds(run))
-    return {name: round(median(found), 3) for name, found in times.items()}
+    return rounded(medians(engines, warm_up=0), 3)
 
 
 def main():
@@ -64,9 +50,7 @@ def main():
             found = measure(blurred(motifs, size), both)
             ratio = {"ratio": round(found["euclidean"] / found["memelite"], 2)} if "memelite" in found else {}
             rows.append({"targets": len(motifs), "queries": size, **found, **ratio})
-    packages = ("rcinterp", "numpy", *(["memelite"] if is_installed() else []))
-    versions = {name: version(name) for name in packages}
-    print(json.dumps({"date": str(date.today()), "versions": versions, "seconds": rows}, indent=1))
+    print(json.dumps({"seconds": rows, "machine": machine("memelite")}, indent=1))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 MODELS holds published weights and DATA sequences: DeepBind's models of five factors (one layer; four have sequences
 here), a BPNet of CTCF (nine layers) and an ExplaiNN of three factors (grouped convolutions over repeated letters; its
 sequences are simulated, with motifs of each factor). Writes filters.tsv, a row a filter, and layers.tsv, a row a model
-and layer, and prints that as Markdown. A layer that stands in layers.tsv is not run again. An hour on one core, of it
+and layer, and prints that as JSON. A layer that stands in layers.tsv is not run again. An hour on one core, of it
 the deeper layers of BPNet all but minutes.
 
 A name is right if it is, by Tomtom, one of the motifs that the model's factor and its partners are known for
@@ -15,6 +15,7 @@ have shuffled columns, and from motifs whose columns are shuffled.
 """
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
 
@@ -317,11 +318,8 @@ def main():
             tables["filters"] = pd.concat([tables["filters"], filters], ignore_index=True)
             for what, path in paths.items():
                 tables[what].to_csv(path, sep="\t", index=False, float_format="%.4g")
-            print(row, flush=True)
-    shown = tables["layers"].fillna("–")
-    print(" | ".join(shown.columns))
-    for values in shown.to_numpy():
-        print("| " + " | ".join(str(value) for value in values) + " |")
+            print(row, file=sys.stderr, flush=True)
+    print(tables["layers"].to_json(orient="records", indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast should the read-out of a small data set learn? The table of docs/recipe.md, without the validation set.
 
-    python benchmarks/read_out_rate.py FOLDER > read_out_rate.tsv    # 8 minutes; --factors 0.06 alone: 2
+    python benchmarks/read_out_rate.py FOLDER > read_out_rate.json    # 8 minutes; --factors 0.06 alone: 2
 
 The training set of the folder (names chrom:start-end) is cut into three blocks by position, each of them in turn what
 the others are validated on. One-layer RC models of 8 filters, recipe "quiet" but for the factor of the read-out's rate.
@@ -49,7 +49,8 @@ def main():
                 model = compact_model(n_layers=1, n_filters=8, length=train.length)
                 scores = fit(model, train, valid, seed=seed, recipe=recipe, progress=False)["valid_auroc"]
                 rows.append({"factor": factor, "block": i, "best": scores.max(), "last": scores.iloc[-1]})
-    print(pd.DataFrame(rows).groupby("factor", sort=False)[["best", "last"]].mean().to_csv(sep="\t"), end="")
+    means = pd.DataFrame(rows).groupby("factor", sort=False)[["best", "last"]].mean()
+    print(means.reset_index().to_json(orient="records", indent=1))
 
 
 if __name__ == "__main__":

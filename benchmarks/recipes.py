@@ -1,4 +1,4 @@
-"""The default of `fit` against baselines, on every set: RC and traditional, 5 seeds on each of 3 random splits.
+"""Is the default of `fit` better than baselines on every set? RC and traditional, 5 seeds on each of 3 random splits.
 
     python benchmarks/recipes.py run FOLDER [--data SHARED] [--sets NAME ...] [--kinds KIND ...] [--seeds 5]
     python benchmarks/recipes.py table FOLDER
@@ -288,7 +288,8 @@ def hybrids(given):
                 live = size.index[size >= NEGLIGIBLE_SHARE * size.max()]
                 triage = triage_palindromes(model.conv1.weight).set_index("filter")["triage"]
                 n_live, n_hybrids = n_live + len(live), n_hybrids + int((triage[live] == HYBRID).sum())
-            print(f"{'RC' if rc else 'traditional'}, {recipe}: {n_hybrids} of {n_live} live filters", flush=True)
+            row = {"model": "RC" if rc else "traditional", "recipe": recipe, "hybrids": n_hybrids, "live": n_live}
+            print(json.dumps(row), flush=True)
 
 
 def chr22(given):
@@ -303,8 +304,8 @@ def chr22(given):
                 model = compact_model(n_layers, n_filters, train.length)
                 history = fit(model, train, valid, seed=seed, recipe=recipe, baseline=False, progress=False)
                 found.append(history["valid_auroc"].max())
-            layers = f"{n_layers} layer{'s' * (n_layers > 1)}, {n_filters} filters"
-            print(f"{layers}, {recipe}: {np.mean(found):.4f} (lowest {min(found):.4f})", flush=True)
+            row = {"layers": n_layers, "filters": n_filters, "recipe": recipe}
+            print(json.dumps(row | {"mean": round(np.mean(found), 4), "lowest": round(min(found), 4)}), flush=True)
 
 
 def table(given):

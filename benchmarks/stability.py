@@ -1,12 +1,15 @@
 """Which patterns return in other seeds? The tables of docs/stability.md.
 
-    python benchmarks/stability.py FOLDER --out stability    # 5 minutes on one core; FOLDER as `load_split` reads it
+    python benchmarks/stability.py FOLDER --out stability > stability.json    # 5 minutes on one core
+
+FOLDER is as `load_split` reads it; each comparison is saved in a folder of its own below stability.
 
 One-layer RC models of 8 filters and traditional ones of 16, trained with augmentation, by recipe "quiet": on the
 folder's data, and on a simulation of three embedded motifs, whose patterns are known.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import rcinterp
@@ -38,7 +41,7 @@ def train(data, n_filters, rc, seed, **sizes):
 
 
 def describe(found, expected):
-    """The table with few columns, and the expected motif that each consensus is most like."""
+    """Rows of the table with few columns, and the expected motif that each consensus is most like."""
     known = load_motifs("encode")
     rows = found.table[
         ["pattern", "n_models", "share_low", "share_high", "seen_again", "n_filters", "contribution_mean"]
@@ -52,7 +55,12 @@ def describe(found, expected):
     ]
     nearest = [max(values, key=values.get) for values in alike]
     rows = rows.assign(truth=nearest, like_truth=[values[name] for values, name in zip(alike, nearest, strict=True)])
-    return rows.to_string(index=False, float_format="{:.2g}".format)
+    return records(rows)
+
+
+def records(table):
+    """Rows as JSON knows them."""
+    return json.loads(table.to_json(orient="records"))
 
 
 def main():
@@ -65,15 +73,17 @@ def main():
         "real": (load_split(chosen.folder), {}),
         "simulated": (simulate(), {"widths": (21,), "pool": 20, "stride": 20}),
     }
+    compared = []
     with one_thread():
         for data_name, (data, sizes) in kinds.items():
             for model_name, (n_filters, rc) in MODELS.items():
                 models = {f"seed {s}": train(data, n_filters, rc, s, **sizes) for s in range(chosen.seeds)}
                 found = rcinterp.compare_models(models, data[1].positives(), data[1].negatives())
                 found.save(chosen.out / f"{data_name}-{model_name}", f"{model_name}, {data_name}")
-                print(f"\n{data_name}, {model_name}: {found.summary}")
-                print(describe(found, EMBEDDED if data_name == "simulated" else ("CTCF_known1",)))
-                print(found.models.to_string(index=False, float_format="{:.3g}".format))
+                patterns = describe(found, EMBEDDED if data_name == "simulated" else ("CTCF_known1",))
+                row = {"data": data_name, "model": model_name, "summary": found.summary}
+                compared.append(row | {"patterns": patterns, "models": records(found.models)})
+    print(json.dumps(compared, indent=1))
 
 
 if __name__ == "__main__":

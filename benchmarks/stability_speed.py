@@ -1,14 +1,16 @@
 """How long does it take to compare 10 models of 300 filters? JSON: seconds in all, and for the similarities alone.
 
-OMP_NUM_THREADS=1 python benchmarks/stability_speed.py    # 20 s; the second of two runs, compiled
+    OMP_NUM_THREADS=1 python benchmarks/stability_speed.py > stability_speed.json    # 2 minutes
+
+Medians of five rounds in turn, on the wall and of the process.
 """
 
 import json
-import time
 
 import numpy as np
 import pandas as pd
 from stability_threshold import perturb
+from timing import machine, medians_by_clock, rounded
 
 from rcinterp.interpretation import Interpretation
 from rcinterp.interpretation.settings import Settings
@@ -31,22 +33,17 @@ def make_interpretation(motifs, rng):
     return Interpretation(table, **parts, filters={}, ppms=ppms, settings=Settings(), **measured, **layer)
 
 
-def timed(function, *arguments):
-    start = time.perf_counter()
-    found = function(*arguments)
-    return found, round(time.perf_counter() - start, 2)
-
-
 def main():
     rng = np.random.default_rng(0)
     known = load_motifs("encode")
     motifs = [known[name] for name in rng.choice(list(known), N_FILTERS, replace=False)]
     models = [make_interpretation(motifs, rng) for _ in range(N_MODELS)]
-    compare_models(models[:1])  # imports and compiles what is compiled once
-    found, seconds = timed(compare_models, models)
-    _, similarities = timed(similarity_matrix, [ppm for model in models for ppm in model.ppms.values()])
-    sizes = {"filters": N_MODELS * N_FILTERS, "width": WIDTH, "patterns": len(found.table)}
-    print(json.dumps({**sizes, "seconds": seconds, "seconds_of_similarities": similarities}))
+    patterns = compare_models(models).table  # imports and compiles what is compiled once
+    ppms = [ppm for model in models for ppm in model.ppms.values()]
+    timed = {"in all": lambda: compare_models(models), "similarities": lambda: similarity_matrix(ppms)}
+    seconds = {clock: rounded(found, 3) for clock, found in medians_by_clock(timed, warm_up=0).items()}
+    sizes = {"filters": len(ppms), "width": WIDTH, "patterns": len(patterns)}
+    print(json.dumps({**sizes, "seconds": seconds, "machine": machine()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From which similarity on are two filters' motifs one pattern? The table of docs/stability.md.
 
-    python benchmarks/stability_threshold.py > stability_threshold.tsv    # 15 s
+    python benchmarks/stability_threshold.py > stability_threshold.json    # 15 s
 
 ENCODE motifs as filters show them: in a window of some width, shifted so that some of the motif may be outside, on
 either strand, blended with background and counted from few or many sites. Two such copies of one motif are the same
@@ -8,6 +8,7 @@ pattern; copies of two motifs that Tomtom does not call alike (p > 0.01) are dif
 """
 
 import argparse
+import json
 
 import numpy as np
 import pandas as pd
@@ -49,12 +50,11 @@ def main():
     p = found.pivot(index="Query_ID", columns="Target_ID", values="p-value").loc[names, names].to_numpy()
     different = np.minimum(p, p.T) > 0.01
     pairs = [row for width in (15, 21) for row in judge_pairs(chosen, different, width, rng)]
-    print(pd.DataFrame(pairs).to_csv(sep="\t", index=False, float_format="%.4f"))
     clusters = [
         row for repeat in range(N_REPEATS) for row in judge_clusters(chosen, different, (15, 21)[repeat % 2], rng)
     ]
     means = pd.DataFrame(clusters).groupby(["matrix", "linkage", "threshold"], sort=False).mean()
-    print(means.to_csv(sep="\t", float_format="%.3f"), end="")
+    print(json.dumps({"pairs": pairs, "clusters": means.reset_index().to_dict("records")}, indent=1))
 
 
 def judge_pairs(chosen, different, width, rng):

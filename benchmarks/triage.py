@@ -1,4 +1,4 @@
-"""Does `triage_palindromes` tell palindromic motifs from hybrids of both strands? The tables of docs/palindromes.md.
+"""Does `triage_palindromes` tell palindromic motifs from hybrids of both strands? docs/palindromes.md, as JSON.
 
     python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
     python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes
@@ -13,6 +13,7 @@ catalogue, its own motif in it, and again by the catalogue without the motif's f
 
 import argparse
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -238,8 +239,7 @@ def main():
             "one-motif": look_at_models,
         }
         tables = look[chosen.what]()
-    for table in tables:
-        print(table.to_string(index=False, float_format="{:.3f}".format), end="\n\n")
+    print(json.dumps([json.loads(table.to_json(orient="records")) for table in tables], indent=1))
 
 
 if __name__ == "__main__":

@@ -37,14 +37,23 @@ def run(monkeypatch, capsys):
 
 def test_there_is_one_for_each_use():
     stems = [path.stem for path in EXAMPLES]
-    assert stems == ["basset", "bpnet", "deepsea", "half_precision", "rc_layers", "residual_stem"]
+    assert stems == ["basset", "bpnet", "deepsea", "distributed", "half_precision", "rc_layers", "residual_stem"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(path, run):
     printed = run(path, "--n", 100, "--epochs", 1)
-    columns = ("largest difference",) if path.stem == "half_precision" else ("auROC", "Faithfulness", "best_match")
+    compares_numbers = path.stem in ("distributed", "half_precision")
+    columns = ("largest difference",) if compares_numbers else ("auROC", "Faithfulness", "best_match")
     assert all(column in printed for column in columns)
+
+
+def test_several_processes_train_what_one_does(run):
+    lines = [line.split() for line in run(FOLDER / "distributed.py", "--n", 300, "--epochs", 1).splitlines()[1:]]
+    differences = [float(line[-3]) for line in lines]
+    assert len(differences) == 4
+    assert max(differences[0], *differences[2:]) < 1e-6
+    assert differences[1] > 1e-3  # batch norm of whole batches is another one
 
 
 def test_example_reads_a_folder(run, tmp_path):
