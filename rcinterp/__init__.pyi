@@ -30,3 +30,4 @@ from .training.models import count_parameters as count_parameters
 from .training.models import load_model as load_model
 from .training.models import save_model as save_model
 from .training.performance import evaluate as evaluate
+from .training.together import fit_seeds as fit_seeds

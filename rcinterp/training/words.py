@@ -442,17 +442,33 @@ def _last_bias(model: nn.Module) -> Tensor | None:
 
 def prepare_words(model: nn.Module, train: Dataset) -> WordStart | None:
     """What of a model may start from words or composition; None if it has no layer for it, or the set neither."""
+    return prepare_words_of_all([model], train)[0]
+
+
+def prepare_words_of_all(models: Sequence[nn.Module], train: Dataset) -> list[WordStart | None]:
+    """`prepare_words` of models of one architecture, for which the words are looked for once."""
+    places = [_find_place(model, train) for model in models]
+    place = places[0]
+    if place is None:
+        return [None] * len(models)
+    width = place.first.weight.shape[2]
+    words = find_words(train, width)
+    composition = find_composition(train, width) if place.can_stand_alone else []
+    if not words and not composition:
+        return [None] * len(models)
+    return [own and replace(own, words=words, composition=composition) for own in places]
+
+
+def _find_place(model: nn.Module, train: Dataset) -> WordStart | None:
+    """Where a model could take words, none of which are known yet; None if it has no layer for it."""
     first = find_first_layer(model, train.length)
     if first is None or first.weight.shape[2] < K or len(first.weight) < 4:
         return None
-    words = find_words(train, first.weight.shape[2])
     read_outs = find_read_outs(model, train.length)
     read_out = read_outs[0] if train.n_tasks == 1 and len(read_outs) == 1 else None
     if read_out is not None and first.is_only_one and read_out.n_channels != len(first.weight):
         read_out = None
-    start = WordStart(first, words, read_out)
-    composition = find_composition(train, first.weight.shape[2]) if start.can_stand_alone else []
-    return replace(start, composition=composition) if words or composition else None
+    return WordStart(first, [], read_out)
 
 
 def measure_batch_norm(model: nn.Module, train: Dataset) -> None:

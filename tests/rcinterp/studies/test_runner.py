@@ -223,7 +223,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(error, serial, trained, t
 
 
 def test_a_run_stopped_in_training_goes_on_from_its_last_epoch(serial, epochs, tmp_path, monkeypatch):
-    save = fitting._Run.save
+    save = fitting.Run.save
 
     def stop(self, path):
         save(self, path)
@@ -231,7 +231,7 @@ def test_a_run_stopped_in_training_goes_on_from_its_last_epoch(serial, epochs, t
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting._Run, "save", stop)
+        patch.setattr(fitting.Run, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             run_all(RUNS[:1], tmp_path, progress=False)
     assert len(epochs) == 2

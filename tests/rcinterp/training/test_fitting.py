@@ -9,10 +9,11 @@ from torch import nn
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.training import fitting
+from rcinterp.training import fitting, steps
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model, save_model
 from rcinterp.training.performance import evaluate
+from rcinterp.training.plan import as_positive_weight
 from rcinterp.training.recipes import PARTS, RECIPES, Recipe, compose
 from rclayers import by_strand
 
@@ -199,10 +200,10 @@ def test_early_stopping(data):
 def test_an_epoch_walks_through_the_order_round_and_round():
     order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
     settings = {"samples_per_epoch": 5, "batch_size": 2, "epochs": 3}
-    seen = [batch for epoch in range(3) for _, batch in fitting._epoch_batches(order, epoch, settings)]
+    seen = [batch for epoch in range(3) for _, batch in steps.epoch_batches(order, epoch, settings)]
     assert [len(batch) for batch in seen] == [2, 2, 1] * 3
     assert torch.cat(seen).tolist() == [*order.tolist(), *order.tolist(), order[0].item()]
-    shares = [share for epoch in range(3) for share, _ in fitting._epoch_batches(order, epoch, settings)]
+    shares = [share for epoch in range(3) for share, _ in steps.epoch_batches(order, epoch, settings)]
     assert shares == pytest.approx([(e + s / 5) / 3 for e in range(3) for s in (0, 2, 4)])
 
 
@@ -235,12 +236,12 @@ def test_augmentation_shows_each_sequence_and_its_reverse_complement(data):
 def test_loss_is_the_weighted_mean_not_divided_by_the_weights(positive_weight, expected):
     y = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
     logits = torch.tensor([[0.3], [-0.2], [0.5], [1.0]])
-    weight = fitting._positive_weight(positive_weight, y)
+    weight = as_positive_weight(positive_weight, y)
     slow = 0.0
     for value, label in zip(logits.flatten().tolist(), y.flatten().tolist(), strict=True):
         p = 1 / (1 + np.exp(-value))
         slow += (expected if label else 1.0) * -np.log(p if label else 1 - p) / 4
-    assert fitting._loss(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
+    assert steps.loss_of(logits, y, weight).item() == pytest.approx(slow, rel=1e-6)
 
 
 def test_a_recipe_s_momentum_is_the_batch_norm_s_during_training_only(data):

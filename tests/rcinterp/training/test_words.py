@@ -13,8 +13,8 @@ from rcinterp import compact_model, fit, load_motifs, predict, simulate_motifs, 
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.simulation import simulate_background
 from rcinterp.training.baseline import K, count_words
-from rcinterp.training.fitting import WORDS_ALONE, WORDS_AND_DRAWN, _choose_start
 from rcinterp.training.recipes import RECIPES
+from rcinterp.training.starts import WORDS_ALONE, WORDS_AND_DRAWN, _choose_start
 from rcinterp.training.words import _score_words, find_composition, find_words, prepare_words
 
 MOTIF = "NRF1_known1"

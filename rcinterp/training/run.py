@@ -1,0 +1,141 @@
+"""One training run: what changes while it lasts, and its checkpoint."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
+from rcinterp.reading.model import place_of
+from rcinterp.training.precision import FLOAT32
+from rcinterp.training.recipes import Recipe
+
+#: What checkpoints were trained with that do not say it, as they are older than the setting.
+_BEFORE = {"precision": FLOAT32}
+
+
+@dataclass
+class Run:
+    """What changes while a model trains from one start, and what a checkpoint holds.
+
+    Attributes
+    ----------
+    model : nn.Module
+    recipe : Recipe
+    optimiser : Optimizer
+        Of the model's parameters, or of the stack that these are a row of (`rcinterp.training.together`).
+    settings : dict
+        All that makes it this run; a checkpoint of others is refused.
+    rows : list of dict
+        The history, an epoch each.
+    best : dict of Tensor
+        The model's state after its best epoch.
+    base_rates : list of float
+        Learning rates of the optimiser's groups before the schedule.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    optimiser: torch.optim.Optimizer
+    settings: dict[str, Any]
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    base_rates: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base_rates = [group["lr"] for group in self.optimiser.param_groups]
+
+    @property
+    def n_epochs(self) -> int:
+        """How many it has had."""
+        return len(self.rows)
+
+    @property
+    def best_epoch(self) -> int:
+        """The one of the largest validation auROC, counted from 1."""
+        return int(max(self.rows, key=lambda row: row["valid_auroc"])["epoch"])  # the first of equals
+
+    @property
+    def best_auroc(self) -> float:
+        """Its validation auROC, mean over tasks."""
+        return max(row["valid_auroc"] for row in self.rows)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has all its epochs, or has had no better one for too long."""
+        patience = self.settings["patience"]
+        is_stale = patience is not None and bool(self.rows) and self.n_epochs - self.best_epoch >= patience
+        return is_stale or bool(self.n_epochs >= self.settings["epochs"])
+
+    def set_rate(self, share_done: float) -> None:
+        """Set the learning rates to what the schedule has for that share of the run."""
+        for group, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * self.recipe.schedule(share_done)
+
+    def record(self, scores: dict[str, float]) -> None:
+        """Note what an epoch has reached, and keep its weights if it is the best."""
+        rate = self.optimiser.param_groups[0]["lr"]
+        self.rows.append({"epoch": self.n_epochs + 1, "learning_rate": rate, **scores})
+        if self.best_epoch == self.n_epochs:
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, in one step."""
+        state = self.optimiser.state_dict()["state"]
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        tensors |= {f"optimiser/{i}/{key}": value for i, slots in state.items() for key, value in slots.items()}
+        metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_at_once(path, save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
+        metadata = check_checkpoint(path, self.settings)
+        self.rows = json.loads(metadata["rows"])
+        device, _ = place_of(self.model)
+        self.model.load_state_dict(_below(tensors, "model"))
+        self.best = {name: value.to(device) for name, value in _below(tensors, "best").items()}
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(tensors, "optimiser").items():
+            i, key = name.split("/")
+            state.setdefault(int(i), {})[key] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+
+def check_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, str]:
+    """What is written in a checkpoint beside its arrays, if it is of such a run."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] | None = file.metadata()
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
+    if not metadata or "rows" not in metadata:
+        raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
+    _check_same_settings(path, json.loads(metadata["settings"]), wanted)
+    return metadata
+
+
+def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    found = {**_BEFORE, **found}
+    for name, value in wanted.items():
+        if found.get(name) != json.loads(json.dumps(value)):
+            change = "has other weights" if name == "model" else f"was {found.get(name)!r}, now {value!r}"
+            raise InputError(
+                f"{path}: a checkpoint of another run ({name} {change}); delete it, or write to another place."
+            )
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
