@@ -1,9 +1,13 @@
 """The whole job on an embedded default: simulate, train both kinds of model, read them, report."""
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from joblib import cpu_count
+from joblib.externals.loky import get_reusable_executor
 
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
@@ -73,15 +77,19 @@ def run_demo(
     folder.mkdir(parents=True, exist_ok=True)  # before the training, in case it cannot be
     say(f"simulating {2 * settings.n_per_class} sequences of {settings.length} bp, half of them with {MOTIF}")
     train, valid = simulate_one_motif(MOTIF, settings.n_per_class, settings.length, seed=seed)
-    sections = []
+    work = []
     for rc, name in ((True, "RC model"), (False, "Traditional model, trained with RC augmentation")):
         n_filters = settings.n_filters if rc else 2 * settings.n_filters
         model = compact_model(1, n_filters, settings.length, rc=rc, widths=(21,), pool=20, stride=20)
         say(f"training: {name}, {n_filters} filters, {count_parameters(model):,} parameters")
-        found = _train_and_read(model, train, valid, settings.epochs, seed)
-        found.save(folder / ("rc" if rc else "traditional"), f"{name}: {MOTIF} simulated")
-        save_model(model, folder / ("rc" if rc else "traditional"))
-        sections.append(found.section(f"{name}: {n_filters} filters, {count_parameters(model):,} parameters"))
+        work.append(_Work(model, name, train, valid, settings.epochs, seed))
+    sections = []
+    for one, (model, found) in zip(work, _do_both(*work), strict=True):
+        place = folder / ("rc" if model.architecture.rc else "traditional")
+        found.save(place, f"{one.name}: {MOTIF} simulated")
+        save_model(model, place)
+        n_filters = model.architecture.n_filters
+        sections.append(found.section(f"{one.name}: {n_filters} filters, {count_parameters(model):,} parameters"))
     report = folder / "report.html"
     summary = (
         f"Both models learned from {len(train):,} simulated sequences of {settings.length} bp, half of them with one "
@@ -100,7 +108,59 @@ def simulate_one_motif(motif: str, n_per_class: int, length: int, *, seed: int) 
     return load_dataset(with_motif[:n_train], without[:n_train]), load_dataset(with_motif[n_train:], without[n_train:])
 
 
-def _train_and_read(model: CompactModel, train: Dataset, valid: Dataset, epochs: int, seed: int) -> Interpretation:
-    with one_thread():
-        fit(model, train, valid, seed=seed, epochs=epochs, augment=not model.architecture.rc)
-        return interpret(model, valid.positives(), valid.negatives())
+@dataclass(frozen=True)
+class _Work:
+    """A model to be trained and read."""
+
+    model: CompactModel
+    name: str
+    train: Dataset
+    valid: Dataset
+    epochs: int
+    seed: int
+
+    def do(self, progress: bool = True) -> tuple[CompactModel, Interpretation]:
+        """The trained model, and what its filters have learned; the same numbers in any process."""
+        with one_thread():
+            augment = not self.model.architecture.rc
+            fit(
+                self.model,
+                self.train,
+                self.valid,
+                seed=self.seed,
+                epochs=self.epochs,
+                augment=augment,
+                progress=progress,
+            )
+            return self.model, interpret(self.model, self.valid.positives(), self.valid.negatives())
+
+
+def _do_both(here: _Work, beside: _Work) -> list[tuple[CompactModel, Interpretation]]:
+    """One here, with a progress bar, and at the same time the other in a process of its own, if there is a core for it.
+
+    They must not share a model, since what is trained here may not have been sent yet.
+    The process is one of joblib's, which scripts without ``if __name__ == "__main__"`` can start too.
+    """
+    if cpu_count() < 2:
+        return [here.do(), beside.do()]
+    executor = get_reusable_executor(max_workers=1)
+    try:
+        future = executor.submit(_do_and_note, beside)
+        own = here.do()
+        other, messages = future.result()
+    except BaseException:  # of an interrupted process too: the other one would go on alone
+        executor.shutdown(kill_workers=True)
+        raise
+    executor.shutdown()
+    for message in messages:
+        warnings.warn(f"{beside.name}: {message}", stacklevel=2)
+    return [own, other]
+
+
+def _do_and_note(work: _Work) -> tuple[tuple[CompactModel, Interpretation], list[str]]:
+    """The work, without a progress bar, and what it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        done = work.do(progress=False)
+    own = (str(one.message) for one in caught if issubclass(one.category, UserWarning))
+    return done, list(dict.fromkeys(own))

@@ -13,6 +13,7 @@ from rcinterp.cli._common import (
     Commands,
     describe_split,
     describe_start,
+    keep_freed_memory,
     say,
     warm_up,
     warn_below_chance,
@@ -32,6 +33,7 @@ from rcinterp.errors import InputError
 @click.version_option(package_name="rcinterp")
 def main() -> None:
     """Train compact models on transcription-factor binding data, and read their filters."""
+    keep_freed_memory()
 
 
 @main.command()
@@ -110,6 +112,12 @@ def simulate(
 @click.option("--patience", type=click.IntRange(1), help="Epochs without gain.  [default: 10 for paper, else no limit]")
 @click.option("--batch-size", type=click.IntRange(1), default=100)
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "bf16-mixed"]),
+    default="float32",
+    help="Of the forward pass in training; bf16-mixed where the processor calculates in bfloat16.",
+)
+@click.option(
     "--baseline/--no-baseline", default=True, help="Also train a logistic regression on 6-mers, to compare with."
 )
 @click.option("--seed", type=SEED, default=0)
@@ -130,6 +138,7 @@ def train(
     epochs: int | None,
     patience: int | None,
     batch_size: int,
+    precision: str,
     baseline: bool,
     seed: int,
 ) -> None:
@@ -161,6 +170,7 @@ def train(
         patience="recipe" if patience is None else patience,
         batch_size=batch_size,
         augment=augment,
+        precision=precision,
         checkpoint=out / "checkpoint.safetensors",
         baseline=baseline,
     )
@@ -185,8 +195,14 @@ def train(
 
 @main.command()
 @click.argument("model")
-@click.option("--positives", type=FILE, required=True, help="FASTA, plain or gzip; best not seen in training.")
-@click.option("--negatives", type=FILE, required=True)
+@click.option(
+    "--positives",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help="FASTA, plain or gzip; best not seen in training. Once a file.",
+)
+@click.option("--negatives", type=FILE, multiple=True, required=True, help="Once a file.")
 @click.option("--motifs", default="encode", help='Known motifs: "encode", or a motif file of any format.')
 @click.option("--motifs-from", type=click.Choice(["sites", "weights", "likelihood"]), default="sites")
 @click.option("--layer", help="Name of the convolution.  [default: the first one over the sequence]")
@@ -202,11 +218,12 @@ def train(
 @click.option("--output", help="For models that return a tuple or dict: the part that is meant, 1 or counts.")
 @click.option("--logit", is_flag=True, help="The outputs are probabilities: read their logits.")
 @click.option("--faithfulness/--no-faithfulness", default=True, help="Compare contributions with exact ablation.")
+@click.option("--scheduler", help="Address of a Dask scheduler, whose workers read the sequences.")
 @click.option("--out", type=OUT, required=True, help="Folder for the tables, logos and report.")
 def interpret(
     model: str,
-    positives: Path,
-    negatives: Path,
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
     motifs: str,
     motifs_from: Any,
     layer: str | None,
@@ -217,6 +234,7 @@ def interpret(
     output: str | None,
     logit: bool,
     faithfulness: bool,
+    scheduler: str | None,
     out: Path,
 ) -> None:
     """Read the filters of a trained model: contributions, palindromes, matches, logos, report.html.
@@ -231,8 +249,8 @@ def interpret(
     warm_up()
     found = interpret(
         loaded,
-        positives,
-        negatives,
+        list(positives),
+        list(negatives),
         motifs,
         layer,
         target,
@@ -241,6 +259,7 @@ def interpret(
         flank=flank,
         func=choose_output(output, logit),
         measure_faithfulness=faithfulness,
+        scheduler=scheduler,
     )
     warn_below_chance(found.performance["auroc"])
     click.echo(found.save(out, f"Filters of {Path(model).name}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -13,12 +12,9 @@ from torch import Tensor
 from rcinterp.data.sequences import (
     SequenceInput,
     as_one_hot,
-    as_records,
     codes_to_one_hot,
-    encode_records,
     letter_codes,
-    names_of,
-    read_fasta,
+    read_codes,
     reverse_complement_codes,
 )
 from rcinterp.errors import InputError
@@ -128,14 +124,11 @@ def load_for_reading(
     if isinstance(sequences, CodedSequences):
         return sequences, None
     if isinstance(sequences, np.ndarray) and sequences.dtype.kind in "OUT":
-        sequences = sequences.tolist()
+        return load_for_reading(sequences.tolist(), origin)
     if isinstance(sequences, np.ndarray | Tensor):
         return as_one_hot(sequences, origin), None
-    if isinstance(sequences, str | os.PathLike):
-        records, origin = read_fasta(sequences), str(sequences)
-    else:
-        records = as_records(sequences, origin)
-    return CodedSequences(encode_records(records, origin)), names_of(records)
+    codes, names = read_codes(sequences, origin)
+    return CodedSequences(codes), names
 
 
 def coded_if_letters(x: Sequences) -> Sequences:

@@ -20,6 +20,7 @@ from rcinterp.data.sequences import (
     as_one_hot,
     as_records,
     name_record,
+    paths_of,
     read_fasta,
     strandless_keys,
 )
@@ -128,9 +129,9 @@ def load_dataset(positives: SequenceInput, negatives: SequenceInput) -> Dataset:
 
     Parameters
     ----------
-    positives : path, list, tuple or Series of str, ndarray, or tensor
-        Sequences with label 1, all of one length L: a FASTA path, strings, or a one-hot (N, 4, L).
-    negatives : path, list, tuple or Series of str, ndarray, or tensor
+    positives : path, list of paths, list, tuple or Series of str, ndarray, or tensor
+        Sequences with label 1, all of one length L: a FASTA path, or several, strings, or a one-hot (N, 4, L).
+    negatives : path, list of paths, list, tuple or Series of str, ndarray, or tensor
         Sequences with label 0, of the same length.
 
     Returns
@@ -173,9 +174,11 @@ class _Labelled:
 
     @classmethod
     def read(cls, sequences: SequenceInput, label: str) -> _Labelled:
-        if isinstance(sequences, (str, os.PathLike)):
-            return cls(label, f"{label}s ({os.fspath(sequences)})", read_fasta(sequences))
         origin = f"load_dataset: {label}s"
+        paths = paths_of(sequences, origin)
+        if paths is not None:
+            records = pd.concat([read_fasta(path) for path in paths])
+            return cls(label, f"{label}s ({', '.join(map(str, paths))})", records)
         if isinstance(sequences, (np.ndarray, torch.Tensor)):
             return cls(label, f"{label}s", as_one_hot(sequences, origin))
         return cls(label, f"{label}s", as_records(sequences, origin))
@@ -266,7 +269,7 @@ def load_classes(
 
     Parameters
     ----------
-    positives, negatives : path, list, tuple or Series of str, ndarray, tensor, or CodedSequences
+    positives, negatives : path, list of paths, list, tuple or Series of str, ndarray, tensor, or CodedSequences
         As in `as_one_hot`.
     caller : str
         What messages begin with.

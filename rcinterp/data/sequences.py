@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from rcinterp.errors import InputError
 from rcinterp.files import read_text
 
-#: What every public function takes for sequences: a FASTA path, strings, or a one-hot (N, 4, L).
+#: What every public function takes for sequences: a FASTA path, a list of them, strings, or a one-hot (N, 4, L).
 SequenceInput: TypeAlias = (
-    "str | os.PathLike[str] | list[str] | tuple[str, ...] | pd.Series[str] | NDArray[np.generic] | torch.Tensor"
+    "str | os.PathLike[str] | Sequence[os.PathLike[str]] | list[str] | tuple[str, ...] | pd.Series[str] | "
+    "NDArray[np.generic] | torch.Tensor"
 )
 
 _BASES, _AMBIGUITY = "ACGT", "NRYSWKMBDHV"
@@ -159,9 +160,9 @@ def as_one_hot(sequences: SequenceInput, origin: str = "as_one_hot") -> torch.Te
 
     Parameters
     ----------
-    sequences : path, list, tuple or Series of str, ndarray, or tensor
-        A FASTA path, N strings of L bp, or an array (N, 4, L) of any type. **One str is a path**, never a sequence: put
-        a single sequence in a list.
+    sequences : path, list of paths, list, tuple or Series of str, ndarray, or tensor
+        A FASTA path, or a list of `pathlib.Path`, read one after another; N strings of L bp; or an array (N, 4, L) of
+        any type. **One str is a path**, never a sequence: put a single sequence in a list.
     origin : str, default "as_one_hot"
         What messages begin with, e.g. the function and argument that the sequences came through; for a file, its path.
 
@@ -185,13 +186,60 @@ def as_one_hot(sequences: SequenceInput, origin: str = "as_one_hot") -> torch.Te
     >>> as_one_hot(["ACGTN", "TTTTT"]).shape
     torch.Size([2, 4, 5])
     """
-    if isinstance(sequences, (str, os.PathLike)):
-        return _one_hot(read_fasta(sequences), str(sequences))
     if isinstance(sequences, np.ndarray) and sequences.dtype.kind in "OUT":
         sequences = sequences.tolist()
     if isinstance(sequences, (np.ndarray, torch.Tensor)):
         return _as_tensor(sequences, origin)
-    return _one_hot(as_records(sequences, origin), origin)
+    return codes_to_one_hot(read_codes(sequences, origin)[0])
+
+
+def read_codes(sequences: SequenceInput, origin: str) -> tuple[NDArray[np.uint8], list[str] | None]:
+    """Codes (N, L) of letters, as `encode_records` has them, and their names where they have any.
+
+    Parameters
+    ----------
+    sequences : path, list of paths, or list, tuple or Series of str
+        FASTA files are read one after another.
+    origin : str
+        What messages begin with; for a file, its path.
+
+    Raises
+    ------
+    InputError
+        As `read_fasta` and `encode_records`; if the sequences of two files differ in length.
+    """
+    paths = paths_of(sequences, origin)
+    if paths is None:
+        records = as_records(sequences, origin)
+        return encode_records(records, origin), names_of(records)
+    parts: list[NDArray[np.uint8]] = []
+    names: list[str] = []
+    for path in paths:
+        records = read_fasta(path)
+        parts.append(encode_records(records, str(path)))
+        names += map(str, records.index)
+        if parts[-1].shape[1] != parts[0].shape[1]:
+            raise InputError(
+                f"{path}: its sequences are {parts[-1].shape[1]} bp long, but those of {paths[0]} "
+                f"{parts[0].shape[1]} bp; expected one length in all files: cut windows of one length, e.g. with "
+                "bedtools getfasta."
+            )
+    return np.concatenate(parts) if len(parts) > 1 else parts[0], names
+
+
+def paths_of(sequences: object, origin: str) -> list[str | os.PathLike[str]] | None:
+    """The files that sequences are in; None if they are none."""
+    if isinstance(sequences, (str, os.PathLike)):
+        return [sequences]
+    if not isinstance(sequences, (list, tuple)) or not sequences or not isinstance(sequences[0], os.PathLike):
+        return None
+    for i, one in enumerate(sequences):
+        if not isinstance(one, os.PathLike):
+            raise InputError(
+                f"{origin}: got {type(one).__name__} at {i} of a list of paths, expected pathlib.Path throughout: a "
+                "str in a list is a sequence."
+            )
+    return list(sequences)
 
 
 class NamedSequences(NamedTuple):
@@ -212,7 +260,7 @@ def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> Named
 
     Parameters
     ----------
-    sequences : path, list, tuple or Series of str, ndarray, or tensor
+    sequences : path, list of paths, list, tuple or Series of str, ndarray, or tensor
         As in `as_one_hot`.
     origin : str
         What messages begin with.
@@ -222,10 +270,10 @@ def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> Named
     InputError
         As `as_one_hot`.
     """
-    if isinstance(sequences, (str, os.PathLike)):
-        records = read_fasta(sequences)
-        return NamedSequences(_one_hot(records, str(sequences)), names_of(records))
-    return NamedSequences(as_one_hot(sequences, origin), names_of(sequences))
+    if isinstance(sequences, (np.ndarray, torch.Tensor)):
+        return NamedSequences(as_one_hot(sequences, origin), None)
+    codes, names = read_codes(sequences, origin)
+    return NamedSequences(codes_to_one_hot(codes), names)
 
 
 def letter_codes(x: torch.Tensor) -> NDArray[np.uint8]:
@@ -248,7 +296,7 @@ def strandless_keys(x: torch.Tensor) -> list[bytes]:
 
 
 def names_of(sequences: SequenceInput) -> list[str] | None:
-    """Return the names of sequences: the headers of a FASTA file, or the index of a Series; None for others.
+    """Return the names of sequences: the headers of FASTA files, or the index of a Series; None for others.
 
     Examples
     --------
@@ -256,8 +304,9 @@ def names_of(sequences: SequenceInput) -> list[str] | None:
     >>> names_of(pd.Series(["ACGT"], index=["chr1:5-9"])), names_of(["ACGT"])
     (['chr1:5-9'], None)
     """
-    if isinstance(sequences, (str, os.PathLike)):
-        sequences = read_fasta(sequences)
+    paths = paths_of(sequences, "names_of")
+    if paths is not None:
+        return [str(name) for path in paths for name in read_fasta(path).index]
     if not isinstance(sequences, pd.Series) or isinstance(sequences.index, pd.RangeIndex):
         return None
     return [str(name) for name in sequences.index]

@@ -52,9 +52,10 @@ def interpret(
     model : nn.Module or Reader
         Any model of sequences (n, 4, L) -> logits (n, n_tasks), (n,), or a profile (n, n_tasks, positions); comes back
         as it was. A `Reader` has its own layer, target and options of running.
-    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list or Series of str
-        Best taken from sequences that the model was not trained on. Names such as ``chr1:1000-1200`` give the sites
-        coordinates. Or a tuple ``(sequences, control, ...)`` with the further inputs of the model.
+    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of them, or a list or Series of str
+        Best taken from sequences that the model was not trained on. A list of `pathlib.Path` is read one file after
+        another. Names such as ``chr1:1000-1200`` give the sites coordinates. Or a tuple ``(sequences, control, ...)``
+        with the further inputs of the model.
     motifs : "encode", a path, or dict of str to (4, W) PPM
         Known motifs, as in `load_motifs`.
     layer : str, optional
@@ -79,7 +80,7 @@ def interpret(
         Whether to compare the contributions with exact ablation (`faithfulness`), unless they are that themselves.
     seed : int
         Of the resamples, as in `filter_contributions`.
-    func, args, device, batch_size, verbose
+    func, args, device, batch_size, verbose, scheduler
         How the model is run, as in `Reader`.
 
     Returns

@@ -1,6 +1,6 @@
 """Where a filter matters in each sequence, and in which class: sites by contribution, for layers of any depth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rcinterp.data.coded import Sequences, coded_if_letters
+from rcinterp.reading.contributions import Contributed
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import gradient_times_activation
 from rcinterp.reading.model import RowsOf
@@ -33,25 +34,25 @@ class ClassReading:
     ----------
     logits : Tensor, shape (N,)
         float64, on the CPU.
-    contributions : Tensor, shape (N, channels), or None
-        Gradient x activation, float64; None where no gradient is to be had.
+    contributions : Contributed or None
+        Gradient x activation; None where no gradient is to be had.
     raising, lowering : BestSites
         Where each filter raises the logit of each sequence most, and where it lowers it most; site scores are these
         contributions, both as positive numbers. Where no gradient is to be had, both are the best matches.
     """
 
     logits: Tensor
-    contributions: Tensor | None
+    contributions: Contributed | None
     raising: BestSites
     lowering: BestSites
 
 
-def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> ClassReading:
+def read_class(bound: BoundLayer, inputs: Inputs, field: ReceptiveField) -> ClassReading:
     """Run a lent model forward and half backward once over each sequence: logits, contributions and sites.
 
     A site counts where the filter is active, which takes its activation above 0.
     """
-    logits, contributions = RowsOf(len(inputs)), RowsOf(len(inputs))
+    logits, contributions = RowsOf(len(inputs)), Contributed(len(inputs), bound.layer.is_rc)
     raising, lowering = SitesOf(len(inputs)), SitesOf(len(inputs))
     has_gradient = not bound.gradient_fault
     # pooled before its nonlinearity, a filter's activation has the places of windows, not those of the filter
@@ -70,11 +71,30 @@ def read_class(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> Clas
                 own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
                 raising.add(_best_of_rows(bound, field, own, inputs.length))
                 lowering.add(_best_of_rows(bound, field, [-row for row in own], inputs.length))
-    total = contributions.values if has_gradient else None
+    total = contributions if has_gradient else None
     if has_places:
         return ClassReading(logits.values, total, raising.joined, lowering.joined)
-    matches = find_best_sites(bound, field, inputs)
+    matches = find_best_sites(bound, inputs, field)
     return ClassReading(logits.values, total, matches, matches)
+
+
+def join_readings(parts: Iterable[ClassReading], n: int) -> ClassReading:
+    """One pass over n sequences, of those over each shard of them."""
+    logits, contributions = RowsOf(n), Contributed(n, False)  # strands, if any, are added up already
+    raising, lowering = SitesOf(n), SitesOf(n)
+    has_gradient = are_matches = False
+    for part in parts:
+        logits.add(part.logits)
+        raising.add(part.raising)
+        has_gradient, are_matches = part.contributions is not None, part.raising is part.lowering
+        if part.contributions is not None:
+            contributions.extend(part.contributions)
+        if not are_matches:
+            lowering.add(part.lowering)
+    sites = raising.joined
+    return ClassReading(
+        logits.values, contributions if has_gradient else None, sites, sites if are_matches else lowering.joined
+    )
 
 
 def _by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]:

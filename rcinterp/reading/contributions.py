@@ -1,8 +1,9 @@
 """How much each filter contributes to a logit (section 3.5 of the paper), by one of four methods."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +12,72 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rcinterp.errors import InputError
+from rcinterp.reading.gradients import FastGradients
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import METHODS, ablate, check_method, mean_activation
 from rcinterp.reading.model import RowsOf, Runner
+from rcinterp.reading.passes import Passes
 from rcinterp.reading.probe import BoundLayer
-from rcinterp.reading.statistics import PERMUTATIONS_A_COLUMN, bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import (
+    PERMUTATIONS_A_COLUMN,
+    blocks,
+    bootstrap_difference,
+    permutation_p_values,
+)
 from rclayers import by_strand
-
-#: Contributions (N, F) of the forward channels and, of an RC layer, of the reverse ones.
-ByStrand: TypeAlias = tuple[Tensor, Tensor | None]
 
 #: A filter acts in a sequence if its contribution there is more than this share of its largest one.
 ACTIVE_SHARE = 0.1
+
+
+class Contributed:
+    """Contributions to the sequences of a class, which come a batch at a time: no more is kept than they need.
+
+    Parameters
+    ----------
+    n : int
+        Sequences that will come.
+    has_strands : bool
+        Whether they come by channel of an RC layer, the forward ones first.
+
+    Attributes
+    ----------
+    by_strand : Tensor, shape (2, F), or None
+        Sum of the absolute values so far of the forward and of the reverse channels of each filter.
+    """
+
+    def __init__(self, n: int, has_strands: bool) -> None:
+        self.has_strands = has_strands
+        self.by_strand: Tensor | None = None
+        self._rows = RowsOf(n)
+
+    def add(self, values: Tensor) -> None:
+        """Contributions of the next sequences: (n, channels), or (n, F) if there are no strands."""
+        if self.has_strands:
+            forward, reverse = by_strand(values).chunk(2)
+            sums = torch.stack([forward.abs().sum(0), reverse.abs().sum(0)])
+            self.by_strand = sums if self.by_strand is None else self.by_strand + sums
+            values = forward + reverse
+        self._rows.add(values)
+
+    def extend(self, part: "Contributed") -> None:
+        """Take up what was contributed to the next sequences."""
+        if part.by_strand is not None:
+            self.by_strand = part.by_strand if self.by_strand is None else self.by_strand + part.by_strand
+        self._rows.add(part.values)
+
+    @property
+    def values(self) -> Tensor:
+        """Contribution of each filter to each sequence, both strands added up, (N, F)."""
+        return self._rows.values
+
+
+def join_contributed(parts: Iterable[Contributed], n: int) -> Contributed:
+    """Contributions to n sequences, of those to each shard of them."""
+    found = Contributed(n, False)  # strands, if any, are added up already
+    for part in parts:
+        found.extend(part)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,44 +103,69 @@ class Attribution:
         """Take another method, with the same baseline."""
         return replace(self, method=method)
 
-    def by_strand(self, inputs: Inputs, description: str) -> ByStrand:
-        """Contributions (N, F) of the forward and, for an RC layer, of the reverse channels."""
-        rows = RowsOf(len(inputs))
+    def start(self, n: int) -> Contributed:
+        """What takes up the contributions to n sequences."""
+        return Contributed(n, self.bound.layer.is_rc and self.method != "ablation")
+
+    def over(self, passes: Passes[BoundLayer], inputs: Inputs, description: str) -> Contributed:
+        """Contributions to all sequences of a class, by passes that may be made elsewhere."""
+        read = partial(
+            _contributed, method=self.method, baseline=self.baseline, filters=self.filters, description=description
+        )
+        return passes.over(inputs, read, join_contributed, description)
+
+    def of(self, inputs: Inputs, description: str) -> Contributed:
+        """Contributions to all sequences of a class."""
+        found = self.start(len(inputs))
         with torch.inference_mode(False):
             for batch in self.bound.runner.batches(inputs, description):
-                if self.method == "ablation":
-                    rows.add(ablate(self.bound, batch, self.baseline, self.filters))
-                    continue
-                baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
-                rows.add(METHODS[self.method](self.bound, batch, *baseline))
-        return self.strands_of(rows.values)
+                found.add(self.of_batch(batch))
+        return found
 
-    def strands_of(self, values: Tensor) -> ByStrand:
-        """(N, channels) -> (N, F) of the forward and, for an RC layer, of the reverse channels."""
-        if not self.bound.layer.is_rc or self.method == "ablation":
-            return values, None
-        forward, reverse = by_strand(values).chunk(2)
-        return forward, reverse
-
-    def by_filter(self, inputs: Inputs, description: str) -> Tensor:
-        """Contributions (N, F), both strands added up."""
-        forward, reverse = self.by_strand(inputs, description)
-        return forward if reverse is None else forward + reverse
+    def of_batch(self, batch: Sequence[Tensor]) -> Tensor:
+        """Contributions of each channel, (n, channels), or by ablation of each filter, (n, F)."""
+        if self.method == "ablation":
+            return ablate(self.bound, batch, self.baseline, self.filters)
+        baseline = () if self.method == "gradient_x_activation" else (self.baseline,)
+        return METHODS[self.method](self.bound, batch, *baseline)
 
 
-def attribute(bound: BoundLayer, method: str, baseline: str = "zero", background: Inputs | None = None) -> Attribution:
-    """Choose a method, and its baseline: "zero", or "mean" for the mean activation over the background."""
+def _contributed(bound: BoundLayer, inputs: Inputs, *, description: str, **how: Any) -> Contributed:
+    return Attribution(bound, **how).of(inputs, description)
+
+
+def attribute(
+    bound: BoundLayer,
+    method: str,
+    baseline: str = "zero",
+    background: Inputs | None = None,
+    passes: Passes[BoundLayer] | None = None,
+) -> Attribution:
+    """Choose a method, and its baseline: "zero", or "mean" for the mean activation over the background.
+
+    The mean takes a pass over the background, made by `passes` if they are given.
+    """
     check_method(method, baseline)
     if method != "ablation":
         bound.require_gradients()
     if baseline == "zero" or method == "gradient_x_activation" or background is None:
         return Attribution(bound, method, torch.zeros(bound.layer.n_channels, dtype=torch.float64))
+    mean, _ = (passes or Passes(bound, bound.runner)).over(background, _mean, _join_means, "mean activation")
+    return Attribution(bound, method, mean)
+
+
+def _mean(bound: BoundLayer, inputs: Inputs) -> tuple[Tensor, int]:
+    """Mean activation of each channel, and of how many sequences."""
     with torch.inference_mode(False):
-        return Attribution(bound, method, mean_activation(bound, background))
+        return mean_activation(bound, inputs), len(inputs)
+
+
+def _join_means(parts: Iterable[tuple[Tensor, int]], n: int) -> tuple[Tensor, int]:
+    return torch.stack([mean * (n_own / n) for mean, n_own in parts]).sum(0), n
 
 
 def tabulate_contributions(
-    names: Sequence[str], positive: ByStrand, negative: ByStrand, *, n_resamples: int, seed: int
+    names: Sequence[str], positive: Contributed, negative: Contributed, *, n_resamples: int, seed: int
 ) -> pd.DataFrame:
     """One row a filter, as `rcinterp.filter_contributions` returns it, but for what is the same in every row.
 
@@ -93,17 +173,16 @@ def tabulate_contributions(
     ----------
     names : sequence of str
         Of the filters.
-    positive, negative : tuple of Tensor (N, F), and Tensor (N, F) or None
-        Contributions to the sequences of each class, of either strand, as `Attribution.by_strand` returns them.
+    positive, negative : Contributed
+        To the sequences of each class.
     n_resamples, seed : int
     """
     from scipy.stats import false_discovery_control  # its import takes a second
 
-    here, there = (
-        (forward if reverse is None else forward + reverse).numpy() for forward, reverse in (positive, negative)
-    )
-    for name, finite in zip(names, np.isfinite(np.concatenate([here, there])).all(0), strict=True):
-        if not finite:
+    here, there = positive.values.numpy(), negative.values.numpy()
+    finite = np.all([np.isfinite(block).all(0) for _, block in blocks(here, there)], axis=0)
+    for name, is_finite in zip(names, finite, strict=True):
+        if not is_finite:
             raise InputError(
                 f"the contribution of {name} is not finite on some sequences, expected numbers: the model has "
                 "diverged, or takes the logarithm of 0."
@@ -111,8 +190,8 @@ def tabulate_contributions(
     interval = bootstrap_difference(here, there, seed=seed, n_resamples=n_resamples)
     n_permutations = max(n_resamples, PERMUTATIONS_A_COLUMN * here.shape[1])
     p = permutation_p_values(here, there, seed=seed, n_permutations=n_permutations)
-    size = np.abs(np.concatenate([here, there]))
-    largest = size.max(0)
+    largest = np.max([np.abs(block).max(0) for _, block in blocks(here, there)], axis=0)
+    n_active = np.sum([(np.abs(block) > ACTIVE_SHARE * largest).sum(0) for _, block in blocks(here, there)], axis=0)
     return pd.DataFrame(
         {
             "filter": names,
@@ -123,7 +202,7 @@ def tabulate_contributions(
             "contribution_high": interval.high,
             "contribution_p": p,
             "contribution_q": false_discovery_control(p),
-            "active_share": ((size > ACTIVE_SHARE * largest) & (largest > 0)).mean(0),
+            "active_share": n_active / (len(here) + len(there)),  # none is above a largest of 0
             "strand_balance": _strand_balance(positive, negative),
         }
     )
@@ -145,7 +224,7 @@ def describe_cut(attribution: Attribution, baseline: str) -> dict[str, Any]:
 def input_gradients(runner: Runner, inputs: Inputs, *, hypothetical: bool) -> Tensor:
     """Gradient x input of each base, (N, 4, L), or the gradient less its mean over the letters; the model is lent."""
     found = []
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), FastGradients():
         for own, *further in runner.batches(inputs, "input contributions"):
             letters = own.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(runner.logits((letters, *further)).sum(), letters)
@@ -154,11 +233,10 @@ def input_gradients(runner: Runner, inputs: Inputs, *, hypothetical: bool) -> Te
     return torch.cat(found)
 
 
-def _strand_balance(*both: ByStrand) -> NDArray[np.float64] | float:
+def _strand_balance(positive: Contributed, negative: Contributed) -> NDArray[np.float64] | float:
     """Share of the forward channels in all that the filters contribute, signs aside; NaN where nothing is to be had."""
-    (here, here_reverse), (there, there_reverse) = both
-    if here_reverse is None or there_reverse is None:
+    if positive.by_strand is None or negative.by_strand is None:
         return float("nan")
-    forward = torch.cat([here, there]).abs().sum(0)
-    whole = forward + torch.cat([here_reverse, there_reverse]).abs().sum(0)
-    return (forward / whole).numpy()  # 0 / 0 is NaN
+    forward, reverse = positive.by_strand + negative.by_strand
+    shares: NDArray[np.float64] = (forward / (forward + reverse)).numpy()  # 0 / 0 is NaN
+    return shares

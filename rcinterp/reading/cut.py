@@ -175,6 +175,9 @@ class Cut(Follow):
     replace : callable, optional
         ``replace(i, activation)``: what takes the place of the i-th activation of this run, the activation itself or a
         new tensor, as the model may change it in place. By default the activation itself, detached, with gradient.
+    keeps_graph : bool
+        Whether an activation that depends on one cut further down is not detached, but stays what it is, so that
+        gradients reach both.
 
     Attributes
     ----------
@@ -182,10 +185,17 @@ class Cut(Follow):
         One a call of the convolution; good until the model goes on where another tensor took its place.
     """
 
-    def __init__(self, point: "CutPoint", replace: Callable[[int, Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        point: "CutPoint",
+        replace: Callable[[int, Tensor], Tensor] | None = None,
+        *,
+        keeps_graph: bool = False,
+    ) -> None:
         super().__init__([point.layer])
         self.point = point
         self.replace = replace
+        self.keeps_graph = keeps_graph
         self.taken: list[Tensor] = []
 
     def as_applied(self, layer: FilterLayer, inputs: tuple[object, ...], output: Tensor) -> FilterLayer:
@@ -198,6 +208,9 @@ class Cut(Follow):
 
     def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
         """Cut."""
+        if in_place and self.keeps_graph and output.requires_grad:
+            self.taken.append(output)  # what the backward pass needs below must not be written over
+            return output
         cut = self._cut(output)
         if not in_place:
             return cut
@@ -211,9 +224,9 @@ class Cut(Follow):
             if replaced is output:
                 self.taken[-1] = output.clone()  # the model may go on in place
             return replaced
-        leaf = output.detach().requires_grad_()
-        self.taken.append(leaf)
-        return leaf.clone()  # a leaf must not be changed in place
+        own = output if self.keeps_graph and output.requires_grad else output.detach().requires_grad_()
+        self.taken.append(own)
+        return own.clone()  # a leaf must not be changed in place
 
 
 @dataclass(frozen=True)

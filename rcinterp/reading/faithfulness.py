@@ -89,13 +89,13 @@ def faithfulness_of(
     n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * n_filters))
     drawn = [inputs.rows(_draw(len(inputs), n, seed)) for inputs in classes]
     if method == "ablation":
-        own = lost = [by_ablation.by_filter(inputs, "ablation") for inputs in drawn]
+        own = lost = [by_ablation.of(inputs, "ablation").values for inputs in drawn]
         chosen = list(range(n_filters))
     else:
-        own = [by_ablation.by(method).by_filter(inputs, "faithfulness") for inputs in drawn]
+        own = [by_ablation.by(method).of(inputs, "faithfulness").values for inputs in drawn]
         chosen = _choose((own[0].mean(0) - own[1].mean(0)).abs())
         of_some = replace(by_ablation, filters=chosen)
-        lost = [of_some.by_filter(inputs, "ablation") for inputs in drawn]
+        lost = [of_some.of(inputs, "ablation").values for inputs in drawn]
     names = [bound.layer.filter_names[f] for f in chosen]
     return _compare(names, own, lost, chosen, method=method, baseline=baseline, n_filters=n_filters)
 

@@ -37,8 +37,8 @@ def filter_contributions(
     model: nn.Module | Reader,
     positives: ModelInput,
     negatives: ModelInput,
-    layer: str | None = None,
-    target: int = 0,
+    layer: str | list[str] | tuple[str, ...] | None = None,
+    target: int | list[int] | tuple[int, ...] = 0,
     **options: Unpack[_ContributionCall],
 ) -> pd.DataFrame:
     """How much each filter contributes to a logit: its mean over positives minus its mean over negatives.
@@ -49,12 +49,15 @@ def filter_contributions(
         Any model of sequences (n, 4, L) -> logits (n, n_tasks), (n,), or a profile (n, n_tasks, positions). It comes
         back in its mode, on its device, without hooks, even after an error. A `Reader` has its own layer, target and
         options of running.
-    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of str
-        Or a tuple ``(sequences, control, ...)`` with the further inputs of the model, N rows each.
-    layer : str, optional
+    positives, negatives : Tensor (N, 4, L), or a FASTA path, or a list of them, or a list of str
+        A list of `pathlib.Path` is read one file after another. Or a tuple ``(sequences, control, ...)`` with the
+        further inputs of the model, N rows each.
+    layer : str, or list of str, optional
         Name of the convolution, as in ``model.named_modules()``; the first one over the sequence when not given.
-    target : int
-        Which logit; of a profile, the row, whose positions are added up.
+    target : int, or list of int
+        Which logit; of a profile, the row, whose positions are added up. Of a list of layers or targets, all are read
+        in one pass, by gradient x activation; the table then has the rows of each below the other, and a column
+        ``target``.
     method : "gradient_x_activation", "ablation", "integrated_gradients" or "deeplift"
         See Notes. The first one by default.
     baseline : "zero" or "mean"
@@ -68,7 +71,7 @@ def filter_contributions(
         Bootstrap samples, 1,000 by default. There are as many permutations, or 40 a filter if that is more.
     seed : int
         Of the resamples; 0 by default.
-    func, args, device, batch_size, verbose
+    func, args, device, batch_size, verbose, scheduler
         How the model is run, as in `Reader`.
 
     Returns
@@ -110,7 +113,17 @@ def filter_contributions(
     Greenside & Kundaje 2017, DeepLIFT (arXiv:1704.02685). Kokhlikyan et al. 2020 (captum, arXiv:2009.07896).
     """
     run, own = split_options(dict(options))
-    return as_reader(model, layer, target, **run).contributions(positives, negatives, **own)
+    if not isinstance(layer, list | tuple) and not isinstance(target, list | tuple):
+        return as_reader(model, layer, target, **run).contributions(positives, negatives, **own)
+    layers = layer if isinstance(layer, list | tuple) else [layer]
+    targets = target if isinstance(target, list | tuple) else [target]
+    for name, only in (("method", "gradient_x_activation"), ("baseline", "zero")):
+        if (given := own.pop(name, only)) != only:
+            raise InputError(
+                f"{name}: got {given!r} with several layers or targets, expected {only!r}, by which all are read in "
+                "one pass. Ask for the others one by one."
+            )
+    return as_reader(model, **run).contributions_of_several(layers, targets, positives, negatives, **own)
 
 
 def sequence_contributions(
@@ -183,7 +196,7 @@ def find_sites(
         Name of the convolution; the first one over the sequence when not given.
     threshold : float
         Share of the filter's best score that a site must reach, 0 to 1.
-    func, args, device, batch_size, verbose
+    func, args, device, batch_size, verbose, scheduler
         How the model is run, as in `Reader`.
 
     Returns

@@ -59,7 +59,7 @@ def as_inputs(given: ModelInput, args: Args = None, origin: str = "sequences") -
 
     Parameters
     ----------
-    given : Tensor (N, 4, L), or a FASTA path, or a list or Series of str, or CodedSequences, or a tuple
+    given : Tensor (N, 4, L), or a FASTA path or several, or a list or Series of str, or CodedSequences, or a tuple
         A tuple ``(sequences, control, ...)`` brings the further inputs along.
     args : sequence of Tensor, optional
         Further inputs that do not stand in the tuple.

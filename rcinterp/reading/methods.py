@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.reading.cut import Cut
+from rcinterp.reading.gradients import FastGradients
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.probe import BoundLayer
 
@@ -33,16 +34,22 @@ def gradient_times_activation(bound: BoundLayer, batch: Sequence[Tensor]) -> tup
 
     One forward and one partial backward pass; nothing below the activation is differentiated.
     """
-    with torch.enable_grad(), bound.cut() as cut:
+    with torch.enable_grad(), FastGradients(), bound.cut() as cut:
         logit = bound.runner.logits(batch)
     gradients = torch.autograd.grad(logit.sum(), cut.taken, allow_unused=True) if logit.requires_grad else ()
-    wide = torch.float64 if logit.dtype == torch.float64 else torch.float32  # products of half precision underflow
     activations = [activation.detach() for activation in cut.taken]
-    products = [
-        torch.zeros_like(activation, dtype=wide) if gradient is None else activation.to(wide) * gradient.to(wide)
-        for activation, gradient in zip(activations, gradients or [None] * len(activations), strict=True)
+    return logit.detach(), products_of(activations, gradients or [None] * len(activations), logit.dtype), activations
+
+
+def products_of(activations: Sequence[Tensor], gradients: Sequence[Tensor | None], dtype: torch.dtype) -> list[Tensor]:
+    """Activation times gradient, 0 where there is none, for logits of that type."""
+    wide = torch.float64 if dtype == torch.float64 else torch.float32  # products of half precision underflow
+    return [
+        torch.zeros_like(activation, dtype=wide)
+        if gradient is None
+        else activation.detach().to(wide) * gradient.to(wide)
+        for activation, gradient in zip(activations, gradients, strict=True)
     ]
-    return logit.detach(), products, activations
 
 
 def ablate(
@@ -224,7 +231,7 @@ class _Above(nn.Module):
         activations, batch = values[: self.n_activations], list(values[self.n_activations :])
         if torch.is_grad_enabled() and batch[0].is_floating_point():
             batch[0] = batch[0].detach().requires_grad_()  # captum hooks what lies below the cut too
-        with self.bound.cut(lambda i, activation: self.bound.point.to_rows(activations[i]).clone()):
+        with FastGradients(), self.bound.cut(lambda i, activation: self.bound.point.to_rows(activations[i]).clone()):
             return self.bound.runner.logits(batch)
 
     def by_channel(self, found: Sequence[Tensor]) -> Tensor:

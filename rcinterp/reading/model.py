@@ -61,6 +61,10 @@ class Runner:
         require_whole("batch_size", self.batch_size, 1)
         require_whole("target", self.target, 0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process, which shows no progress bars."""
+        return {**vars(self), "verbose": False}
+
     @contextmanager
     def borrowed(self) -> Iterator[None]:
         """Lend the model in eval mode, on the device meant; it comes back as it was, even after an error."""
@@ -82,13 +86,19 @@ class Runner:
 
     def logits(self, batch: Sequence[Tensor]) -> Tensor:
         """Call the model and return the logit of each sequence that is meant, shape (n,)."""
+        return self._column(self.all_logits(batch))
+
+    def all_logits(self, batch: Sequence[Tensor]) -> Tensor:
+        """Call the model and return all logits of each sequence, shape (n, n_tasks)."""
         with nullcontext() if self.squash is None else LogitsInstead(self.squash):
             output = self.model(*batch)
-        return self.select(output, len(batch[0]))
+        return as_logits(output, self.func, len(batch[0]))
 
     def select(self, output: Any, n: int) -> Tensor:
         """Logit that is meant, (n,), of what the model returned for n sequences."""
-        logits = as_logits(output, self.func, n)
+        return self._column(as_logits(output, self.func, n))
+
+    def _column(self, logits: Tensor) -> Tensor:
         if self.target >= logits.shape[1]:
             raise InputError(
                 f"target: got {self.target}, expected 0 to {logits.shape[1] - 1}: the model has {logits.shape[1]} "

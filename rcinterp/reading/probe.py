@@ -55,9 +55,9 @@ class BoundLayer:
         """The layer."""
         return self.point.layer
 
-    def cut(self, replace: Callable[[int, Tensor], Tensor] | None = None) -> Cut:
+    def cut(self, replace: Callable[[int, Tensor], Tensor] | None = None, *, keeps_graph: bool = False) -> Cut:
         """Cut the activation out of a run, for use in a ``with``; see `Cut`."""
-        return Cut(self.point, replace)
+        return Cut(self.point, replace, keeps_graph=keeps_graph)
 
     def require_gradients(self) -> None:
         """Refuse a model that hides from gradients what its logits owe to the layer."""

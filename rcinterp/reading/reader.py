@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 import pandas as pd
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
-from rcinterp.reading.contributing_sites import CLASSES, ContributingSites, read_class
+from rcinterp.reading.contributing_sites import CLASSES, ContributingSites, join_readings, read_class
 from rcinterp.reading.contributions import (
     Attribution,
+    Contributed,
     attribute,
     describe_cut,
     input_gradients,
@@ -28,9 +30,11 @@ from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.logits import Func
 from rcinterp.reading.methods import Baseline, Method, check_method
 from rcinterp.reading.model import BATCH_SIZE, RowsOf, Runner
+from rcinterp.reading.passes import Passes, passes_of
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
-from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold, find_best_sites
+from rcinterp.reading.several import check_several, tabulate_several
+from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold, find_best_sites, join_sites
 from rcinterp.reading.statistics import N_RESAMPLES
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ class RunOptions(TypedDict, total=False):
     device: str | torch.device | None
     batch_size: int
     verbose: bool
+    scheduler: str | None
 
 
 class ContributionOptions(TypedDict, total=False):
@@ -83,11 +88,22 @@ class Reader:
         Sequences at a time.
     verbose : bool
         Whether to show progress bars on standard error.
+    scheduler : str, optional
+        Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers read the sequences of `contributions`,
+        `sequence_contributions`, `sites` and `rcinterp.interpret`, a shard each; the model is sent to them. The rest is
+        done in this process.
 
     Raises
     ------
     InputError
         If the model is none, or an option is out of range.
+
+    Notes
+    -----
+    Workers read the batches that this process would read, on one thread each. Every number is the same to the last bit
+    as in a process of one thread (``torch.set_num_threads(1)``) on the same kind of processor and device, but for two
+    that are sums over all batches, which may be rounded otherwise: the strand balance, and a baseline of "mean". So may
+    all numbers of a one-hot tensor that does not lie row by row in memory, as one of `transpose` does not.
 
     Examples
     --------
@@ -102,7 +118,7 @@ class Reader:
     torch.Size([40, 4, 50])
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # how a model is run, each choice by its name
         self,
         model: nn.Module,
         layer: str | None = None,
@@ -112,11 +128,14 @@ class Reader:
         device: str | torch.device | None = None,
         batch_size: int = BATCH_SIZE,
         verbose: bool = False,
+        scheduler: str | None = None,
     ) -> None:
         self.runner = Runner(model, target, func, batch_size, device, verbose)
         self.layer = layer
         self.args = args
+        self.scheduler = scheduler
         self._bound: dict[tuple[object, ...], BoundLayer] = {}
+        self._passes: Passes[BoundLayer] | None = None
         self._is_lent = False
         self._is_settled = self._has_said = False
 
@@ -157,6 +176,39 @@ class Reader:
         classes = as_classes(positives, negatives, self.args, "filter_contributions")
         return self._contributions(classes, method, baseline, at, n_resamples, seed)
 
+    def contributions_of_several(
+        self,
+        layers: Sequence[str | None],
+        targets: Sequence[int],
+        positives: ModelInput,
+        negatives: ModelInput,
+        *,
+        at: At = "activation",
+        n_resamples: int = N_RESAMPLES,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Gradient x activation of several layers and logits in one pass, whatever layer and target the reader has.
+
+        As `rcinterp.filter_contributions` returns it for several.
+        """
+        check_several(layers, targets)
+        require_whole("n_resamples", n_resamples, 1)
+        require_whole("seed", seed, 0)
+        classes = as_classes(positives, negatives, self.args, "filter_contributions")
+        with self.borrowed():
+            self._try(classes[0])
+            self._try_other(*classes)
+            return tabulate_several(
+                self.runner,
+                layers,
+                targets,
+                classes,
+                at=at,
+                n_resamples=n_resamples,
+                seed=seed,
+                scheduler=self.scheduler,
+            )
+
     def sequence_contributions(
         self, sequences: ModelInput, *, method: Method = "gradient_x_activation", at: At = "activation"
     ) -> Tensor:
@@ -164,7 +216,9 @@ class Reader:
         inputs = as_inputs(sequences, self.args, "sequence_contributions")
         check_method(method)
         with self.borrowed():
-            return attribute(self._bind_logit(inputs, at), method).by_filter(inputs, "sequences")
+            bound = self._bind_logit(inputs, at)
+            with self._passes_of(bound) as passes:
+                return attribute(bound, method).over(passes, inputs, "sequences").values
 
     def input_contributions(self, sequences: ModelInput, *, hypothetical: bool = False) -> Tensor:
         """How much each base contributes to the logit of its sequence, (N, 4, L): `rcinterp.input_contributions`."""
@@ -179,7 +233,9 @@ class Reader:
         check_threshold(threshold, "find_sites")
         with self.borrowed():
             bound = self._bind(inputs)
-            best = find_best_sites(bound, find_receptive_field(bound, inputs), inputs)
+            field = find_receptive_field(bound, inputs)
+            with self._passes_of(bound) as passes:
+                best = passes.over(inputs, partial(find_best_sites, field=field), join_sites, "sites")
         return best.tabulate(bound.layer.filter_names, inputs.length, threshold, inputs.names)
 
     def faithfulness(
@@ -266,9 +322,13 @@ class Reader:
             self._try_other(*classes)
             if method != "ablation":
                 bound.require_gradients()
-            read = read_class(bound, field, classes[0]), read_class(bound, field, classes[1])
-            known = [one.contributions for one in read] if method == "gradient_x_activation" else None
-            contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed, known)
+            with self._passes_of(bound) as passes:
+                first, second = (
+                    passes.over(inputs, partial(read_class, field=field), join_readings, "sites") for inputs in classes
+                )
+                read = first, second
+                known = [one.contributions for one in read] if method == "gradient_x_activation" else None
+                contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed, known)
             faithfulness = None
             if measure_faithfulness and method != "ablation":  # which is what it would be compared with
                 faithfulness = faithfulness_of(
@@ -292,6 +352,18 @@ class Reader:
             self.runner, self._is_settled = self._bound[key].runner, True
             self._say_what_else_reads(self._bound[key])
         return self._bound[key]
+
+    @contextmanager
+    def _passes_of(self, bound: BoundLayer) -> Iterator[Passes[BoundLayer]]:
+        """Passes of the layer, for several in one call: the model is sent to workers once."""
+        if self._passes is not None:
+            yield self._passes
+            return
+        with passes_of(bound, bound.runner, self.scheduler) as self._passes:
+            try:
+                yield self._passes
+            finally:
+                self._passes = None
 
     def _say_what_else_reads(self, bound: BoundLayer) -> None:
         """Say, once, that other layers read the sequence too, as where convolutions of several widths stand beside."""
@@ -340,20 +412,21 @@ class Reader:
         at: At,
         n_resamples: int,
         seed: int,
-        known: Sequence[Tensor | None] | None = None,
+        known: Sequence[Contributed | None] | None = None,
     ) -> pd.DataFrame:
-        """The table, from contributions (N, channels) of either class if they are known."""
+        """The table, from the contributions to either class if they are known."""
         check_method(method, baseline)
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
         with self.borrowed():
             bound = self._bind_logit(classes[0], at)
             self._try_other(*classes)
-            attribution: Attribution = attribute(bound, method, baseline, classes[1])
-            positive, negative = (
-                attribution.by_strand(inputs, name) if values is None else attribution.strands_of(values)
-                for inputs, name, values in zip(classes, CLASSES, known or (None, None), strict=True)
-            )
+            with self._passes_of(bound) as passes:
+                attribution: Attribution = attribute(bound, method, baseline, classes[1], passes)
+                positive, negative = (
+                    attribution.over(passes, inputs, name) if contributed is None else contributed
+                    for inputs, name, contributed in zip(classes, CLASSES, known or (None, None), strict=True)
+                )
             names = bound.layer.filter_names
             table = tabulate_contributions(names, positive, negative, n_resamples=n_resamples, seed=seed)
         return table.assign(**describe_cut(attribution, baseline))

@@ -1,6 +1,6 @@
 """Where a filter matches each sequence best: its site, on either strand, for layers of any depth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -89,7 +89,7 @@ def check_threshold(threshold: float, caller: str) -> None:
         raise InputError(f"{caller}: got threshold={threshold}, expected a share of the best score, 0 to 1.")
 
 
-def find_best_sites(bound: BoundLayer, field: ReceptiveField, inputs: Inputs) -> BestSites:
+def find_best_sites(bound: BoundLayer, inputs: Inputs, field: ReceptiveField) -> BestSites:
     """Best sites of a lent model's layer in these sequences."""
     if field.of_letters:
         weight = bound.layer.centred(torch.float32)
@@ -126,6 +126,14 @@ class SitesOf:
     def joined(self) -> BestSites:
         """Those of all."""
         return BestSites(self.scores.values, self.starts.values, self.is_reverse.values, self.width)
+
+
+def join_sites(parts: Iterable[BestSites], n: int) -> BestSites:
+    """Sites of n sequences, of those of each shard of them."""
+    found = SitesOf(n)
+    for part in parts:
+        found.add(part)
+    return found.joined
 
 
 def better(one: BestSites, other: BestSites) -> BestSites:

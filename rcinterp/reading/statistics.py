@@ -1,5 +1,6 @@
 """How sure a difference of means is: bootstrap intervals and permutation p-values, for many columns at once."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ PERMUTATIONS_A_COLUMN = 40
 
 _CHUNK = 250  # resamples at a time at most: (chunk, N) weights are held in memory
 _MOST_WEIGHTS = 1_000_000
+_ROWS = 50_000  # of a sample at a time
 
 
 class Interval(NamedTuple):
@@ -82,21 +84,36 @@ def permutation_p_values(
     first, second = _check(positive, negative, 1 if n_permutations is None else n_permutations)
     n_columns = first.shape[1]
     n_permutations = n_permutations or max(N_RESAMPLES, PERMUTATIONS_A_COLUMN * n_columns)
-    both = np.concatenate([first, second])
-    both = both - both.mean(0)  # the difference does not change, its rounding does
-    n, total = len(first), len(both)
-    observed = np.abs(both[:n].mean(0) - both[n:].mean(0))
-    tie = 1e-9 * np.abs(both).max(0, initial=0.0)
+    n, total = len(first), len(first) + len(second)
+    mean = (first.sum(0) + second.sum(0)) / total
+    sums = sum((block - mean).sum(0) for _, block in blocks(first))  # centred: the same difference, rounded otherwise
+    other_sums = sum((block - mean).sum(0) for _, block in blocks(second))
+    observed = np.abs(sums / n - other_sums / (total - n))
+    tie = 1e-9 * np.max([np.abs(block - mean).max(0) for _, block in blocks(first, second)], axis=0)
     rng = np.random.default_rng((seed, 1))
     exceeding = np.zeros(n_columns)
-    labels = np.zeros(total, dtype=np.float64)
-    labels[:n] = 1.0
     chunk = _chunk(total)
     for done in range(0, n_permutations, chunk):
-        drawn = np.tile(labels, (min(chunk, n_permutations - done), 1))
-        sums = rng.permuted(drawn, axis=1, out=drawn) @ both  # of the first class; those of the other are minus these
-        exceeding += (np.abs(sums * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
+        labels = np.zeros((min(chunk, n_permutations - done), total))
+        labels[:, :n] = 1.0
+        rng.permuted(labels, axis=1, out=labels)
+        # of the first class; those of the other are minus these
+        drawn = sum(labels[:, rows] @ (block - mean) for rows, block in blocks(first, second))
+        exceeding += (np.abs(drawn * (1 / n + 1 / (total - n))) >= observed - tie).sum(0)
     return np.where(np.isfinite(observed), (1 + exceeding) / (1 + n_permutations), np.nan)
+
+
+def blocks(*samples: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Rows of samples, one sample after the other, a part at a time, so that no copy of all of them is ever made.
+
+    Yields the places of the rows among those of all samples, and the rows.
+    """
+    before = 0
+    for sample in samples:
+        for start in range(0, len(sample), _ROWS):
+            rows = sample[start : start + _ROWS]
+            yield slice(before + start, before + start + len(rows)), rows
+        before += len(sample)
 
 
 def _chunk(n: int) -> int:
@@ -112,7 +129,7 @@ def _drawn_means(sample: NDArray[np.float64], rng: np.random.Generator, n_resamp
         size = min(chunk, n_resamples - done)
         rows = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         counts = np.bincount(rows.ravel(), minlength=size * n).reshape(size, n)
-        means.append(counts.astype(np.float64) @ sample / n)
+        means.append(sum(counts[:, rows].astype(np.float64) @ block for rows, block in blocks(sample)) / n)
     return np.concatenate(means)
 
 

@@ -53,7 +53,7 @@ def compare_models(
         ``(sequences, control, ...)`` with the further inputs of the models.
     motifs : "encode", a path, or dict of str to (4, W) PPM
         Known motifs that patterns are named by, as in `load_motifs`.
-    layer, target, func, args, device, batch_size, verbose
+    layer, target, func, args, device, batch_size, verbose, scheduler
         As in `interpret`, of all models but readers, which have their own.
     names : sequence of str, optional
         Of a sequence of models; ``model_0``, ``model_1``, ... by default.

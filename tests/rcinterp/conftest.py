@@ -99,6 +99,12 @@ def others():
 
 
 @pytest.fixture(scope="session")
+def processes():
+    """Give the functions of dask_processes.py."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("dask_processes.py"))))
+
+
+@pytest.fixture(scope="session")
 def dna():
     """Give ``dna(n, length, seed)``: random one-hot sequences (n, 4, length)."""
 

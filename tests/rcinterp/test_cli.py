@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from rcinterp.cli import main
+from rcinterp.cli._common import keep_freed_memory
 from rcinterp.cli.stability import name_models
 from rcinterp.comparison import COLUMNS
 from rcinterp.data.datasets import load_dataset
@@ -430,6 +432,7 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
     monkeypatch.setattr("rcinterp.training.fitting.fit", fit)
     sizes = ["--layers", 2, "--filters", 3, "--width", 8, "--width", 5, "--pool", 11, "--stride", 6, "--traditional"]
     how = ["--augment", "--epochs", 7, "--patience", 2, "--batch-size", 13, "--seed", 17]
+    how += ["--precision", "bf16-mixed"]
     assert_refused(run("train", *training_files(simulated), *sizes, *how, "--out", tmp_path), "that is all")
     assert given.pop("model").architecture == Architecture(2, 3, 100, False, 1, (8, 5), 11, 6, "dense")
     assert (len(given.pop("train")), len(given.pop("valid"))) == (56, 24)
@@ -440,6 +443,7 @@ def test_train_hands_on_what_it_was_given(simulated, monkeypatch, tmp_path):
         "patience": 2,
         "batch_size": 13,
         "augment": True,
+        "precision": "bf16-mixed",
         "checkpoint": tmp_path / "checkpoint.safetensors",
         "baseline": True,
     }
@@ -739,3 +743,25 @@ def test_a_reader_that_has_left_is_no_problem_of_the_input(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_what_a_step_frees_is_kept_unless_the_user_says_otherwise(monkeypatch):
+    names = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    asked = []
+    library = SimpleNamespace(mallopt=lambda number, value: asked.append((number, value)))
+    monkeypatch.setattr("rcinterp.cli._common.ctypes.CDLL", lambda name: library)
+    monkeypatch.setattr("rcinterp.cli._common.sys.platform", "linux")
+    keep_freed_memory()
+    assert asked == [(-1, 2**29), (-3, 2**25)]
+    assert [os.environ[name] for name in names] == [str(2**29), str(2**25)]  # for processes that are started
+    keep_freed_memory()
+    assert len(asked) == 2
+    for name in names:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("rcinterp.cli._common.ctypes.CDLL", lambda name: SimpleNamespace())  # another C library
+    keep_freed_memory()
+    monkeypatch.setattr("rcinterp.cli._common.sys.platform", "darwin")
+    keep_freed_memory()
+    assert len(asked) == 2

@@ -1,12 +1,14 @@
 """The demo in small: what it writes, and that a seed gives the same of it."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from rcinterp.demo import MOTIF, DemoSettings, run_demo, simulate_one_motif
-from rcinterp.training.models import load_model
+from rcinterp.demo import MOTIF, DemoSettings, _do_both, _Work, run_demo, simulate_one_motif
+from rcinterp.errors import InputError
+from rcinterp.training.models import compact_model, load_model
 
 TINY = DemoSettings(n_per_class=40, length=100, n_filters=2, epochs=1)
 
@@ -62,6 +64,26 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(folder, tmp_
     )
     for file in files:
         assert (tmp_path / "same" / file).read_bytes() == (folder / file).read_bytes(), file
+
+
+def test_one_core_gives_the_same_files_as_two(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.demo.cpu_count", lambda: 1)
+    run_demo(tmp_path / "same", seed=3, settings=TINY)
+    for file in (path.relative_to(folder) for path in folder.rglob("*") if path.is_file()):
+        assert (tmp_path / "same" / file).read_bytes() == (folder / file).read_bytes(), file
+
+
+def test_what_the_second_process_warns_of_and_raises_is_told_here(tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.demo.cpu_count", lambda: 2)
+    train, valid = simulate_one_motif(MOTIF, 40, 100, seed=0)
+    here, beside = (
+        _Work(compact_model(1, 2, 100, widths=(21,), pool=20, stride=20), name, train, valid, epochs=1, seed=0)
+        for name in ("a model", "another")
+    )
+    with pytest.warns(UserWarning, match=r"^another: fit: .*also stand in the training set"):
+        _do_both(here, replace(beside, valid=train))
+    with pytest.raises(InputError, match="epochs"):
+        _do_both(here, replace(beside, epochs=0))
 
 
 def test_the_data_depend_on_the_seed_only():

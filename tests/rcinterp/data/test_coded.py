@@ -14,7 +14,8 @@ from rcinterp import (
     strand_consistency,
 )
 from rcinterp.data.coded import CodedSequences, batches_of, coded_if_letters, load_for_reading, windows_of
-from rcinterp.data.sequences import codes_to_one_hot, decode
+from rcinterp.data.datasets import load_dataset
+from rcinterp.data.sequences import as_one_hot, codes_to_one_hot, decode, load_sequences, names_of, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.training.models import compact_model
 
@@ -93,6 +94,39 @@ def test_letters_are_held_at_one_byte_a_base(tmp_path):
         assert x.codes.nbytes == 5 * LENGTH
         assert decode(x[:]) == strings
         assert names == ([f"chr1:{i}-{i + 60}" for i in range(5)] if isinstance(given, type(tmp_path)) else None)
+
+
+def test_several_files_are_read_one_after_another(tmp_path):
+    strings = decode(codes_to_one_hot(codes(7, 8)))
+    names = [f"chr1:{i}-{i + 60}" for i in range(7)]
+    paths = [tmp_path / f"{name}.fa.gz" for name in "cab"]
+    for path, rows in zip(paths, (slice(4), slice(4, 5), slice(5, None)), strict=True):
+        write_fasta(path, strings[rows], names[rows])
+    for given in (paths, tuple(paths)):
+        x, found = load_for_reading(given)
+        assert (decode(x[:]), found) == (strings, names)
+    assert decode(as_one_hot(paths)) == strings
+    assert load_sequences(paths).names == names_of(paths) == names
+    data = load_dataset(paths, decode(codes_to_one_hot(codes(3, 9))))
+    assert (data.names[:7], decode(data.positives())) == (tuple(names), strings)
+    model = compact_model(1, 3, LENGTH, widths=(9,), pool=13, stride=13)
+    torch.testing.assert_close(predict(model, paths), predict(model, strings))
+
+
+def test_what_is_wrong_with_one_of_several_files_names_it(tmp_path):
+    long, short, missing = (tmp_path / f"{name}.fa" for name in ("long", "short", "missing"))
+    write_fasta(long, ["ACGTACG"])
+    write_fasta(short, ["ACGTA"])
+    with pytest.raises(InputError, match=rf"^{short}: its sequences are 5 bp long, but those of {long} 7 bp; expected"):
+        load_for_reading([long, short])
+    with pytest.raises(InputError, match=rf"^{missing}: "):
+        load_for_reading([long, missing])
+    with pytest.raises(InputError, match=r"^here: got str at 1 of a list of paths, expected pathlib.Path throughout"):
+        load_for_reading([long, str(short)], "here")
+    with pytest.raises(InputError, match="here: got no sequences, expected at least one"):
+        load_for_reading([], "here")
+    with pytest.raises(InputError, match=rf"positives \({long}, {short}\).*one length"):
+        load_dataset([long, short], ["ACGTACG"])
 
 
 def test_only_letters_become_codes():

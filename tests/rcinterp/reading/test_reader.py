@@ -97,9 +97,9 @@ def runs(monkeypatch):
         model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
         read = reader_module.read_class
 
-        def first_batch(*given):
+        def first_batch(*given, **named):
             seen.append("batch")
-            return read(*given)
+            return read(*given, **named)
 
         monkeypatch.setattr(reader_module, "read_class", first_batch)
         return seen

@@ -1,20 +1,18 @@
 """Studies on a real Dask scheduler with worker processes, all on the loopback interface."""
 
-import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError
+from rcinterp.reading import cluster as cluster_module
+from rcinterp.reading.cluster import outcome_of
 from rcinterp.studies import _dask, _runner
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runner import run_all
@@ -50,45 +48,6 @@ def files_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for p in patterns for path in folder.glob(p)}
 
 
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return value
-
-
-@contextmanager
-def started(*command, cwd, path=""):
-    """A process that is gone afterwards."""
-    paths = os.pathsep.join(filter(None, (str(path), os.environ.get("PYTHONPATH", ""))))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    with (cwd / f"{command[0]}{time.monotonic_ns()}.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *command], cwd=cwd, env=environment, stdout=log, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(10)
-
-
-@contextmanager
-def scheduler_in(folder, path=""):
-    """Process and address of a scheduler."""
-    file = folder / "scheduler.json"
-    command = ("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    with started(*command, cwd=folder, path=path) as process:
-        wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-        yield process, json.loads(file.read_text())["address"]
-
-
-def worker_of(address, folder, n_threads=1, path=""):
-    options = ("--no-nanny", "--nthreads", str(n_threads), "--memory-limit", "0", "--no-dashboard")
-    return started("worker", address, "--host", "127.0.0.1", *options, cwd=folder, path=path)
-
-
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     """A folder with a module that scheduler and worker can import, and one with a module that they cannot."""
@@ -104,10 +63,11 @@ def modules(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory, modules):
+def cluster(tmp_path_factory, modules, processes):
     """Address of a scheduler with one worker process of two threads."""
     folder = tmp_path_factory.mktemp("cluster")
-    with scheduler_in(folder, modules) as (_, address), worker_of(address, folder, n_threads=2, path=modules):
+    workers = {"n_threads": 2, "path": modules}
+    with processes.scheduler_in(folder, modules) as (_, address), processes.worker_of(address, folder, **workers):
         with distributed.Client(address, timeout=10, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=60)
         yield address
@@ -140,7 +100,7 @@ def test_a_worker_with_two_threads_gives_the_bytes_of_the_serial_run(cluster, se
     assert stamps.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}.items()
 
 
-def test_a_worker_killed_amid_a_run_changes_no_byte(cluster, serial, tmp_path):
+def test_a_worker_killed_amid_a_run_changes_no_byte(cluster, serial, processes, tmp_path):
     options = Options(seeds=2, epochs=40)
     runs = {run.name for run in make_runs(options)}
     expected = serial(2, 40)
@@ -155,17 +115,17 @@ def test_a_worker_killed_amid_a_run_changes_no_byte(cluster, serial, tmp_path):
     thread = threading.Thread(target=study)
     with distributed.Client(cluster, timeout=10, set_as_default=False) as client:
         others = set(client.scheduler_info()["workers"])
-        with worker_of(cluster, tmp_path) as victim:
-            (address,) = wait_until(lambda: set(client.scheduler_info()["workers"]) - others)
+        with processes.worker_of(cluster, tmp_path) as victim:
+            (address,) = processes.wait_until(lambda: set(client.scheduler_info()["workers"]) - others)
             thread.start()
 
             def run_of_the_victim():
                 """Its name, once the victim has trained at least an epoch of it."""
-                keys = client.run(executing, workers=[address]).get(address, ())
+                keys = client.run(processes.executing, workers=[address]).get(address, ())
                 places = [tmp_path / "results/runs" / name for name in runs if any(name in key for key in keys)]
                 return next((place for place in places if (place / "checkpoint.safetensors").exists()), None)
 
-            place = wait_until(run_of_the_victim)
+            place = processes.wait_until(run_of_the_victim)
             victim.send_signal(signal.SIGKILL)
             victim.wait(10)
             left = [path.name for path in place.iterdir()]
@@ -175,13 +135,6 @@ def test_a_worker_killed_amid_a_run_changes_no_byte(cluster, serial, tmp_path):
     assert "checkpoint.safetensors" in left, "the worker was killed too late to prove anything"
     assert "result.json" not in left, "the worker was killed too late to prove anything"
     assert files_of(tmp_path / "results") == expected
-
-
-def executing(dask_worker):
-    return [task.key for task in dask_worker.state.executing]
-
-
-executing.__module__ = "__main__"  # so that the workers, which cannot import this file, get it whole
 
 
 def test_a_reading_that_the_workers_can_import(cluster, tmp_path):
@@ -227,9 +180,9 @@ def test_workers_that_see_another_folder(cluster, tmp_path, monkeypatch):
         run_all(make_runs(Options(epochs=1)), tmp_path / "local", scheduler=cluster, progress=False)
 
 
-def test_a_scheduler_without_workers_is_told_of_and_a_lost_one_is_no_hang(tmp_path):
+def test_a_scheduler_without_workers_is_told_of_and_a_lost_one_is_no_hang(processes, tmp_path):
     options = Options(seeds=1, epochs=3)
-    with scheduler_in(tmp_path) as (process, address):
+    with processes.scheduler_in(tmp_path) as (process, address):
         timer = threading.Timer(1, process.kill)
         timer.start()
         with (
@@ -246,7 +199,7 @@ def test_workers_that_die_one_after_the_other():
             raise distributed.KilledWorker("run", None, 3)
 
     with pytest.raises(InputError, match="4 workers died one after the other at the same run"):
-        _dask._outcome_of(Future(), "tcp://127.0.0.1:1")
+        outcome_of(Future(), "tcp://127.0.0.1:1", _dask.STUDY)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "tcp://127.0.0.1:x"])
@@ -262,7 +215,7 @@ def test_no_scheduler_is_one_line_at_once(address, tmp_path):
 
 def test_a_port_that_is_silent_is_no_scheduler(tmp_path, monkeypatch):
     """As that of Dask's own dashboard, which waits for a request."""
-    monkeypatch.setattr(_dask, "_SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(cluster_module, "_SECONDS_TO_CONNECT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match="no Dask scheduler answers"):
