@@ -105,6 +105,7 @@ def test_a_worker_killed_amid_a_shard_changes_no_bit(cluster, model, classes, pr
         others = set(client.scheduler_info()["workers"])
         with processes.worker_of(cluster, tmp_path) as victim:
             (address,) = processes.wait_until(lambda: set(client.scheduler_info()["workers"]) - others)
+            client.run(exec, "import rcinterp.reading.reader")  # takes seconds, in which it cannot be looked at
             thread.start()
 
             def is_at_a_shard():
@@ -115,7 +116,7 @@ def test_a_worker_killed_amid_a_shard_changes_no_bit(cluster, model, classes, pr
             victim.send_signal(signal.SIGKILL)
             victim.wait(10)
             assert thread.is_alive()
-        thread.join(120)
+        thread.join(180)
     assert not thread.is_alive()
     assert not errors
     assert len(expected.sites) > 0
