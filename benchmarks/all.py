@@ -20,15 +20,11 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A command: the script, its arguments, and whether it is to calculate on one thread.
-
-    An optional one is passed over where its script is not there.
-    """
+    """A command: the script, its arguments, and whether it is to calculate on one thread."""
 
     script: str
     arguments: tuple[str, ...] = ()
     one_thread: bool = True
-    is_optional: bool = False
 
 
 BENCHMARKS = {
@@ -42,8 +38,8 @@ BENCHMARKS = {
     "report": Benchmark("report", one_thread=False),
     "resampling": Benchmark("resampling"),
     "stability_speed": Benchmark("stability_speed"),
-    "precision": Benchmark("precision", is_optional=True),
-    "seeds": Benchmark("seeds", is_optional=True),
+    "precision": Benchmark("precision"),
+    "seeds": Benchmark("seeds"),
     # How good.
     "calibration": Benchmark("calibration"),
     "false_discoveries": Benchmark("false_discoveries"),
@@ -101,8 +97,6 @@ def main():
         benchmark, path = BENCHMARKS[name], given.out / f"{name}.json"
         if path.exists():
             print(f"{name}: {path} is there, skipped", file=sys.stderr)
-        elif benchmark.is_optional and not (HERE / f"{benchmark.script}.py").exists():
-            print(f"{name}: there is no such script, skipped", file=sys.stderr)
         else:
             start = time.perf_counter()
             try:

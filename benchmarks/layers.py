@@ -13,11 +13,10 @@ else were free. The peers, equirc and rcps-pytorch, are measured if they can be 
 import argparse
 import importlib.util
 import json
-import os
 import time
 
 import torch
-from timing import medians
+from timing import machine, medians
 from torch import nn
 from torch.nn import functional
 
@@ -166,8 +165,7 @@ def main():
     found["strand_difference"] = {size: strand_difference(model) for size, model in MODELS.items()}
     found["limit_gflop_per_second"] = round(limit, 1)
     found["not_installed"] = missing
-    found |= {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(), "threads": options.threads}
-    found |= {"rounds": options.rounds, "clock": clock.__name__, "load": os.getloadavg()[0]}
+    found |= {"machine": machine(), "rounds": options.rounds, "clock": clock.__name__}
     print(json.dumps(found, indent=1))
 
 

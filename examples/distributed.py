@@ -37,12 +37,15 @@ NORMS = ("of each share", "frozen")
 def main() -> None:
     """Train in several processes, then in one, and print the differences."""
     given = read_arguments(__doc__)
+    n_processes = int(os.environ.get("WORLD_SIZE", torch.cuda.device_count() or 2))
+    if BATCH % n_processes:
+        raise SystemExit(f"batches of {BATCH} cannot be shared by {n_processes} processes alike; change BATCH.")
     with tempfile.TemporaryDirectory() as folder:
         if "RANK" in os.environ:  # torchrun has started this process, and others
-            rank, n_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+            rank = int(os.environ["RANK"])
             train_share(rank, n_processes, "env://", folder, given)
         else:
-            rank, n_processes = 0, torch.cuda.device_count() or 2
+            rank = 0
             arguments = (n_processes, f"file://{folder}/meeting", folder, given)
             torch.multiprocessing.spawn(train_share, arguments, nprocs=n_processes)
         if rank == 0:
@@ -51,8 +54,6 @@ def main() -> None:
 
 def train_share(rank: int, n_processes: int, meeting: str, folder: str, given: argparse.Namespace) -> None:
     """What each process does; the first one writes the models to the folder."""
-    if BATCH % n_processes:
-        raise SystemExit(f"batches of {BATCH} cannot be shared by {n_processes} processes alike; change BATCH.")
     torch.set_num_threads(1)  # more would wait for each other
     device = own_device(rank)
     backend = "nccl" if device.type == "cuda" else "gloo"

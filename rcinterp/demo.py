@@ -1,5 +1,6 @@
 """The whole job on an embedded default: simulate, train both kinds of model, read them, report."""
 
+import multiprocessing
 import os
 import warnings
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joblib import cpu_count
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
+from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import load_motifs
@@ -141,26 +144,29 @@ def _do_both(here: _Work, beside: _Work) -> list[tuple[CompactModel, Interpretat
     They must not share a model, since what is trained here may not have been sent yet.
     The process is one of joblib's, which scripts without ``if __name__ == "__main__"`` can start too.
     """
-    if cpu_count() < 2:
+    if cpu_count() < 2 or multiprocessing.current_process().daemon:  # which may start no other
         return [here.do(), beside.do()]
-    executor = get_reusable_executor(max_workers=1)
+    executor = ProcessPoolExecutor(max_workers=1)
     try:
         future = executor.submit(_do_and_note, beside)
         own = here.do()
-        other, messages = future.result()
+        other, caught = future.result()
+    except TerminatedWorkerError:
+        raise InputError(
+            f"demo: the process that trained the {beside.name[:1].lower() + beside.name[1:]} was killed, perhaps for "
+            "want of memory; give it more, or a single core (taskset -c 0), so that one model follows the other."
+        ) from None
     except BaseException:  # of an interrupted process too: the other one would go on alone
         executor.shutdown(kill_workers=True)
         raise
     executor.shutdown()
-    for message in messages:
-        warnings.warn(f"{beside.name}: {message}", stacklevel=2)
+    for category, message in caught:
+        warnings.warn(f"{beside.name}: {message}", category, stacklevel=2)
     return [own, other]
 
 
-def _do_and_note(work: _Work) -> tuple[tuple[CompactModel, Interpretation], list[str]]:
-    """The work, without a progress bar, and what it warned of."""
+def _do_and_note(work: _Work) -> tuple[tuple[CompactModel, Interpretation], list[tuple[type[Warning], str]]]:
+    """The work, without a progress bar, and what it warned of, each once."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
         done = work.do(progress=False)
-    own = (str(one.message) for one in caught if issubclass(one.category, UserWarning))
-    return done, list(dict.fromkeys(own))
+    return done, list(dict.fromkeys((one.category, str(one.message)) for one in caught))

@@ -40,10 +40,8 @@ def test_script_asks_one_question(path):
 
 def test_every_script_is_run_or_left_out_for_a_reason():
     run = {one.script for one in ALL["BENCHMARKS"].values()}
-    optional = {one.script for one in ALL["BENCHMARKS"].values() if one.is_optional}
     assert run.isdisjoint(ALL["LEFT_OUT"])
-    stems = {path.stem for path in SCRIPTS}
-    assert (run - optional) | set(ALL["LEFT_OUT"]) <= stems <= run | set(ALL["LEFT_OUT"])
+    assert {path.stem for path in SCRIPTS} == run | set(ALL["LEFT_OUT"])
 
 
 def test_medians_take_turns_and_leave_out_the_warm_up(load):

@@ -63,7 +63,8 @@ def keep_freed_memory() -> None:
     stands. Other C libraries do not know these settings.
     """
     at_most = {"MALLOC_TRIM_THRESHOLD_": (-1, 2**29), "MALLOC_MMAP_THRESHOLD_": (-3, 2**25)}  # numbers of malloc.h
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in at_most):
+    is_set = any(name in os.environ for name in at_most) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+    if is_set or not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     for name, (number, n_bytes) in at_most.items():

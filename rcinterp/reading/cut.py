@@ -183,6 +183,11 @@ class Cut(Follow):
     ----------
     taken : list of Tensor, shape (rows, channels, ...)
         One a call of the convolution; good until the model goes on where another tensor took its place.
+    gradients : dict of int to Tensor
+        Where the graph is kept: the gradients that the newest backward pass has brought to those that are no part of
+        the graph themselves, by their places in `taken`.
+    n_kept : int
+        How many of them depend on one that was cut further down.
     """
 
     def __init__(
@@ -197,6 +202,8 @@ class Cut(Follow):
         self.replace = replace
         self.keeps_graph = keeps_graph
         self.taken: list[Tensor] = []
+        self.gradients: dict[int, Tensor] = {}
+        self.n_kept = 0
 
     def as_applied(self, layer: FilterLayer, inputs: tuple[object, ...], output: Tensor) -> FilterLayer:
         """The layer of the cut, which is known."""
@@ -208,12 +215,11 @@ class Cut(Follow):
 
     def at_activation(self, output: Tensor, in_place: bool) -> Tensor:
         """Cut."""
-        if in_place and self.keeps_graph and output.requires_grad:
-            self.taken.append(output)  # what the backward pass needs below must not be written over
-            return output
-        cut = self._cut(output)
         if not in_place:
-            return cut
+            return self._cut(output)
+        if self.keeps_graph and output.requires_grad:
+            return self._watch(output)  # what the backward pass needs below must not be written over
+        cut = self._cut(output if self.replace is not None else output.clone())  # the model may write over its own
         with torch.enable_grad():
             return output.copy_(cut)  # a model that changes a tensor in place goes on with that very tensor
 
@@ -224,9 +230,19 @@ class Cut(Follow):
             if replaced is output:
                 self.taken[-1] = output.clone()  # the model may go on in place
             return replaced
-        own = output if self.keeps_graph and output.requires_grad else output.detach().requires_grad_()
+        is_kept = self.keeps_graph and output.requires_grad
+        self.n_kept += is_kept
+        own = output if is_kept else output.detach().requires_grad_()
         self.taken.append(own)
         return own.clone()  # a leaf must not be changed in place
+
+    def _watch(self, output: Tensor) -> Tensor:
+        """Take a copy, and the gradient of what it is now, whatever the model makes of it in place."""
+        place = len(self.taken)
+        self.n_kept += 1
+        self.taken.append(output.detach().clone())
+        output.register_hook(lambda gradient: self.gradients.update({place: gradient}))  # type: ignore[no-untyped-call]  # so it is in torch
+        return output
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,18 @@ def _arguments(
         return None
     if isinstance(padding, str) or torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
         return None
-    if input.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled("cpu"):
+    if input.dtype not in (torch.float32, torch.float64) or _casts():
         return None
     sizes = [size if isinstance(size, int) else size[0] for size in (stride, padding, dilation)]
     return input, weight, bias, *sizes
+
+
+def _casts() -> bool:
+    """Whether torch.autocast is at work on CPUs."""
+    try:
+        return torch.is_autocast_enabled("cpu")
+    except TypeError:  # before torch 2.4, for GPUs alone
+        return torch.is_autocast_cpu_enabled()
 
 
 class _Convolution(torch.autograd.Function):
@@ -56,20 +64,23 @@ class _Convolution(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(weight)
+        ctx.shape = x.shape  # all that a gradient of x takes of it
         ctx.sizes = stride, padding, dilation
         return functional.conv1d(x, weight, bias, stride, padding, dilation)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+        (weight,) = ctx.saved_tensors
         stride, padding, dilation = ctx.sizes
         if torch.is_grad_enabled():  # of a backward that will be differentiated itself
+            x = gradients[0].new_zeros(ctx.shape).requires_grad_()
             y = functional.conv1d(x, weight, None, stride, padding, dilation)
             of_x = torch.autograd.grad(y, x, gradients[0], create_graph=True)[0]
         else:
             gradient, kernel = _channels_last(gradients[0]), _channels_last(weight)
-            like_x = torch.empty_like(x.unsqueeze(2), memory_format=torch.channels_last)  # asked for its shape alone
+            n, n_channels, length = ctx.shape
+            like_x = gradient.new_empty(n, length, n_channels).transpose(1, 2).unsqueeze(2)
             sizes = [1, stride], [0, padding], [1, dilation]
             found = torch.ops.aten.convolution_backward(
                 *(gradient, like_x, kernel, None, *sizes, False, [0, 0], 1, [True, False, False])

@@ -12,7 +12,7 @@ from torch import Tensor
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.contributing_sites import CLASSES
 from rcinterp.reading.contributions import Attribution, Contributed, attribute, describe_cut, tabulate_contributions
-from rcinterp.reading.cut import At
+from rcinterp.reading.cut import At, Cut
 from rcinterp.reading.gradients import FastGradients
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import products_of
@@ -69,7 +69,8 @@ def tabulate_several(
     Notes
     -----
     A batch takes one forward pass, whose graph begins at the first activation that is asked of, and one backward pass
-    a target, through all layers at once.
+    a target, through all layers at once. A layer that is applied to what it gave itself has a pass of its own, since
+    its earlier activations count for what goes round the later ones alone; so have logits before another sigmoid.
     """
     asked = [
         _Asked(attribute(probe(replace(runner, target=target), classes[0], layer, at), "gradient_x_activation"), layer)
@@ -95,12 +96,10 @@ def tabulate_several(
 def _pass(asked: Sequence[_Asked], inputs: Inputs, description: str) -> list[Contributed]:
     """Contributions of each to the sequences of a class."""
     found = [one.attribution.start(len(inputs)) for one in asked]
-    by_squash: dict[Squash | None, list[int]] = {}  # logits before another sigmoid take a forward pass of their own
-    for i, one in enumerate(asked):
-        by_squash.setdefault(one.runner.squash, []).append(i)
     with torch.inference_mode(False):
+        groups = _in_one_pass(asked, asked[0].runner.whole_batch(inputs.rows(slice(2))))
         for batch in asked[0].runner.batches(inputs, description):
-            for members in by_squash.values():
+            for members in groups:
                 for i, values in zip(members, _by_channel([asked[i] for i in members], batch), strict=True):
                     found[i].add(values)
     return found
@@ -116,22 +115,54 @@ def _join(parts: Iterable[list[Contributed]], n: int) -> list[Contributed]:
     return found
 
 
-def _by_channel(asked: Sequence[_Asked], batch: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Gradient x activation of each, summed over positions, (n, channels), float64, on the CPU."""
+def _in_one_pass(asked: Sequence[_Asked], few: Sequence[Tensor]) -> list[list[int]]:
+    """Places of those that one pass can tell, found by running the model on a few sequences."""
+    by_squash: dict[Squash | None, list[int]] = {}
+    for i, one in enumerate(asked):
+        by_squash.setdefault(one.runner.squash, []).append(i)
+    groups = []
+    for members in by_squash.values():
+        cuts, logits = _run([asked[i] for i in members], few)
+        alone = {name for name, cut in cuts.items() if cut.n_kept and len(cut.taken) > 1}
+        try:
+            for i in members:
+                _gradients(cuts, logits[:, asked[i].runner.target])
+        except RuntimeError:  # of a model that writes over what a backward pass through all of it needs
+            alone = set(cuts)
+        groups += [[i for i in members if asked[i].name == name] for name in cuts if name in alone]
+        groups.append([i for i in members if asked[i].name not in alone])
+    return [group for group in groups if group]
+
+
+def _run(asked: Sequence[_Asked], batch: Sequence[Tensor]) -> tuple[dict[str | None, Cut], Tensor]:
+    """The cuts of the layers and all logits, (n, n_tasks), of one forward pass."""
     bounds = {one.name: one.attribution.bound for one in asked}
     with torch.enable_grad(), FastGradients(), ExitStack() as stack:
-        cuts = {name: stack.enter_context(bound.cut(keeps_graph=True)) for name, bound in bounds.items()}
-        logits = asked[0].runner.all_logits(batch)
-    taken = [activation for cut in cuts.values() for activation in cut.taken]
-    products: dict[int, dict[int, Tensor]] = {}
-    for target in dict.fromkeys(one.runner.target for one in asked):
-        logit = logits[:, target]
-        gradients = torch.autograd.grad(logit.sum(), taken, allow_unused=True, retain_graph=True)
-        found = products_of(taken, gradients, logit.dtype)
-        products[target] = {id(activation): product for activation, product in zip(taken, found, strict=True)}
+        cuts = {name: stack.enter_context(bound.cut(keeps_graph=len(bounds) > 1)) for name, bound in bounds.items()}
+        return cuts, asked[0].runner.all_logits(batch)
+
+
+def _gradients(cuts: dict[str | None, Cut], logit: Tensor) -> dict[str | None, list[Tensor | None]]:
+    """Gradient of a logit (n,) at each activation of each cut, None where it does not depend on it."""
+    leaves = [activation for cut in cuts.values() for activation in cut.taken if activation.requires_grad]
+    for cut in cuts.values():
+        cut.gradients.clear()
+    gradients = torch.autograd.grad(logit.sum(), leaves, allow_unused=True, retain_graph=True)
+    found = {id(leaf): gradient for leaf, gradient in zip(leaves, gradients, strict=True)}
+    return {
+        name: [cut.gradients.get(i, found.get(id(activation))) for i, activation in enumerate(cut.taken)]
+        for name, cut in cuts.items()
+    }
+
+
+def _by_channel(asked: Sequence[_Asked], batch: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Gradient x activation of each, summed over positions, (n, channels), float64, on the CPU."""
+    cuts, logits = _run(asked, batch)
+    targets = dict.fromkeys(one.runner.target for one in asked)
+    gradients = {target: _gradients(cuts, logits[:, target]) for target in targets}
     for one in asked:
-        own = [products[one.runner.target][id(activation)] for activation in cuts[one.name].taken]
-        yield one.attribution.bound.point.by_channel(own, len(batch[0]))
+        products = products_of(cuts[one.name].taken, gradients[one.runner.target][one.name], logits.dtype)
+        yield one.attribution.bound.point.by_channel(products, len(batch[0]))
 
 
 def check_several(layers: Sequence[str | None], targets: Sequence[int]) -> None:

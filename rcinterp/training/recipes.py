@@ -151,7 +151,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
             warnings.warn(
                 f"recipe {name}: the model has no batch norm that feeds a max pooling (both as modules), for which the "
                 'recipe is made; a filter starts as in recipe="paper", which may train it better.',
-                stacklevel=3,
+                stacklevel=5,  # of who calls `fit`, which lets the model start in a context
             )
         if level:
             level_read_out(model, length)

@@ -91,8 +91,7 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     `torch.vmap` over them, the loss the sum of the models' losses, and the optimiser works on the stacks. An optimiser
     must therefore treat each number by itself, as Adam and SGD do. Hooks on the gradients of parameters are called.
     """
-    models, seeds = list(models), [operator.index(seed) for seed in seeds]
-    _check_models(models, seeds)
+    models, seeds = _checked(models, seeds)
     plan = make_plan(
         models[0],
         train,
@@ -112,18 +111,26 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     plan = replace(plan, settings=plan.settings | {"seeds_together": seeds})
     words = prepare_words_of_all(models, train) if plan.recipe.words and initialise else [None] * len(models)
     all_starts = [Starts(model, plan, seed, own) for model, seed, own in zip(models, seeds, words, strict=True)]
+    failures: dict[int, InputError] = {}
     for start in all_starts[0].names:
         with ExitStack() as begun:
             for starts in all_starts:
                 begun.enter_context(starts.begun(start))
             runs, errors = _train(models, plan, [starts.settings_of(start) for starts in all_starts], progress)
-        for starts, run, error in zip(all_starts, runs, errors, strict=True):
+        for seed, starts, run, error in zip(seeds, all_starts, runs, errors, strict=True):
             if error is None:
                 starts.runs[start] = run
-            else:
+            elif starts.runs:
                 starts.leave_out(start, error)
+            else:
+                failures.setdefault(seed, error)
     by_words = find_baseline(train, valid) if baseline else None
-    return [starts.keep_best(by_words) for starts in all_starts]
+    histories = [starts.keep_best(by_words) for starts in all_starts if starts.runs]
+    if len(histories) < len(models):
+        lost = [seed for seed, starts in zip(seeds, all_starts, strict=True) if not starts.runs]
+        others = "the others are trained" if histories else "no other is trained"
+        raise InputError(f"fit_seeds: the model of seed {lost[0]} failed ({failures[lost[0]]}); {others}.")
+    return histories
 
 
 def _train(
@@ -243,7 +250,17 @@ def _through_hooks(parameters: list[nn.Parameter], gradient: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def _check_models(models: list[nn.Module], seeds: list[int]) -> None:
+def _checked(given: Sequence[nn.Module], given_seeds: Sequence[int]) -> tuple[list[nn.Module], list[int]]:
+    """Models and seeds as lists, if they go together."""
+    try:
+        models, seeds = list(given), [operator.index(seed) for seed in given_seeds]
+    except TypeError:
+        raise InputError(
+            f"fit_seeds: got models of type {type(given).__name__} and seeds of type {type(given_seeds).__name__}, "
+            "expected a list of models and a list of whole numbers."
+        ) from None
+    if not all(isinstance(model, nn.Module) and any(True for _ in model.parameters()) for model in models):
+        raise InputError("fit_seeds: expected every model to be an nn.Module with parameters, e.g. compact_model(...).")
     if not models or len(models) != len(seeds):
         raise InputError(
             f"fit_seeds: got {len(models)} models and {len(seeds)} seeds, expected as many of each, and at least one; "
@@ -259,6 +276,7 @@ def _check_models(models: list[nn.Module], seeds: list[int]) -> None:
                 f"fit_seeds: model {i} is not like model 0 but for its weights, expected the same layers, sizes, "
                 "types, device and frozen parameters; build all in the same way."
             )
+    return models, seeds
 
 
 def _description(model: nn.Module) -> tuple[object, ...]:

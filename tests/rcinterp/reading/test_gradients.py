@@ -55,6 +55,26 @@ def test_the_second_derivative_is_right():
     assert torch.autograd.gradgradcheck(function, x)
 
 
+def test_hooks_of_the_input_are_called_once():
+    torch.manual_seed(0)
+    weight, x = torch.randn(3, 2, 4), torch.randn(2, 2, 9, requires_grad=True)
+    calls = []
+    x.register_hook(lambda gradient: calls.append(gradient))
+    with FastGradients():
+        y = functional.conv1d(x, weight).square().sum()
+    torch.autograd.grad(y, x, create_graph=True)
+    assert len(calls) == 1
+
+
+def test_it_stays_out_of_autocast_of_older_torch(monkeypatch):
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda: False)  # before torch 2.4
+    monkeypatch.setattr(torch, "is_autocast_cpu_enabled", lambda: True)
+    weight, x = torch.randn(3, 2, 4), torch.randn(2, 2, 9, requires_grad=True)
+    with FastGradients():
+        y = functional.conv1d(x, weight)
+    assert "_Convolution" not in type(y.grad_fn).__name__
+
+
 def test_a_model_s_convolutions_take_it_as_modules_and_by_name(calls):
     torch.manual_seed(0)
     first, second = nn.Conv1d(4, 6, 5), nn.Conv1d(6, 3, 3)

@@ -1,5 +1,6 @@
 """Several layers and targets in one pass are the same numbers as one after the other."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -31,6 +32,36 @@ class OfTwoStems(nn.Module):
         return torch.stack([y[:, 0], y[:, 1].sigmoid()], 1)
 
 
+class Scaled(nn.Module):
+    """ReLUs in place, and a map that is changed in place afterwards."""
+
+    def __init__(self, inplace=True):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(4, 6, 9), nn.Conv1d(6, 5, 5)
+        self.head = nn.Linear(5, 2)
+        self.inplace = inplace
+
+    def forward(self, x):
+        x = nn.functional.relu(self.first(x), inplace=self.inplace)
+        x *= 3
+        x = nn.functional.relu(self.second(x), inplace=self.inplace)
+        return self.head(x.amax(2))
+
+
+class OnItself(nn.Module):
+    """The second convolution is applied to what it gave, and goes round its second time too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(4, 6, 9), nn.Conv1d(6, 6, 5, padding=2)
+        self.head = nn.Linear(12, 2)
+
+    def forward(self, x):
+        once = self.second(self.first(x).relu()).relu()
+        twice = self.second(once).relu()
+        return self.head(torch.cat([once.amax(2), twice.amax(2)], 1))
+
+
 def compact():
     return compact_model(3, 4, 120, n_tasks=3, widths=(11, 5, 5), pool=20, stride=10).eval()
 
@@ -42,6 +73,9 @@ def compact():
         (compact, ["conv3", "conv1", "conv2"], [2, 0]),
         (OfTwoStems, ["first", "second", "other"], [0, 1]),
         (OfTwoStems, ["second", "first"], [1]),
+        (Scaled, ["first", "second"], [1, 0]),
+        (OnItself, ["first", "second"], [0, 1]),
+        (OnItself, ["second"], [0]),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -60,6 +94,16 @@ def test_it_is_each_by_itself(make, layers, targets, dtype, x):
     tight = {"rtol": 1e-12, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-5, "atol": 1e-6}
     pd.testing.assert_frame_equal(found[list(expected)], expected, **tight)
     assert all(not module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("layers", ["first", "second", ["first", "second"]])
+def test_what_a_model_writes_over_its_activations_does_not_count(layers, x):
+    torch.manual_seed(1)
+    model, plain = Scaled(), Scaled(inplace=False)
+    plain.load_state_dict(model.state_dict())
+    found, expected = (filter_contributions(one, x[:30], x[30:], layers) for one in (model, plain))
+    assert expected["contribution"].abs().max() > 0.001
+    np.testing.assert_allclose(found["contribution"], expected["contribution"], rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_takes_one_forward_pass(x):

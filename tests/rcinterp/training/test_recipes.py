@@ -75,5 +75,6 @@ def test_the_read_out_of_a_small_data_set_is_slower(by_size, n_train, expected):
 
 def test_a_model_that_the_recipe_is_not_made_for_is_told_of(planted):
     model = nn.Sequential(nn.Conv1d(4, 3, 8), nn.ReLU(), nn.AvgPool1d(34), nn.Flatten(), nn.Linear(3, 1))
-    with pytest.warns(UserWarning, match="recipe seeded: the model has no batch norm that feeds a max pooling"):
+    with pytest.warns(UserWarning, match="recipe seeded: the model has no batch norm that feeds a max pooling") as told:
         fit(model, planted(40, 0), planted(40, 1), seed=0, epochs=1, progress=False)
+    assert {one.filename for one in told if "no batch norm" in str(one.message)} == {__file__}

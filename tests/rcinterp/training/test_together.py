@@ -210,6 +210,35 @@ def test_a_diverged_model_is_an_error_not_a_number(data):
         fit_seeds(_models(), *data, seeds=SEEDS, recipe=wild, **SETTINGS)
 
 
+def test_the_others_are_kept_if_one_diverges(data):
+    torch.manual_seed(0)
+    models, alone = _models(n=2), _models(n=1)[0]
+    alone.load_state_dict(models[1].state_dict())
+    with torch.no_grad():
+        models[0].conv1.weight[0, 0, 0] = torch.nan
+    settings = SETTINGS | {"recipe": "paper", "initialise": False}
+    with pytest.raises(InputError, match=r"^fit_seeds: the model of seed 5 failed \(.*not finite.*\); the others are"):
+        fit_seeds(models, *data, seeds=(5, 0), **settings)
+    fit(alone, *data, seed=0, **settings)
+    assert not models[1].training
+    for name, value in models[1].state_dict().items():
+        torch.testing.assert_close(value, alone.state_dict()[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("models", "seeds", "message"),
+    [
+        ([nn.Linear(1, 1)], 5, "seeds of type int, expected a list of models and a list of whole numbers"),
+        ([nn.Linear(1, 1)], [0.5], "a list of whole numbers"),
+        ([3], [0], "expected every model to be an nn.Module with parameters"),
+        ([nn.Flatten()], [0], "expected every model to be an nn.Module with parameters"),
+    ],
+)
+def test_what_are_no_models_or_seeds(models, seeds, message, data):
+    with pytest.raises(InputError, match=message):
+        fit_seeds(models, *data, seeds=seeds, **SETTINGS)
+
+
 def test_a_second_start_that_fails_is_left_out(with_words, monkeypatch):
     score, calls = together.score, []
 
