@@ -102,7 +102,6 @@ def run_all(tmp_path, monkeypatch):
     for name, code in scripts.items():
         (tmp_path / f"{name}.py").write_text(code)
     commands = {name: ALL["Benchmark"](name) for name in scripts}
-    commands["absent"] = ALL["Benchmark"]("absent", is_optional=True)
     for name, value in {"HERE": tmp_path, "BENCHMARKS": commands}.items():
         monkeypatch.setitem(ALL["main"].__globals__, name, value)
 
@@ -123,7 +122,6 @@ def test_all_writes_json_and_tells_failures_at_the_end(run_all, capsys):
     told = capsys.readouterr().err
     assert "broken failed: exit status 3" in told
     assert "words failed" in told
-    assert "absent: there is no such script, skipped" in told
 
 
 def test_all_skips_what_is_there(run_all, capsys):
