@@ -9,6 +9,7 @@ from .data.windows import extract_windows as extract_windows
 from .errors import InputError as InputError
 from .interpretation import Interpretation as Interpretation
 from .interpretation import interpret as interpret
+from .interpretation import write_report as write_report
 from .motifs import load_motifs as load_motifs
 from .motifs.centring import mean_center as mean_center
 from .palindromes.finding import find_palindromes as find_palindromes

@@ -14,11 +14,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rcinterp.data.datasets import Dataset, load_dataset
 from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.errors import InputError
-from rcinterp.interpretation import Interpretation, interpret
-from rcinterp.interpretation.verdicts import LIMITS
+from rcinterp.interpretation import Interpretation, interpret, write_report
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.model import one_thread
-from rcinterp.report.page import write_report
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
 
@@ -86,20 +84,20 @@ def run_demo(
         model = compact_model(1, n_filters, settings.length, rc=rc, widths=(21,), pool=20, stride=20)
         say(f"training: {name}, {n_filters} filters, {count_parameters(model):,} parameters")
         work.append(_Work(model, name, train, valid, settings.epochs, seed))
-    sections = []
+    both = {}
     for one, (model, found) in zip(work, _do_both(*work), strict=True):
         place = folder / ("rc" if model.architecture.rc else "traditional")
         found.save(place, f"{one.name}: {MOTIF} simulated")
         save_model(model, place)
         n_filters = model.architecture.n_filters
-        sections.append(found.section(f"{one.name}: {n_filters} filters, {count_parameters(model):,} parameters"))
+        both[f"{one.name}: {n_filters} filters, {count_parameters(model):,} parameters"] = found
     report = folder / "report.html"
     summary = (
         f"Both models learned from {len(train):,} simulated sequences of {settings.length} bp, half of them with one "
         f"to three sites of {MOTIF} on either strand (seed {seed}). What is shown was measured on {len(valid):,} "
         "others."
     )
-    write_report(report, f"What two networks learned of {MOTIF}", sections, summary, limits=LIMITS)
+    write_report(report, both, f"What two networks learned of {MOTIF}", summary=summary)
     return report
 
 

@@ -276,6 +276,12 @@ def load_sequences(sequences: SequenceInput, origin: str = "sequences") -> Named
     return NamedSequences(codes_to_one_hot(codes), names)
 
 
+def letters_of(x: torch.Tensor) -> list[str]:
+    """Sequences (N, 4, L) as upper-case strings; N where a column is no single letter, whatever it holds."""
+    codes = letter_codes(x)
+    return _spell(codes, [codes.shape[1]] * len(codes))
+
+
 def letter_codes(x: torch.Tensor) -> NDArray[np.uint8]:
     """Letters of one-hot sequences (N, 4, L) as 0 to 3 for A, C, G, T, (N, L); 4 where a column is no single letter."""
     known = (x.amax(1) > 0.5) & (x.sum(1) < 1.5)  # not N, whatever it is padded with

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
 from rcinterp.data.leakage import Leakage
 from rcinterp.interpretation.naming import name_motifs
+from rcinterp.interpretation.origin import trace_origin
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.tables import tabulate_filters
@@ -28,12 +29,18 @@ from rcinterp.reading.inputs import ModelInput
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
+from rcinterp.report.filters import N_MATCHES
+from rcinterp.reading.strands import StrandConsistency, compare_strands
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import score_logits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+#: Sequences of each class whose two strands are compared.
+N_OF_STRANDS = 200
 
 
 def interpret(
@@ -124,8 +131,14 @@ def interpret(
         measure_faithfulness=settings.measure_faithfulness,
         letters_only=settings.motifs_from != "sites",
     )
-    found = _interpret(reading, known, motifs, settings)
-    found = replace(found, baseline=_measure_baseline(reader, reading), leakage=_leakage_of(reader.model))
+    found = replace(
+        _interpret(reading, known, motifs, settings),
+        baseline=_measure_baseline(reader, reading),
+        leakage=_leakage_of(reader.model),
+        strands=_measure_strands(reader, reading),
+        history=_history_of(reader.model),
+        origin=trace_origin(reader, reading.sites.inputs, (positives, negatives), motifs),
+    )
     _warn_of_what_is_doubtful(found, reading.returns_probability)
     return found
 
@@ -171,13 +184,14 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
     matches = compare_motifs(compared, known, distance=settings.distance) if compared else empty_table()
     names = name_motifs(matches, compared, known)
     table = tabulate_filters(reading.contributions, palindromes, triage, found, names)
+    sites = reading.sites.tabulate(chosen)
     return Interpretation(
         table=table,
         contributions=reading.contributions,
         palindromes=palindromes,
         matches=matches,
         triage=triage,
-        sites=reading.sites.tabulate(chosen),
+        sites=sites,
         filters=filters,
         ppms=ppms,
         performance=performance,
@@ -188,6 +202,9 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         length=reading.sites.inputs[0].length,
         is_probability=are_probabilities(logits),
         other_layers=reading.other_layers,
+        best_sites=reading.sites.examples(sites, chosen),
+        distributions=reading.distributions,
+        targets=_shown_targets(matches, names, known),
     )
 
 
@@ -203,6 +220,33 @@ def _find_refused(found: pd.DataFrame, auroc: float) -> pd.Series:
         reasons[row["filter"]] = refuse(n_sites, row["sites_p"], row["ppm"].shape[1], auroc)
     rest = {row["filter"]: row["ppm"] for row in found.to_dict("records") if reasons[row["filter"]] is None}
     return found["filter"].map(reasons | find_uninformative(rest)).astype(object)
+
+
+def _shown_targets(
+    matches: pd.DataFrame, names: pd.DataFrame, known: dict[str, Motif]
+) -> dict[str, NDArray[np.float64]]:
+    """Known motifs that some filter is named after, or that are among its first matches."""
+    first = matches.groupby("Query_ID", sort=False).head(N_MATCHES)["Target_ID"]
+    return {name: known[name].ppm for name in dict.fromkeys([*names["best_match"], *first])}
+
+
+def _measure_strands(reader: Reader, reading: Reading) -> StrandConsistency:
+    """Logits of both strands of the first sequences of either class."""
+    parts = [
+        replace(inputs.rows(slice(N_OF_STRANDS)), names=None if inputs.names is None else inputs.names[:N_OF_STRANDS])
+        for inputs in reading.sites.inputs
+    ]
+    with reader.borrowed():
+        return compare_strands(reader.runner, parts)
+
+
+def _history_of(model: nn.Module) -> pd.DataFrame | None:
+    """One row an epoch, as `fit` returned it; None where it is not kept."""
+    kept = model.provenance.get("history") if isinstance(model, CompactModel) else None
+    try:
+        return pd.DataFrame(kept).astype(float) if kept else None
+    except (TypeError, ValueError):  # an edited file
+        return None
 
 
 def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | None:

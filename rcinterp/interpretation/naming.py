@@ -1,12 +1,15 @@
 """Which known motif a motif is: the best match that its composition alone does not explain, and whose factor it is."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rcinterp.comparison import best_matches, shuffled_p_values
 from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE
-from rcinterp.motifs import Motif
+from rcinterp.motifs import Motif, information_content, reverse_complement_motif
 from rcinterp.motifs.groups import is_discovered, name_factors
 from rcinterp.palindromes.finding import find_palindromes
 
@@ -21,6 +24,7 @@ _MATCH_COLUMNS = {
 MATCH_COLUMNS = [
     *_MATCH_COLUMNS.values(),
     "match_shuffled_p",
+    "match_covered",
     "match_factor",
     "match_known",
     "match_description",
@@ -62,6 +66,16 @@ def name_motifs(matches: pd.DataFrame, queries: Mapping[str, Motif], known: Mapp
     descriptions = {name: " ".join(motif.other_name.split()) or None for name, motif in known.items()}
     best["match_description"] = best["Target_ID"].map(descriptions)
     best["match_factor"] = best["match_known"].map(factors)
-    own = find_palindromes({name: known[name].ppm for name in best["Target_ID"].unique()}, n_permutations=1)
+    ppms = {name: known[name].ppm for name in best["Target_ID"].unique()}
+    best["match_covered"] = [_covered(row, ppms[row["Target_ID"]]) for row in best.to_dict("records")]
+    own = find_palindromes(ppms, n_permutations=1)
     best["match_rc_similarity"] = best["Target_ID"].map(own.set_index("filter")["rc_similarity"]).astype(float)
     return best.rename(columns=_MATCH_COLUMNS)[MATCH_COLUMNS]
+
+
+def _covered(row: Mapping[Hashable, Any], ppm: NDArray[np.float64]) -> float:
+    """Share of a target's information that lies under the query, by a row of Tomtom's table."""
+    information = information_content(reverse_complement_motif(ppm) if row["Orientation"] == "-" else ppm)
+    start = max(0, row["Optimal_offset"])
+    total = float(information.sum())
+    return float(information[start : start + row["Overlap"]].sum()) / total if total else float("nan")

@@ -1,7 +1,7 @@
 """The answer that a person looks at: what each filter contributes, looks like and is known as."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
+from rcinterp.interpretation.answer import answer
+from rcinterp.interpretation.origin import Origin
+from rcinterp.interpretation.report import notebook_table, write_report
 from rcinterp.interpretation.settings import Settings
-from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LIMITS, judge_match
+from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC, judge_match
 from rcinterp.motifs import write_meme
+from rcinterp.reading.contributions import Histogram
 from rcinterp.reading.faithfulness import Faithfulness
+from rcinterp.reading.strands import StrandConsistency
 from rcinterp.report.figures import save_figure
 from rcinterp.report.logos import plot_filters
-from rcinterp.report.page import Section, filter_section, write_report
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interpretation:
@@ -56,6 +59,18 @@ class Interpretation:
         What the training set of a compact model shared with its validation set, in sentences.
     other_layers : tuple of str
         Names of further layers that read the sequence, whose filters are not shown.
+    targets : dict of str to ndarray, shape (4, W)
+        The known motifs that are among the first `rcinterp.report.filters.N_MATCHES` matches of some filter: letter probabilities.
+    best_sites : DataFrame
+        The first sites of each filter, as in `sites`, and their letters.
+    distributions : dict of str to Histogram
+        How each filter's contributions to the sequences of either class are distributed.
+    strands : StrandConsistency or None
+        Logits of the two strands of the first 200 sequences of each class.
+    history : DataFrame or None
+        How the training of a compact model went, one row an epoch.
+    origin : Origin or None
+        What all this was made from.
     """
 
     table: pd.DataFrame
@@ -76,6 +91,12 @@ class Interpretation:
     other_layers: tuple[str, ...] = ()
     baseline: dict[str, float] | None = None
     leakage: tuple[str, ...] = ()
+    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    best_sites: pd.DataFrame | None = None
+    distributions: dict[str, Histogram] = field(default_factory=dict)
+    strands: StrandConsistency | None = None
+    history: pd.DataFrame | None = None
+    origin: Origin | None = None
 
     def plot(self, max_filters: int | None = 8) -> Figure:
         """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
@@ -101,11 +122,29 @@ class Interpretation:
         rows = in_order[in_order["refused"].notna()].to_dict("records")
         return {row["filter"]: judge_match(row).reason or "" for row in rows}
 
-    def to_html(self, path: str | os.PathLike[str], title: str = "Filters") -> None:
-        """Write a report: one file, its pictures inside."""
-        write_report(path, title, [self.section("")], limits=LIMITS)
+    @property
+    def target(self) -> int:
+        """Which logit was read."""
+        return 0 if self.origin is None else self.origin.target
 
-    def save(self, folder: str | os.PathLike[str], title: str = "Filters") -> Path:
+    @property
+    def answer(self) -> str:
+        """The answer in a few sentences: how many filters carry the prediction, what they show, what is an artefact."""
+        return answer(self.table, self.performance["auroc"])
+
+    def to_html(self, path: str | os.PathLike[str], title: str = "Filters", *, genome: str | None = None) -> None:
+        """Write a report: one file, its pictures inside; `rcinterp.write_report` writes one on several models.
+
+        Parameters
+        ----------
+        path : path
+        title : str
+        genome : str, optional
+            Assembly by its name at the UCSC Genome Browser, such as "hg38", to which the sites' coordinates are linked.
+        """
+        write_report(path, self, title, genome=genome)
+
+    def save(self, folder: str | os.PathLike[str], title: str = "Filters", *, genome: str | None = None) -> Path:
         r"""Write filters.tsv (the table), its parts as .tsv, sites.bed, logos and report.html.
 
         The parts are contributions, palindromes, triage, matches and sites; sites.bed is written where the sequences'
@@ -136,17 +175,11 @@ class Interpretation:
         if self._n_sites():
             self.to_meme(folder / "filters.meme")
         save_figure(self.plot(), folder / "logos")
-        self.to_html(folder / "report.html", title)
+        self.to_html(folder / "report.html", title, genome=genome)
         return folder / "report.html"
 
-    def section(self, heading: str) -> Section:
-        """Part of a report, for `rcinterp.report.page.write_report`."""
-        return filter_section(
-            heading, self.table, self.filters, self.ppms, self.notes(), self.sites, self.length, self.unit
-        )
-
     def notes(self) -> list[str]:
-        """Sentences that belong to every report: how good the model is, what was scored how, and how faithfully."""
+        """Sentences on the model and on how it was read: how good it is, what was scored how, and how faithfully."""
         row = self.contributions.iloc[0]
         cut_at = f"{row['cut_at']} ({row['cut_reason']})" if row["cut_reason"] else row["cut_at"]
         n_significant = int((self.table["contribution_q"] <= CONTRIBUTION_Q_VALUE).sum())
@@ -160,7 +193,33 @@ class Interpretation:
         ]
         if self.baseline is not None:
             said.insert(1, _compare_with_baseline(self.performance, self.baseline))
-        said += [f"When the model was trained: {message}" for message in self.leakage]
+        said += self._cautions()
+        if self.faithfulness is not None:
+            said.append(f"Faithfulness: {self.faithfulness}.")
+        return said
+
+    def warnings(self) -> list[str]:
+        """Sentences on what would mislead a reader who does not know it."""
+        said = self._cautions()
+        if self.performance["auroc"] < LEAST_AUROC:
+            said.append("The model calls the negatives positive: perhaps the two classes are the wrong way round.")
+        if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:
+            said.append(_compare_with_baseline(self.performance, self.baseline))
+        reason = self.contributions.iloc[0]["cut_reason"]
+        if reason:
+            said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
+        output = self.contributions.iloc[0]["output"]
+        if output != "as returned":
+            said.append(f"Contributions are to the model's output {output}.")
+        if self.faithfulness is not None and (self.faithfulness.pearson < 0 or self.faithfulness.slope < 0):
+            said.append(
+                f"The contributions disagree with exact ablation (r = {self.faithfulness.pearson:.2f}, slope "
+                f"{self.faithfulness.slope:.2f}): do not trust their signs or their order."
+            )
+        return said
+
+    def _cautions(self) -> list[str]:
+        said = [f"When the model was trained: {message}" for message in self.leakage]
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:
@@ -168,15 +227,13 @@ class Interpretation:
                 "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "
                 "logits, func=lambda y: torch.logit(y, eps=1e-6)."
             )
-        if self.faithfulness is not None:
-            said.append(f"Faithfulness: {self.faithfulness}.")
         return said
 
     def __repr__(self) -> str:
-        return f"Interpretation of {len(self.table)} filters. " + " ".join(self.notes())
+        return f"Interpretation of {len(self.table)} filters. {self.answer} {' '.join(self.notes())}"
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, float_format="{:.3g}".format))
+        return notebook_table(self)
 
 
 def _compare_with_baseline(performance: dict[str, float], baseline: dict[str, float]) -> str:

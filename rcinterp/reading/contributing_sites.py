@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rcinterp.data.coded import Sequences, coded_if_letters
+from rcinterp.data.sequences import letters_of
 from rcinterp.reading.contributions import Contributed
 from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.methods import gradient_times_activation
@@ -21,6 +22,9 @@ from rcinterp.reading.sites import BestSites, SitesOf, better, better_strand, fi
 #: The contribution that a site's is a share of: this quantile of those above 0, of both classes. Their largest is often
 #: that of a single sequence.
 TOP_QUANTILE = 0.95
+
+#: Sites of a filter whose letters are shown.
+N_EXAMPLES = 8
 
 #: Names of the two classes.
 CLASSES = ("positives", "negatives")
@@ -241,3 +245,19 @@ class ContributingSites:
         both = both.astype(dict.fromkeys(positions, "Int64"))  # where one class alone has coordinates
         order = both["filter"].map({name: i for i, name in enumerate(chosen)})
         return both.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+    def examples(self, table: pd.DataFrame, chosen: dict[str, FilterSites]) -> pd.DataFrame:
+        """The first `N_EXAMPLES` sites of each filter in a table of `tabulate`, with a column ``letters``.
+
+        Letters are those that the filter reads, so of the reverse strand where the site lies on it; N where a base is
+        unknown.
+        """
+        best, numbers = table.groupby("filter", sort=False).head(N_EXAMPLES), {n: f for f, n in enumerate(chosen)}
+        letters = pd.Series("", index=best.index)
+        for name, rows in best.groupby("filter", sort=False)["sequence"]:
+            sites = chosen[str(name)]
+            own = CLASSES.index(sites.sites_in)
+            where = self.classes[own].raising if sites.is_raising else self.classes[own].lowering
+            cut = where.letters(numbers[str(name)], torch.tensor(rows.to_numpy()), self._letters[own])
+            letters[rows.index] = letters_of(cut)
+        return best.assign(letters=letters).reset_index(drop=True)

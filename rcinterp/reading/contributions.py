@@ -28,6 +28,8 @@ from rclayers import by_strand
 
 #: A filter acts in a sequence if its contribution there is more than this share of its largest one.
 ACTIVE_SHARE = 0.1
+#: Bins of a histogram of contributions.
+N_BINS = 24
 
 
 class Contributed:
@@ -206,6 +208,36 @@ def tabulate_contributions(
             "strand_balance": _strand_balance(positive, negative),
         }
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How the contributions of one filter to the sequences of either class are distributed.
+
+    Attributes
+    ----------
+    edges : ndarray, shape (bins + 1,)
+        Of the bins, evenly spaced from the smallest contribution to the largest [logit].
+    positives, negatives : ndarray of int, shape (bins,)
+        Sequences of the class in each bin.
+    """
+
+    edges: NDArray[np.float64]
+    positives: NDArray[np.int64]
+    negatives: NDArray[np.int64]
+
+
+def distribute_contributions(
+    names: Sequence[str], positive: Contributed, negative: Contributed
+) -> dict[str, Histogram]:
+    """Histogram of each filter's contributions, `N_BINS` bins."""
+    found = {}
+    for f, name in enumerate(names):
+        here, there = (one.values[:, f].numpy() for one in (positive, negative))
+        ends = min(here.min(), there.min()), max(here.max(), there.max())
+        edges = np.histogram_bin_edges([], N_BINS, ends)  # about the value if all are equal
+        found[name] = Histogram(edges, np.histogram(here, edges)[0], np.histogram(there, edges)[0])
+    return found
 
 
 def describe_cut(attribution: Attribution, baseline: str) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from rcinterp.reading.contributing_sites import CLASSES, ContributingSites, join
 from rcinterp.reading.contributions import (
     Attribution,
     Contributed,
+    Histogram,
     attribute,
     describe_cut,
+    distribute_contributions,
     input_gradients,
     tabulate_contributions,
 )
@@ -174,7 +176,7 @@ class Reader:
     ) -> pd.DataFrame:
         """How much each filter contributes to the logit: one row a filter; see `rcinterp.filter_contributions`."""
         classes = as_classes(positives, negatives, self.args, "filter_contributions")
-        return self._contributions(classes, method, baseline, at, n_resamples, seed)
+        return self._contributions(classes, method, baseline, at, n_resamples, seed)[0]
 
     def contributions_of_several(
         self,
@@ -328,7 +330,9 @@ class Reader:
                 )
                 read = first, second
                 known = [one.contributions for one in read] if method == "gradient_x_activation" else None
-                contributions = self._contributions(classes, method, baseline, "activation", N_RESAMPLES, seed, known)
+                contributions, distributions = self._contributions(
+                    classes, method, baseline, "activation", N_RESAMPLES, seed, known
+                )
             faithfulness = None
             if measure_faithfulness and method != "ablation":  # which is what it would be compared with
                 faithfulness = faithfulness_of(
@@ -338,6 +342,7 @@ class Reader:
             bound.layer,
             field,
             contributions,
+            distributions,
             faithfulness,
             ContributingSites(classes, read),
             bound.other_layers,
@@ -413,8 +418,8 @@ class Reader:
         n_resamples: int,
         seed: int,
         known: Sequence[Contributed | None] | None = None,
-    ) -> pd.DataFrame:
-        """The table, from the contributions to either class if they are known."""
+    ) -> tuple[pd.DataFrame, dict[str, Histogram]]:
+        """The table and the histograms, from the contributions to either class if they are known."""
         check_method(method, baseline)
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
@@ -429,7 +434,8 @@ class Reader:
                 )
             names = bound.layer.filter_names
             table = tabulate_contributions(names, positive, negative, n_resamples=n_resamples, seed=seed)
-        return table.assign(**describe_cut(attribution, baseline))
+        distributions = distribute_contributions(names, positive, negative)
+        return table.assign(**describe_cut(attribution, baseline)), distributions
 
     def _logits(self, inputs: Inputs) -> Tensor:
         with torch.no_grad():
@@ -450,6 +456,8 @@ class Reading:
         What its filters see.
     contributions : DataFrame
         As `rcinterp.filter_contributions` returns it.
+    distributions : dict of str to Histogram
+        Of each filter's contributions.
     faithfulness : Faithfulness or None
         None if it was not asked for.
     sites : ContributingSites
@@ -463,6 +471,7 @@ class Reading:
     layer: FilterLayer
     field: ReceptiveField
     contributions: pd.DataFrame
+    distributions: dict[str, Histogram]
     faithfulness: Faithfulness | None
     sites: ContributingSites
     other_layers: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ class StrandConsistency:
     logits : DataFrame
         One row a sequence and task: task, sequence (its row), name, forward and reverse, the logit of either strand.
     check : RCReport or None
-        Which layer breaks the symmetry (`rclayers.testing.check_rc`); None if that could not be found out.
+        Which layer breaks the symmetry (`rclayers.testing.check_rc`); None if that was not or could not be found out.
     """
 
     table: pd.DataFrame
@@ -131,13 +132,23 @@ def strand_consistency(
     runner = Runner(model, 0, func, batch_size, device, verbose)
     with runner.borrowed():
         runner = runner.settled(inputs)
-        forward, reverse = (_logits(runner, strand) for strand in (inputs, _turned(inputs)))
-    names = [str(name) for name in (inputs.names if inputs.names is not None else range(len(inputs)))]
+        found = compare_strands(runner, [inputs])
+    return replace(found, check=_check(model, inputs, func))
+
+
+def compare_strands(runner: Runner, parts: Sequence[Inputs]) -> StrandConsistency:
+    """Logits of both strands of a lent, settled model; the sequences of several parts follow each other."""
+    forward, reverse = (
+        np.concatenate([_logits(runner, turn(inputs)) for inputs in parts]) for turn in (lambda same: same, _turned)
+    )
+    n = len(forward)
+    given = [name for inputs in parts for name in (inputs.names or [None] * len(inputs))]
+    names = [str(row if name is None else name) for row, name in enumerate(given)]
     tables = [
         pd.DataFrame(
             {
                 "task": task,
-                "sequence": np.arange(len(inputs)),
+                "sequence": np.arange(n),
                 "name": names,
                 "forward": forward[:, task],
                 "reverse": reverse[:, task],
@@ -146,7 +157,7 @@ def strand_consistency(
         for task in range(forward.shape[1])
     ]
     table = pd.DataFrame([_compare(task, forward[:, task], reverse[:, task]) for task in range(forward.shape[1])])
-    return StrandConsistency(table, pd.concat(tables, ignore_index=True), _check(model, inputs, func))
+    return StrandConsistency(table, pd.concat(tables, ignore_index=True), None)
 
 
 def _compare(task: int, forward: NDArray[np.float64], reverse: NDArray[np.float64]) -> dict[str, float]:

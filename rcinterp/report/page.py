@@ -1,109 +1,124 @@
-"""HTML pages that are one file each, their pictures inside; the table of filters is one of them."""
+"""HTML pages that are one file each, their pictures inside; a table of filters is the heart of them."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from numpy.typing import NDArray
+from markupsafe import Markup
 
-from rcinterp.motifs import information_content
-from rcinterp.motifs.groups import name_in_full
-from rcinterp.report.svg import draw_logo, draw_positions, draw_reverse_complement, letter_definitions
+from rcinterp.report.filters import FilterSection
+from rcinterp.report.svg import letter_definitions
 
 
 @dataclass(frozen=True)
-class Section:
+class Number:
+    """A number that stands at the top of a page: ``label value (beside)``."""
+
+    label: str
+    value: str
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A logo at the top of a page, and what it is of."""
+
+    logo: Markup
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, its title, and a sentence on it."""
+
+    title: str
+    picture: Markup
+    text: str
+
+
+@dataclass(frozen=True)
+class Part:
     """One model's part of a report.
 
     Attributes
     ----------
     heading : str
         Empty for none.
-    notes : list of str
-        Sentences beneath it.
-    rows : list of dict
-        One a filter, as the template wants it.
-    unit : "weight" or "bits"
-        What the first logos show: centred weights, or a motif where there are no weights of letters.
+    answer : str
+        The answer in a few sentences.
+    numbers : list of Number
+        How good the model is.
+    warnings : list of str
+        What would mislead a reader who does not know it, a sentence each.
+    hero : list of Picture
+        The filters that matter.
+    filters : FilterSection
+    charts : list of Chart
+    methods : list of str
+        Paragraphs.
+    made : list of (str, str)
+        What it was made from.
+    command : str
+        That makes it again; empty if there is none.
     """
 
     heading: str
-    notes: list[str]
-    rows: list[dict[str, Any]]
-    unit: str = "weight"
+    answer: str
+    numbers: list[Number]
+    warnings: list[str]
+    hero: list[Picture]
+    filters: FilterSection
+    charts: list[Chart] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    made: list[tuple[str, str]] = field(default_factory=list)
+    command: str = ""
 
 
-def filter_section(
-    heading: str,
-    table: pd.DataFrame,
-    filters: Mapping[str, NDArray[np.float64]],
-    ppms: Mapping[str, NDArray[np.float64]],
-    notes: Sequence[str],
-    sites: pd.DataFrame | None = None,
-    length: int = 0,
-    unit: str = "weight",
-) -> Section:
-    """Rows of a report, one a filter in the order of the table.
-
-    Parameters
-    ----------
-    heading : str
-        Of the section; empty for none.
-    table : DataFrame
-        As `Interpretation.table`.
-    filters, ppms : dict of str to ndarray, shape (4, W)
-        Centred weights, and the motifs that were compared.
-    notes : sequence of str
-        What belongs to all filters, a sentence each.
-    sites : DataFrame, optional
-        As `Interpretation.sites`, for a histogram of where they lie.
-    length : int
-        Of the sequences, in bp.
-    unit : "weight" or "bits"
-        Of `filters`.
-    """
-    middles = {} if sites is None else dict(list(((sites["start"] + sites["end"]) / 2).groupby(sites["filter"])))
-    rows = []
-    for i, row in enumerate(plain_rows(table)):
-        name = row["filter"]
-        weight, ppm, where = filters[name], ppms[name], middles.get(name)
-        identity = f"logo-{crc32(weight.tobytes(), crc32(f'{heading}{i}'.encode())):x}"
-        bits = ppm * information_content(ppm)
-        shown = "Centred weights" if unit == "weight" else "Motif"
-        rows.append(
-            row
-            | {
-                "forward": draw_logo(weight, f"{shown} of {name}", identity=identity),
-                "reverse": draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", identity),
-                "compared": draw_logo(bits, f"Motif of {name}", (0, 2)),
-                "match": None
-                if row["best_match"] is None
-                else name_in_full(row["best_match"], row["match_factor"], row["match_known"]),
-                "positions": None
-                if where is None
-                else draw_positions(where.to_numpy(), length, f"Positions of the sites of {name}"),
-            }
-        )
-    return Section(heading, list(notes), rows, unit)
-
-
-def write_report(
+def write_parts(
     path: str | os.PathLike[str],
     title: str,
-    sections: Sequence[Section],
+    parts: Sequence[Part],
     summary: str = "",
     *,
     limits: Mapping[str, float],
+    references: Sequence[str] = (),
 ) -> None:
-    """Write sections to one HTML file that needs no other file and no network; `limits` are explained on it."""
-    write_page(path, "report.html", title=title, summary=summary, sections=sections, limits=limits)
+    """Write models' parts to one HTML file that needs no other file and no network; `limits` are explained on it."""
+    tables = {part.filters.identity: part.filters for part in parts}
+    data = as_data(
+        lines={identity: filters.lines for identity, filters in tables.items()},
+        targets={identity: filters.targets for identity, filters in tables.items()},
+    )
+    write_page(
+        path,
+        "report.html",
+        title=title,
+        summary=summary,
+        parts=parts,
+        limits=limits,
+        references=references,
+        data=data,
+    )
+
+
+def table_of_filters(section: FilterSection, limits: Mapping[str, float]) -> str:
+    """The table of a page by itself, with logos, for a notebook: no script, and no row opens."""
+    template = _templates().get_template("fragment.html")
+    return template.render(section=section, limits=limits)
+
+
+def as_data(**values: Any) -> Markup:
+    """What the script of a page reads, as an element of it; nothing in it can be taken for markup."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Markup(f'<script type="application/json" id="data">{text}</script>')
 
 
 def write_page(path: str | os.PathLike[str], template: str, **values: Any) -> None:
@@ -124,5 +139,8 @@ def _templates() -> Environment:
     templates = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    here = files("rcinterp.report")
     templates.globals["letters"] = letter_definitions()
+    for name, file in (("css", "page.css"), ("script", "page.js")):
+        templates.globals[name] = Markup((here / file).read_text(encoding="utf-8").strip())
     return templates

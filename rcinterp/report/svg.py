@@ -14,6 +14,8 @@ from rcinterp.report.logos import ACCESSIBLE_COLORS, FADED, letter_shapes, stack
 
 _LETTER, _BAR, _HEIGHT = 9, 12, 52  # units of a picture: width of a letter, of a model's bar, height of the drawing
 _LEFT, _TOP, _BOTTOM = 24, 4, 11  # margins, for numbers
+_BAR_WIDTH = 120  # of a bar with its interval
+_CHART_LEFT, _CHART_WIDTH, _CHART_HEIGHT = 44, 260, 150
 _FINE = 10  # steps of a unit in which letters are placed
 _SHORTEST = 2.0  # units, about pixels of the page: a letter of less height cannot be read
 _BITS = (0.0, 2.0)  # the vertical axis that pages share
@@ -41,7 +43,8 @@ def _define(identity: str, letter: str, above: bool) -> str:
     """One letter as a symbol of width and height 1, and its complement in a mirror."""
     paler = "" if above else f' fill-opacity="{FADED:g}"'
     shapes = "".join(
-        f'<path class="{kind}" fill="{ACCESSIBLE_COLORS[of]}"{paler} d="{_outline(letter_shapes()[of], turn, above)}"/>'
+        f'<path class="{kind}" style="fill:var(--{of},{ACCESSIBLE_COLORS[of]})"{paler} '
+        f'd="{_outline(letter_shapes()[of], turn, above)}"/>'
         for kind, of, turn in (("f", letter, 1), ("r", _COMPLEMENT[letter], -1))
     )
     return f'<symbol id="{identity}" viewBox="0 0 1 1" preserveAspectRatio="none">{shapes}</symbol>'
@@ -65,19 +68,8 @@ def draw_logo(
     """
     matrix = np.nan_to_num(matrix, posinf=0, neginf=0)  # a filter of a model that has diverged shows no letters
     low, high = _span_of(matrix, span)
-    scale = _HEIGHT / (high - low) * _FINE
-    letters: list[str] = []
-    for letter, sizes, bases in zip("ACGT", matrix, stack_letters(matrix), strict=True):
-        for position, (size, base) in enumerate(zip(sizes, bases, strict=True)):
-            top, height = round((high - max(base, base + size)) * scale), round(abs(size) * scale)
-            if height >= _SHORTEST * _FINE:
-                shown = letter if size > 0 else letter.lower()
-                letters.append(f"<use href=#{shown} x={position} y={top} height={height} />")
     named, axes = (f" id={identity}", f" id={identity}-axes") if identity else ("", "")
-    stacks = (
-        f'<svg{named} x={_LEFT} y={_TOP} width={_LETTER} height={_HEIGHT} viewBox="0 0 1 {_HEIGHT * _FINE}" '
-        f"preserveAspectRatio=none overflow=visible>{''.join(letters)}</svg>"
-    )
+    stacks = _stacks(matrix, (low, high), _LEFT, _TOP, named)
     n_positions = matrix.shape[1]
     return _picture(_LETTER * n_positions, label, f"<g{axes}>{_axes((low, high), n_positions)}</g>{stacks}")
 
@@ -87,6 +79,126 @@ def draw_reverse_complement(n_positions: int, label: str, identity: str) -> Mark
     mirror = f"transform=matrix(-1,0,0,1,{2 * _LEFT + _LETTER * n_positions},0)"
     content = f"<use href=#{identity}-axes /><use class=rc href=#{identity} {mirror} />"
     return _picture(_LETTER * n_positions, label, content)
+
+
+def draw_alignment(motif: NDArray[np.float64], target: NDArray[np.float64], start: int, label: str) -> Markup:
+    """A known motif above a filter's, both in bits, at the places where they were compared.
+
+    Parameters
+    ----------
+    motif, target : ndarray, shapes (4, W) and (4, V)
+        Of the filter, and the known one as it lies on it; letter heights in bits.
+    start : int
+        Position of the filter's motif on which the target begins; negative where it hangs over.
+    label : str
+        What a screen reader says.
+    """
+    left = min(0, start)
+    n_positions = max(motif.shape[1], start + target.shape[1]) - left
+    below = _HEIGHT + 6
+    first, last = max(0, start), min(motif.shape[1], start + target.shape[1])
+    shade = (
+        f'<rect class="under" x={_LEFT + _LETTER * (first - left)} y=0 width={_LETTER * (last - first)} '
+        f"height={below + _HEIGHT + 2 * _TOP} />"
+    )
+    parts = [shade, "<use href=#bits />"]
+    for matrix, at, down in ((target, start - left, 0), (motif, -left, below)):
+        x, foot = _LEFT + _LETTER * at, _TOP + down + _HEIGHT
+        parts.append(_stacks(matrix, _BITS, x, _TOP + down))
+        parts.append(_path("axis", f"M{x} {foot}h{_LETTER * matrix.shape[1]}"))
+    size = f"0 0 {_LEFT + _LETTER * n_positions + 2} {below + _HEIGHT + 2 * _TOP}"
+    return Markup('<svg role="img" aria-label="{}" viewBox="{}">{}</svg>').format(label, size, Markup("".join(parts)))
+
+
+def _stacks(matrix: NDArray[np.float64], span: tuple[float, float], x: float, y: float, named: str = "") -> str:
+    """The letters of a matrix on an axis with those ends, from a place on; those too small to be seen are left out."""
+    low, high = span
+    scale = _HEIGHT / (high - low) * _FINE
+    letters: list[str] = []
+    for letter, sizes, bases in zip("ACGT", matrix, stack_letters(matrix), strict=True):
+        for position, (size, base) in enumerate(zip(sizes, bases, strict=True)):
+            top, height = round((high - max(base, base + size)) * scale), round(abs(size) * scale)
+            if height >= _SHORTEST * _FINE:
+                shown = letter if size > 0 else letter.lower()
+                letters.append(f"<use href=#{shown} x={position} y={top} height={height} />")
+    return (
+        f'<svg{named} x={x} y={y} width={_LETTER} height={_HEIGHT} viewBox="0 0 1 {_HEIGHT * _FINE}" '
+        f"preserveAspectRatio=none overflow=visible>{''.join(letters)}</svg>"
+    )
+
+
+def draw_interval(value: float, low: float | None, high: float | None, span: tuple[float, float]) -> Markup:
+    """A bar from 0 to a value, and its interval as a line; on an axis with those ends, which hold 0."""
+    scale = _BAR_WIDTH / ((span[1] - span[0]) or 1)
+    zero, end = (_round((at - span[0]) * scale) for at in (0.0, value))
+    content = _path("bar", f"M{zero} 3H{end}V11H{zero}z") + _path("axis", f"M{zero} 0V14")
+    if low is not None and high is not None:
+        ends = [_round((at - span[0]) * scale) for at in (low, high)]
+        content += _path("axis", f"M{ends[0]} 7H{ends[1]}M{ends[0]} 4.5v5M{ends[1]} 4.5v5")
+    return Markup('<svg class="interval" aria-hidden="true" viewBox="-1 0 {} 14">{}</svg>').format(
+        _BAR_WIDTH + 2, Markup(content)
+    )
+
+
+def draw_curves(curves: dict[str, Sequence[float]], label: str, x_label: str) -> Markup:
+    """Lines over 1, 2, 3, ... with one vertical axis; their names stand at the right ends."""
+    values = np.array([value for curve in curves.values() for value in curve if np.isfinite(value)])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    n = max(len(curve) for curve in curves.values())
+    step = _CHART_WIDTH / max(1, n - 1)
+    content, taken = _frame(low, high, _CHART_WIDTH), []
+    for number, (name, curve) in enumerate(curves.items()):
+        places = [(_round(_CHART_LEFT + i * step), (high - v) / (high - low) * _CHART_HEIGHT + _TOP) for i, v in enumerate(curve)]
+        line = "M" + "L".join(f"{x} {_round(y)}" for x, y in places if np.isfinite(y))
+        content += _path(f"line l{number}", line)
+        y = places[-1][1] + 3
+        while any(abs(y - other) < 11 for other in taken):
+            y += 11
+        taken.append(y)
+        content += _text(_CHART_LEFT + _CHART_WIDTH + 5, y, name, f"name l{number}")
+    content += _text(_CHART_LEFT, _TOP + _CHART_HEIGHT + 12, "1") + _text(
+        _CHART_LEFT + _CHART_WIDTH, _TOP + _CHART_HEIGHT + 12, str(n)
+    )
+    content += _text(_CHART_LEFT + _CHART_WIDTH / 2, _TOP + _CHART_HEIGHT + 12, x_label)
+    return _chart(content, label, _CHART_LEFT + _CHART_WIDTH + 110)
+
+
+def draw_points(x: Sequence[float], y: Sequence[float], label: str, x_label: str, y_label: str) -> Markup:
+    """A point a pair, and the line on which both are equal; both axes have the same ends."""
+    pairs = np.array([x, y], dtype=float)
+    pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
+    low, high = (float(pairs.min()), float(pairs.max())) if pairs.size else (0.0, 1.0)
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    side, scale = _CHART_HEIGHT, _CHART_HEIGHT / (high - low)
+    points = "".join(
+        f"M{_round(_CHART_LEFT + (a - low) * scale)} {_round(_TOP + (high - b) * scale)}h0" for a, b in pairs.T
+    )
+    diagonal = _path("axis faint", f"M{_CHART_LEFT} {_TOP + side}L{_CHART_LEFT + side} {_TOP}")
+    content = _frame(low, high, side) + diagonal + _path("points", points)
+    content += _text(_CHART_LEFT, _TOP + side + 12, f"{low:.3g}".replace("-", "−"))
+    content += _text(_CHART_LEFT + side, _TOP + side + 12, f"{high:.3g}".replace("-", "−"))
+    content += _text(_CHART_LEFT + side / 2, _TOP + side + 22, x_label)
+    content += f'<text transform="translate(9 {_TOP + side / 2}) rotate(-90)">{y_label}</text>'
+    return _chart(content, label, _CHART_LEFT + side + 16)
+
+
+def _frame(low: float, high: float, width: float) -> str:
+    """Vertical axis with its numbers, and the horizontal one."""
+    values = MaxNLocator(nbins=4, steps=[1, 2, 5, 10], min_n_ticks=2).tick_values(low, high)
+    ticks = [float(tick) for tick in values if low <= tick <= high]
+    at = {tick: _TOP + (high - tick) / (high - low) * _CHART_HEIGHT for tick in ticks}
+    lines = f"M{_CHART_LEFT} {_TOP}v{_CHART_HEIGHT}h{width:g}"
+    lines += "".join(f"M{_CHART_LEFT - 3} {_round(y)}h3" for y in at.values())
+    numbers = "".join(_text(_CHART_LEFT - 5, y + 3, f"{tick:g}".replace("-", "−"), "end") for tick, y in at.items())
+    return f"{_path('axis', lines)}{numbers}"
+
+
+def _chart(content: str, label: str, width: float) -> Markup:
+    size = f"0 0 {width:g} {_TOP + _CHART_HEIGHT + 26}"
+    return Markup('<svg role="img" class="chart" aria-label="{}" viewBox="{}">{}</svg>').format(
+        label, size, Markup(content)
+    )
 
 
 def _span_of(matrix: NDArray[np.float64], span: tuple[float, float] | None) -> tuple[float, float]:
@@ -154,11 +266,13 @@ def _vertical_axis(low: float, high: float) -> str:
 
 
 def _path(kind: str, d: str) -> str:
-    return f'<path class={kind} d="{d}" />'
+    return f'<path class="{kind}" d="{d}" />'
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    return f"<text x={_round(x)} y={_round(y)}{kind and f' class={kind}'}>{text}</text>"
+    """A number or word; its place of a kind is an attribute, since styles do not reach into what a page uses twice."""
+    given = {"": "", "end": " text-anchor=end"}.get(kind, f' class="{kind}"')
+    return f"<text x={_round(x)} y={_round(y)}{given}>{text}</text>"
 
 
 def _outline(shape: Path, turn: int, above: bool) -> str:

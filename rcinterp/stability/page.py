@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.motifs import information_content
-from rcinterp.report.page import plain_rows, write_page
+from rcinterp.interpretation.answer import word_of
+from rcinterp.interpretation.verdicts import LIMITS
+from rcinterp.motifs import consensus, information_content
+from rcinterp.report.encoding import encode_shares
+from rcinterp.report.filters import MOST_PICTURES
+from rcinterp.report.page import as_data, plain_rows, write_page
 from rcinterp.report.svg import draw_bars, draw_logo
 from rcinterp.stability.drawing import limits_of
 
@@ -17,7 +21,7 @@ def write_patterns(
     title: str,
     summary: str,
     tables: dict[str, pd.DataFrame],
-    consensus: dict[str, NDArray[np.float64]],
+    motifs: dict[str, NDArray[np.float64]],
 ) -> None:
     """Write a page that needs no other file and no network.
 
@@ -26,18 +30,37 @@ def write_patterns(
     path : path
     title, summary : str
     tables : dict of str to DataFrame
-        patterns, models, left_out and contributions, as `ModelComparison` has them.
-    consensus : dict of str to ndarray, shape (4, W)
+        patterns, members, models, left_out and contributions, as `ModelComparison` has them.
+    motifs : dict of str to ndarray, shape (4, W)
+        Of each pattern, its consensus: letter probabilities.
     """
-    contributions = tables["contributions"]
+    contributions, patterns = tables["contributions"], tables["patterns"]
+    members = {name: plain_rows(rows) for name, rows in tables["members"].groupby("pattern")}
     rows = []
-    for row in plain_rows(tables["patterns"]):
+    for number, row in enumerate(plain_rows(patterns)):
         name = row["pattern"]
-        bits = consensus[name] * information_content(consensus[name])
-        logo = draw_logo(bits, f"Logo of the consensus of {name}", (0, 2))
+        ppm = motifs[name]
+        word, tone = word_of(row | {"triage": None})
         bars = draw_bars(
             contributions.loc[name].to_list(), f"Contributions of {name} in each model", limits_of(contributions)
         )
-        rows.append(row | {"logo": logo, "bars": bars})
-    models, left_out = plain_rows(tables["models"]), plain_rows(tables["left_out"])
-    write_page(path, "patterns.html", title=title, summary=summary, rows=rows, models=models, left_out=left_out)
+        logo = None
+        if len(patterns) <= MOST_PICTURES:
+            logo = draw_logo(ppm * information_content(ppm), f"Logo of the consensus of {name}", (0, 2))
+        rows.append(
+            row
+            | {"number": number, "word": word, "tone": tone, "ppm": encode_shares(ppm), "letters": consensus(ppm)}
+            | {"logo": logo, "bars": bars, "members": members.get(name, [])}
+        )
+    write_page(
+        path,
+        "patterns.html",
+        title=title,
+        summary=summary,
+        rows=rows,
+        words=list(dict.fromkeys(row["word"] for row in rows)),
+        models=plain_rows(tables["models"]),
+        left_out=plain_rows(tables["left_out"]),
+        limits=LIMITS,
+        data=as_data(lines={"patterns": patterns.to_csv(sep="\t", index=False).splitlines()}, targets={}),
+    )

@@ -104,6 +104,7 @@ class ModelComparison:
         """Write a report: one file, its pictures inside."""
         tables = {
             "patterns": self.table,
+            "members": self.members,
             "models": self.models,
             "left_out": self.left_out,
             "contributions": self.contributions,

@@ -124,6 +124,7 @@ class Starts:
                 kept["words"] = [str(word) for word in self._taken.get(start, [])]
             if baseline is not None:
                 kept["baseline_auroc"] = float(history["baseline_auroc"].iloc[0])
+            kept["history"] = history.to_dict("list")
             model.provenance = kept
             model.baseline = baseline
         return history.assign(is_best=history["epoch"] == run.best_epoch)
