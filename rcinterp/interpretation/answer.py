@@ -32,7 +32,17 @@ _WORDS = (
     ("no known motif", "unknown motif", "plain"),
 )
 
-_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+#: What is said of one filter with such a word, and of several.
+_OTHERWISE = {
+    "artefact": ("is an artefact", "are artefacts"),
+    "artefact?": ("is perhaps an artefact", "are perhaps artefacts"),
+    "palindrome?": ("is a palindrome that cannot be judged", "are palindromes that cannot be judged"),
+    "composition": ("is composition", "are composition"),
+    "unknown motif": ("is no known motif", "are no known motifs"),
+    "not compared": ("was not compared with known motifs", "were not compared with known motifs"),
+}
+
+_NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,9 @@ def answer(table: pd.DataFrame, auroc: float) -> str:
     verb = "carries" if len(rows) == 1 else "carry"
     how_many = f"{_number(len(rows))} of {_count(len(table), 'filter')} {verb} the prediction"
     if len(rows) == len(table):
-        how_many = f"All {_count(len(table), 'filter')} carry the prediction" if len(rows) > 1 else "The filter carries the prediction"
+        how_many = f"all {_count(len(table), 'filter')} carry the prediction"
+    if len(table) == 1:
+        how_many = "the filter carries the prediction"
     said.append(f"{how_many[:1].upper()}{how_many[1:]}; {_what_they_show(rows)}.")
     said.append(_what_is_doubtful(rows))
     return " ".join(said)
@@ -156,15 +168,7 @@ def _what_they_show(rows: Sequence[Mapping[Any, Any]]) -> str:
     if others:
         shown.append(f"{_number(others)} {'are' if others > 1 else 'is'} of {_count(len(factors) - 4, 'other factor')}")
     rest = Counter(word_of(row)[0] for row in rows if word_of(row)[1] != "good")
-    names = {
-        "artefact": "an artefact",
-        "artefact?": "perhaps an artefact",
-        "palindrome?": "a palindrome that cannot be judged",
-        "composition": "composition",
-        "unknown motif": "no known motif",
-        "not compared": "not compared with known motifs",
-    }
-    shown += [f"{_number(n)} {'are' if n > 1 else 'is'} {names.get(word, word)}" for word, n in rest.most_common()]
+    shown += [f"{_number(n)} {_OTHERWISE[word][n > 1]}" for word, n in rest.most_common()]
     listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
     several = f"; {_number(whole)} of the named {'show whole motifs' if whole > 1 else 'shows a whole motif'}"
     return listed + (several if whole else "")

@@ -29,8 +29,8 @@ from rcinterp.reading.inputs import ModelInput
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
-from rcinterp.report.filters import N_MATCHES
 from rcinterp.reading.strands import StrandConsistency, compare_strands
+from rcinterp.report.filters import N_MATCHES
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import score_logits

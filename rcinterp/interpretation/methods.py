@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from rcinterp.interpretation.result import Interpretation
 
 REFERENCES = (
-    "Shrikumar A, Greenside P, Kundaje A (2017). Reverse-complement parameter sharing improves deep learning models for "
-    "genomics. bioRxiv 103663.",
+    "Shrikumar A, Greenside P, Kundaje A (2017). Reverse-complement parameter sharing improves deep learning models "
+    "for genomics. bioRxiv 103663.",
     "Gupta S, Stamatoyannopoulos JA, Bailey TL, Noble WS (2007). Quantifying similarity between motifs. Genome Biology "
     "8:R24.",
-    "Kheradpour P, Kellis M (2014). Systematic discovery and characterization of regulatory motifs in ENCODE TF binding "
-    "experiments. Nucleic Acids Research 42:2976-2987.",
+    "Kheradpour P, Kellis M (2014). Systematic discovery and characterization of regulatory motifs in ENCODE TF "
+    "binding experiments. Nucleic Acids Research 42:2976-2987.",
     "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the Royal Statistical Society B "
     "57:289-300.",
     "Efron B, Tibshirani R (1993). An Introduction to the Bootstrap. Chapman & Hall.",
@@ -67,13 +67,13 @@ def _describe_motifs(found: Interpretation) -> str:
     else:
         made = "its weights" if settings.motifs_from == "weights" else "its weights, scaled to its sites' likelihood"
     return (
-        f"A filter's site in a sequence is where it contributes most, if that is at least {settings.threshold:g} of its "
-        f"top contribution (the {100 * TOP_QUANTILE:g} % quantile over the sequences). A filter's motif was made of "
-        f"{made}, in the class for which it speaks, and compared with {motifs} by Tomtom's method (Gupta et al. 2007; "
-        f"{settings.distance} distance, complete scores). Motifs of fewer than {MIN_SITES} sites, or whose sites are "
-        f"not enriched in one class (Fisher's exact test, p > {SITES_P_VALUE:g}), were not compared. A filter was named "
-        f"after its best match up to q = {MATCH_Q_VALUE:g} if at most {100 * SHUFFLED_P_VALUE:g} % of the copies of its "
-        "motif with shuffled columns were as similar to any known motif."
+        f"A filter's site in a sequence is where it contributes most, if that is at least {settings.threshold:g} of "
+        f"its top contribution (the {100 * TOP_QUANTILE:g} % quantile over the sequences). A filter's motif was made "
+        f"of {made}, in the class for which it speaks, and compared with {motifs} by Tomtom's method (Gupta et al. "
+        f"2007; {settings.distance} distance, complete scores). Motifs of fewer than {MIN_SITES} sites, or whose sites are "
+        f"not enriched in one class (Fisher's exact test, p > {SITES_P_VALUE:g}), were not compared. A filter was "
+        f"named after its best match up to q = {MATCH_Q_VALUE:g} if at most {100 * SHUFFLED_P_VALUE:g} % of the copies "
+        "of its motif with shuffled columns were as similar to any known motif."
     )
 
 
@@ -90,8 +90,8 @@ def _describe_checks(found: Interpretation) -> list[str]:
     said = []
     own = found.performance
     said.append(
-        f"On these sequences the model reaches an area under the ROC curve of {own['auroc']:.4f} and an average precision of "
-        f"{own['auprc']:.4f}"
+        f"On these sequences the model reaches an area under the ROC curve of {own['auroc']:.4f} and an average "
+        f"precision of {own['auprc']:.4f}"
         + (
             "."
             if found.baseline is None

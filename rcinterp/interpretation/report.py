@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rcinterp.errors import InputError
-from rcinterp.interpretation.answer import Group, answer, arrange, carries, factor_of, word_of
+from rcinterp.interpretation.answer import Group, answer, arrange, carries, word_of
 from rcinterp.interpretation.methods import REFERENCES, describe_methods
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.report.filters import MOST_PICTURES, FilterSection, FilterTables, filter_section
@@ -19,7 +19,6 @@ from rcinterp.report.svg import draw_curves, draw_logo, draw_points
 
 if TYPE_CHECKING:
     from rcinterp.interpretation.result import Interpretation
-    from rcinterp.stability.result import ModelComparison  # noqa: F401  # in a string below
 
 #: Logos at the top of a page, at most: of as many groups, each by its filter that contributes most.
 _N_HERO = 5
@@ -97,9 +96,7 @@ def make_part(
         numbers=_numbers(found),
         warnings=found.warnings(),
         hero=_hero(found, groups),
-        filters=make_section(
-            identity, found, groups, has_pictures=has_pictures, elsewhere=elsewhere, genome=genome
-        ),
+        filters=make_section(identity, found, groups, has_pictures=has_pictures, elsewhere=elsewhere, genome=genome),
         charts=_charts(found),
         methods=describe_methods(found),
         made=_made(found),
@@ -162,7 +159,13 @@ def _numbers(found: Interpretation) -> list[Number]:
     if found.strands is not None:
         row = found.strands.table[found.strands.table["task"] == found.target]
         if len(row):
-            said.append(Number("largest difference of the strands", f"{row['rc_difference'].iloc[0]:.1g}".replace("e-", "e−"), "logit"))
+            said.append(
+                Number(
+                    "largest difference of the strands",
+                    f"{row['rc_difference'].iloc[0]:.1g}".replace("e-", "e−"),
+                    "logit",
+                )
+            )
     if found.faithfulness is not None and not np.isnan(found.faithfulness.pearson):
         said.append(Number("agreement with ablation", f"r = {found.faithfulness.pearson:.2f}".replace("-", "−")))
     return said
@@ -273,10 +276,11 @@ def _command(found: Interpretation) -> str:
         return ""
     if found.origin.command:
         return found.origin.command
-    chosen = {name: value for name, value in vars(found.settings).items()}
-    rest = "".join(f", {name}={value!r}" for name, value in chosen.items())
+    rest = "".join(f", {name}={value!r}" for name, value in vars(found.settings).items())
     motifs = repr(found.origin.motifs) if "given in Python" not in found.origin.motifs else "motifs"
-    return f"interpret(model, positives, negatives, {motifs}, layer={found.layer!r}, target={found.origin.target}{rest})"
+    return (
+        f"interpret(model, positives, negatives, {motifs}, layer={found.layer!r}, target={found.origin.target}{rest})"
+    )
 
 
 def _find_elsewhere(name: str, comparison: Any | None) -> dict[str, list[dict[str, Any]]]:

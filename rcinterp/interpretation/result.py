@@ -23,6 +23,7 @@ from rcinterp.reading.strands import StrandConsistency
 from rcinterp.report.figures import save_figure
 from rcinterp.report.logos import plot_filters
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Interpretation:
     """What `interpret` found.
@@ -60,7 +61,7 @@ class Interpretation:
     other_layers : tuple of str
         Names of further layers that read the sequence, whose filters are not shown.
     targets : dict of str to ndarray, shape (4, W)
-        The known motifs that are among the first `rcinterp.report.filters.N_MATCHES` matches of some filter: letter probabilities.
+        Known motifs that some filter is named after, or that are among its first matches: letter probabilities.
     best_sites : DataFrame
         The first sites of each filter, as in `sites`, and their letters.
     distributions : dict of str to Histogram

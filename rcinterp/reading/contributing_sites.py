@@ -259,5 +259,5 @@ class ContributingSites:
             own = CLASSES.index(sites.sites_in)
             where = self.classes[own].raising if sites.is_raising else self.classes[own].lowering
             cut = where.letters(numbers[str(name)], torch.tensor(rows.to_numpy()), self._letters[own])
-            letters[rows.index] = letters_of(cut)
+            letters.update(pd.Series(letters_of(cut), index=rows.index))
         return best.assign(letters=letters).reset_index(drop=True)

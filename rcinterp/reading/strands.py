@@ -142,7 +142,9 @@ def compare_strands(runner: Runner, parts: Sequence[Inputs]) -> StrandConsistenc
         np.concatenate([_logits(runner, turn(inputs)) for inputs in parts]) for turn in (lambda same: same, _turned)
     )
     n = len(forward)
-    given = [name for inputs in parts for name in (inputs.names or [None] * len(inputs))]
+    given: list[str | None] = []
+    for inputs in parts:
+        given += inputs.names or [None] * len(inputs)
     names = [str(row if name is None else name) for row, name in enumerate(given)]
     tables = [
         pd.DataFrame(

@@ -106,7 +106,7 @@ class FilterSection:
         return list(pd.Series([row["word"] for group in self.groups for row in group.rows]).value_counts().index)
 
 
-def filter_section(  # noqa: PLR0913  # what each part of the page is made of
+def filter_section(  # what each part of the page is made of
     identity: str,
     tables: FilterTables,
     groups: Sequence[tuple[str, Sequence[Mapping[Any, Any]], bool]],
@@ -156,7 +156,10 @@ def filter_section(  # noqa: PLR0913  # what each part of the page is made of
                     "word": words[own][0],
                     "tone": words[own][1],
                     "bar": draw_interval(
-                        row["contribution"], *(_or_none(row[f"contribution_{end}"]) for end in ("low", "high")), (low, high)
+                        row["contribution"],
+                        _or_none(row["contribution_low"]),
+                        _or_none(row["contribution_high"]),
+                        (low, high),
                     ),
                     "match": _name_of(row),
                     "matches": _list_matches(matches.get(own), row["best_match"], numbers),
@@ -207,7 +210,7 @@ def _draw(identity: str, name: str, tables: FilterTables, has_pictures: bool) ->
     shown = "Centred weights" if tables.unit == "weight" else "Motif"
     found["forward"] = draw_logo(weight, f"{shown} of {name}", identity=own)
     found["reverse"] = draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", own)
-    best = tables.table.set_index("filter").loc[name, "best_match"]
+    best = str(tables.table.set_index("filter")["best_match"][name])
     rows = tables.matches[(tables.matches["Query_ID"] == name) & (tables.matches["Target_ID"] == best)]
     if len(rows) and best in tables.targets:
         match = rows.iloc[0]

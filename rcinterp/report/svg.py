@@ -1,8 +1,7 @@
-"""Pictures of a page, written as SVG: logos, positions of sites, contributions by model."""
+"""Pictures of a page, written as SVG: logos, alignments, contributions, curves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
@@ -140,16 +139,20 @@ def draw_interval(value: float, low: float | None, high: float | None, span: tup
     )
 
 
-def draw_curves(curves: dict[str, Sequence[float]], label: str, x_label: str) -> Markup:
+def draw_curves(curves: Mapping[str, Sequence[float]], label: str, x_label: str) -> Markup:
     """Lines over 1, 2, 3, ... with one vertical axis; their names stand at the right ends."""
     values = np.array([value for curve in curves.values() for value in curve if np.isfinite(value)])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
     n = max(len(curve) for curve in curves.values())
     step = _CHART_WIDTH / max(1, n - 1)
-    content, taken = _frame(low, high, _CHART_WIDTH), []
+    content = _frame(low, high, _CHART_WIDTH)
+    taken: list[float] = []
     for number, (name, curve) in enumerate(curves.items()):
-        places = [(_round(_CHART_LEFT + i * step), (high - v) / (high - low) * _CHART_HEIGHT + _TOP) for i, v in enumerate(curve)]
+        places = [
+            (_round(_CHART_LEFT + i * step), (high - v) / (high - low) * _CHART_HEIGHT + _TOP)
+            for i, v in enumerate(curve)
+        ]
         line = "M" + "L".join(f"{x} {_round(y)}" for x, y in places if np.isfinite(y))
         content += _path(f"line l{number}", line)
         y = places[-1][1] + 3
@@ -215,19 +218,6 @@ def _axes(span: tuple[float, float], n_positions: int) -> str:
     positions = "".join(_text(_LEFT + _LETTER * (tick + 0.5), _TOP + _HEIGHT + 9, f"{tick}") for tick in shown)
     vertical = "<use href=#bits />" if span == _BITS else _vertical_axis(low, high)
     return f"{zero}{vertical}{positions}"
-
-
-def draw_positions(middles: NDArray[np.float64], length: int, label: str) -> Markup:
-    """Histogram of where sites lie in sequences of that length [bp]."""
-    counts, _ = np.histogram(middles, bins=20, range=(0, length))
-    step, bottom = 6, _TOP + _HEIGHT
-    heights = counts * (_HEIGHT / max(1, counts.max()))
-    tops = [bottom, *np.rint(bottom - heights).astype(int).tolist(), bottom]
-    outline = f"h{step}".join(f"v{lower - upper}" for upper, lower in pairwise(tops))
-    bars = f"M{_LEFT} {bottom}{outline}z"
-    line = _path("axis", f"M{_LEFT} {bottom}h{step * 20}")
-    ends = _text(_LEFT, bottom + 9, "0") + _text(_LEFT + step * 20, bottom + 9, str(length))
-    return _picture(step * 20, label, f"{_path('bar', bars)}{line}{ends}", right=10)
 
 
 def draw_bars(values: Sequence[float], label: str, span: tuple[float, float]) -> Markup:

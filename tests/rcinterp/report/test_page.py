@@ -1,190 +1,246 @@
-"""The page itself: what is shown, what is left out, and that nothing in it can be taken for markup."""
+"""The page itself: what stands on it without its script, that nothing in it is taken for markup, and its size."""
 
+import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
+from rcinterp.errors import InputError
+from rcinterp.interpretation import write_report
+from rcinterp.interpretation.report import make_part
 from rcinterp.interpretation.verdicts import LIMITS
-from rcinterp.motifs import information_content, load_motifs
-from rcinterp.report.page import filter_section, write_report
-from rcinterp.report.svg import draw_logo, draw_positions, draw_reverse_complement
-
-NOTES = ["On these sequences the model reaches auROC 0.9124.", "Faithfulness: r = 0.9 < 1."]
-SITES = pd.DataFrame({"filter": ["filter_1", "filter_1", "filter_2"], "start": [0, 40, 3], "end": [5, 45, 8]})
-
-
-@pytest.fixture
-def table():
-    """A filter with everything, one whose match is none, and one without anything."""
-    return pd.DataFrame(
-        {
-            "filter": ["filter_1", "filter_0", "filter_2"],
-            "contribution": [1.23456, -0.5, 0.0],
-            "contribution_low": [1.1, -0.75, np.nan],
-            "contribution_high": [1.4, -0.25, np.nan],
-            "contribution_q": [0.0012, 0.5, np.nan],
-            "active_share": [0.4567, 0.25, np.nan],
-            "rc_similarity": [0.4567, 0.12, np.nan],
-            "rc_p": [0.0312, 0.5, np.nan],
-            "sites_in": ["positives", None, "negatives"],
-            "n_sites": pd.Series([17, None, 0], dtype="Int64"),
-            "n_other_sites": pd.Series([3, None, 0], dtype="Int64"),
-            "best_match": ["CTCF<known>1", "MYC_known1", None],
-            "match_orientation": ["-", "+", None],
-            "match_p": [1.2e-9, 0.3, np.nan],
-            "match_q": [3.4e-7, 1.0, np.nan],
-            "match_shuffled_p": [0.01, np.nan, np.nan],
-            "match_factor": ["CTCFL", "MYC::MAX", None],
-            "match_known": ["CTCFL<&>", "MYC_known1", None],
-            "match_description": ["in <K562>", None, None],
-            "verdict": ["resembles CTCF<known>1", "no known motif", "dead"],
-        }
-    )
+from rcinterp.motifs import information_content, reverse_complement_motif
+from rcinterp.report.encoding import decode_shares
+from rcinterp.report.filters import MOST_PICTURES
+from rcinterp.report.page import write_parts
+from rcinterp.report.svg import draw_alignment, draw_logo, draw_reverse_complement
 
 
 @pytest.fixture
-def filters():
-    rng = np.random.default_rng(0)
-    return {f"filter_{i}": rng.normal(size=(4, 5)) if i < 2 else np.zeros((4, 5)) for i in range(3)}
+def page(tmp_path):
+    """Give ``page(found, ...)``: the text of its report."""
 
-
-@pytest.fixture
-def ppms():
-    return {f"filter_{i}": np.random.default_rng(i).dirichlet(np.ones(4), size=5).T for i in range(3)}
-
-
-@pytest.fixture
-def page(table, filters, ppms, tmp_path):
-    """Give ``page(...)``: the text of a report with that heading, title and summary."""
-
-    def write(heading="", title="Filters", summary=""):
-        section = filter_section(heading, table, filters, ppms, NOTES, SITES, 50)
-        write_report(tmp_path / "report.html", title, [section], summary, limits=LIMITS)
+    def write(found, title="Filters", **options):
+        write_report(tmp_path / "report.html", found, title, **options)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
     return write
 
 
 def rows_of(page):
-    """Text of each cell of each row, its pictures aside."""
-    rows = re.findall(r"<tr>\n(<th scope=\"row\">.*?)</tr>", page, re.DOTALL)
-    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
-    return [[re.sub(r"<svg.*?</svg>|<[^>]*>", " ", cell).split() for cell in row] for row in cells]
+    """Name, and text of each cell, of each filter in the order of the page."""
+    found = {}
+    for body in re.findall(r'<tbody class="f.*?</tbody>', page, re.DOTALL):
+        row = body.split("</tr>")[0]
+        name, *cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        text = [" ".join(re.sub(r"<svg.*?</svg>|<[^>]*>", " ", cell).split()) for cell in (name, *cells)]
+        found[text[0]] = text[1:]
+    return found
 
 
-def test_rows_are_those_of_the_table_in_its_order(page):
-    first, second, third = rows_of(page())
-    assert first[:5] == [
-        ["filter_1"],
-        ["+1.235", "+1.100", "to", "+1.400", "q", "=", "0.0012", "acts", "in", "46", "%"],
-        [
-            *("CTCF&lt;known&gt;1", "(CTCFL,", "as", "CTCFL&lt;&amp;&gt;)", "strand", "-"),
-            *("p", "=", "1.2e-09", "q", "=", "3.4e-07", "shuffled:", "0.01", "in", "&lt;K562&gt;"),
-        ],
-        ["0.46", "p", "=", "0.031"],
-        ["resembles", "CTCF&lt;known&gt;1"],
-    ]
-    assert first[5:] == [[], [], [], ["17", "of", "the", "positives", "3", "of", "the", "others"]]
-    assert (second[0], second[1][0]) == (["filter_0"], "-0.500")
-    assert second[2:4] == [["–"], ["0.12", "p", "=", "0.500"]]  # q = 1 is no match
-    assert second[8] == []  # made from weights, not of sites
-    assert third == [
-        ["filter_2"],
-        ["+0.000"],
-        ["–"],
-        ["–"],
-        ["dead"],
-        [],
-        [],
-        [],
-        [*["0", "of", "the", "negatives", "0", "of", "the", "others"]],
-    ]
+def data_of(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_notes_stand_above(page):
-    assert "the model reaches auROC 0.9124. Faithfulness: r = 0.9 &lt; 1.</p>" in page()
+def test_every_filter_has_a_row_that_says_what_the_table_says(found, page):
+    text = page(found)
+    rows = rows_of(text)
+    assert set(rows) == set(found.table["filter"])
+    for row in found.table.to_dict("records"):
+        _, _, contribution, q, verdict, match, _, sites, acts = rows[row["filter"]]
+        said = f"{row['contribution']:+.3f} {row['contribution_low']:+.3f} to"
+        assert contribution.replace("−", "-").startswith(said)
+        assert float(q) == pytest.approx(row["contribution_q"], abs=5e-4)
+        assert verdict.endswith(row["verdict"])
+        assert sites == f"{row['n_sites']} {row['sites_in']} {row['n_other_sites']} of the others"
+        assert acts == f"{100 * row['active_share']:.0f} %"
+        is_idle = row["verdict"].startswith(("dead", "negligible"))
+        assert (match == "–") == (is_idle or pd.isna(row["best_match"]) or row["match_q"] >= 1)
+        assert match == "–" or match.startswith(row["best_match"])
 
 
-def test_nothing_given_is_taken_for_markup(page):
-    text = page(heading="<i>A</i>", title='T & "U"', summary="<script>1</script>")
-    assert "<i>" not in text
-    assert "<script>" not in text
-    assert "<h2>&lt;i&gt;A&lt;/i&gt;</h2>" in text
-    assert "<title>T &amp; &#34;U&#34;</title>" in text
-    assert "&lt;script&gt;" in text
+def test_filters_of_one_motif_stand_together_and_idle_ones_last(found, page):
+    text = page(found)
+    groups = re.findall(r'<tbody class="g (\w+)"><tr><th[^>]*>(.*?)</th>', text)
+    assert groups[-1][0] == "idlehead"
+    assert [kind for kind, _ in groups[:-1]] == ["named"] * (len(groups) - 1)
+    named = [re.sub(" <small>.*", "", heading) for _, heading in groups[:-1]]
+    assert named[0] == "CTCF"
+    assert len(set(named)) == len(named)
+    order = list(rows_of(text))
+    idle = found.table["filter"][found.table["verdict"].str.startswith(("dead", "negligible"))]
+    assert set(order[-len(idle) :]) == set(idle)
 
 
-def test_heading_and_summary_may_be_left_out(page):
-    without, given = page(), page(heading="Model A", summary="Two models.")
-    assert "<h2>" not in without
-    assert "<h2>Model A</h2>" in given
-    assert given.count("<p>") == without.count("<p>") + 1
-    assert "<p>Two models.</p>" in given
+def test_the_page_begins_with_the_answer(found, page):
+    text = page(found)
+    assert text.index(found.answer) < text.index('<table class="filters')
+    assert f"auROC <b>{found.performance['auroc']:.3f}</b>" in text
 
 
-def test_the_same_filters_give_the_same_bytes(page):
-    assert page() == page()
+def test_pictures_are_of_the_weights_their_reverse_complement_and_the_match_above_the_motif(found, page):
+    text = page(found)
+    row = found.table.iloc[0]
+    name, best = row["filter"], row["best_match"]
+    weight, ppm = found.filters[name], found.ppms[name]
+    body = next(one for one in text.split("<tbody") if f">{name}</button>" in one)
+    identity = re.search(r"<svg role=\"img\"[^>]*><g id=(\S+)-axes", body)[1]
+    assert draw_logo(weight, f"Centred weights of {name}", identity=identity) in body
+    assert draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", identity) in body
+    match = found.matches[(found.matches["Query_ID"] == name) & (found.matches["Target_ID"] == best)].iloc[0]
+    target = found.targets[best]
+    target = reverse_complement_motif(target) if match["Orientation"] == "-" else target
+    heights = [one * information_content(one) for one in (ppm, target)]
+    label = f"{best} above the motif of {name}"
+    assert draw_alignment(*heights, -match["Optimal_offset"], label) in body
 
 
-def test_pictures_are_of_the_weights_their_reverse_complement_and_the_motif_in_bits(table, filters, ppms):
-    row = filter_section("", table, filters, ppms, NOTES, SITES, 50).rows[0]
-    weight, ppm = filters["filter_1"], ppms["filter_1"]
-    (identity,) = re.findall(r"<svg id=(\S+)", row["forward"])
-    assert row["forward"] == draw_logo(weight, "Centred weights of filter_1", identity=identity)
-    assert row["reverse"] == draw_reverse_complement(5, "Reverse complement of filter_1", identity)
-    assert row["compared"] == draw_logo(ppm * information_content(ppm), "Motif of filter_1", (0, 2))
-    assert row["positions"] == draw_positions(np.array([2.5, 42.5]), 50, "Positions of the sites of filter_1")
+def test_an_alignment_puts_equal_letters_above_each_other(found):
+    row = found.table.iloc[0]
+    match = found.matches[found.matches["Query_ID"] == row["filter"]].iloc[0]
+    target = found.targets[match["Target_ID"]]
+    target = reverse_complement_motif(target) if match["Orientation"] == "-" else target
+    ppm, start = found.ppms[row["filter"]], -match["Optimal_offset"]
+    places = [j for j in range(target.shape[1]) if 0 <= j + start < ppm.shape[1] and target[:, j].max() > 0.9]
+    assert len(places) > 2
+    assert all(target[:, j].argmax() == ppm[:, j + start].argmax() for j in places)
 
 
-def test_identities_on_a_page_are_of_one_picture_each(table, filters, ppms, tmp_path):
-    others = {name: weight + 1.5 for name, weight in filters.items()}
-    sections = [filter_section("Same", table, given, ppms, NOTES) for given in (filters, others)]
-    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
-    identities = re.findall(r"<svg id=(\S+)", (tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert len(identities) == len(set(identities)) == 6
+def test_numbers_for_the_script_are_those_of_the_filters(found, page):
+    text = page(found)
+    for name in found.table["filter"]:
+        body = next(one for one in text.split("<tbody") if f">{name}</button>" in one)
+        weight, most, ppm = (re.search(rf'data-{key}="([^"]*)"', body)[1] for key in "wsp")
+        np.testing.assert_allclose(
+            (2 * decode_shares(weight) - 1) * float(most), found.filters[name], atol=1e-3 * max(1e-9, float(most))
+        )
+        np.testing.assert_allclose(decode_shares(ppm), found.ppms[name], atol=2e-4)
+    data = data_of(text)
+    for name, encoded in data["targets"]["filters"]:
+        np.testing.assert_allclose(decode_shares(encoded), found.targets[name], atol=2e-4)
 
 
-def test_sections_stand_one_below_the_other(table, filters, ppms, tmp_path):
-    sections = [filter_section(f"Model {name}", table, filters, ppms, NOTES) for name in "AB"]
-    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert re.findall("<h2>(.*?)</h2>", text) == ["Model A", "Model B"]
-    assert len(rows_of(text)) == 2 * 3
-    assert text.count("<!DOCTYPE html>") == text.count("</html>") == 1
+def test_lines_are_the_table_s(found, page):
+    lines = data_of(page(found))["lines"]["filters"]
+    assert "\n".join(lines) + "\n" == found.table.to_csv(sep="\t", index=False)
 
 
-def test_a_row_that_lacks_something_is_an_error_not_a_gap(table, filters, ppms, tmp_path):
-    section = filter_section("", table, filters, ppms, NOTES)
-    del section.rows[1]["verdict"]
+def test_nothing_given_is_taken_for_markup(found, page):
+    odd = "<script>alert(1)</script>"
+    best = found.table["best_match"]
+    table = found.table.assign(match_description=odd, verdict="</td>" + odd, best_match=best.where(best.isna(), odd))
+    text = page({odd: replace(found, table=table, layer=odd)}, title=odd, summary=odd)
+    assert "<script>alert" not in text
+    assert "</td><script" not in text
+    assert text.count("<script") == text.count("</script>") == 2
+    assert data_of(text)["lines"]["filters"][1].count(odd) >= 2
+
+
+def test_sites_tell_their_places_and_link_to_a_browser_if_the_genome_is_known(found, page):
+    best = found.best_sites.iloc[0]
+    place = f"{best['chrom']}:{best['chrom_start'] + 1:,}–{best['chrom_end']:,} ({best['chrom_strand']})"
+    without, linked = page(found), page(found, genome="hg38")
+    assert place in without
+    assert best["letters"] in without
+    assert "https://" not in without.replace("https://doi.org", "")
+    position = f"{best['chrom']}%3A{best['chrom_start'] + 1}-{best['chrom_end']}"
+    assert f'href="https://genome.ucsc.edu/cgi-bin/hgTracks?db=hg38&amp;position={position}"' in linked
+
+
+def test_letters_of_sites_are_those_of_the_sequences(found):
+    """As the filter reads them: its weights and those letters give the activation that the site has."""
+    weight = {name: found.filters[name] for name in found.table["filter"][:3]}
+    for row in found.best_sites.to_dict("records"):
+        if row["filter"] in weight:
+            codes = ["ACGT".index(letter) for letter in row["letters"]]
+            score = weight[row["filter"]][codes, range(len(codes))].sum()
+            assert score > 0.4 * weight[row["filter"]].max(0).sum()
+
+
+def test_models_stand_side_by_side(found, of_size, page):
+    text = page({"Model A": found, "Model B": of_size(3)})
+    assert re.findall("<h2>(.*?)</h2>", text)[:2] == ["Side by side", "Model A"]
+    assert len(rows_of(text)) == len(found.table)  # B's have names that A's have too
+    identities = re.findall(r'\bid="?([\w-]+)', text)
+    assert len(identities) == len(set(identities))
+    assert set(re.findall(r"href=\"?#([\w-]+)", text)) <= set(identities)
+
+
+def test_the_same_pattern_in_other_models(found, page):
+    class Comparison:
+        members = pd.DataFrame(
+            {
+                "model": ["a", "b", "b"],
+                "filter": ["filter_0", "filter_7", "filter_8"],
+                "pattern": ["pattern_0", "pattern_0", "pattern_1"],
+                "contribution": [1.0, 0.25, 3.0],
+                "consensus_similarity": [0.9, 0.8, 0.7],
+            }
+        )
+
+    text = page({"a": found, "b": found}, comparison=Comparison())
+    body = next(one for one in text.split("<tbody") if ">filter_0</button>" in one)
+    assert "b, filter_7 <small>contribution +0.250, similarity to the consensus 0.80" in body
+    assert "filter_8 <small>contribution" not in body
+
+
+def test_the_same_findings_give_the_same_bytes(found, page):
+    assert page(found) == page(found)
+
+
+def test_a_row_that_lacks_something_is_an_error_not_a_gap(found, tmp_path):
+    part = make_part("filters", "", found, has_pictures=True)
+    del part.filters.groups[0].rows[0]["verdict"]
     with pytest.raises(UndefinedError, match="verdict"):
-        write_report(tmp_path / "report.html", "T", [section], limits=LIMITS)
+        write_parts(tmp_path / "report.html", "T", [part], limits=LIMITS)
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_layer_without_weights_of_letters_says_so(table, filters, ppms, tmp_path):
-    sections = [filter_section(unit, table, filters, ppms, NOTES, unit=unit) for unit in ("weight", "bits")]
-    write_report(tmp_path / "report.html", "Both", sections, limits=LIMITS)
-    weight, bits = (tmp_path / "report.html").read_text(encoding="utf-8").split("<h2>bits</h2>")
-    assert "Centred weights</th>" in weight
-    assert "Motif, letters in bits</th>" not in weight
-    assert "Motif, letters in bits</th>" in bits
-    assert 'aria-label="Centred weights of filter_1"' in weight
-    assert 'aria-label="Motif of filter_1"' in bits
+def test_no_model_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="got no model, expected at least one"):
+        write_report(tmp_path / "report.html", {})
 
 
-def test_three_hundred_filters_take_less_than_one_and_a_half_megabytes(table, tmp_path):
-    rng, motifs = np.random.default_rng(0), list(load_motifs("encode").values())
-    names = [f"filter_{i}" for i in range(300)]
-    ppms = {name: rng.dirichlet([3] * 4, 19).T for name in names}
-    for name, motif in zip(names, motifs[::6], strict=False):  # as trained filters have: a motif, and noise about it
-        width = min(19, motif.shape[1])
-        ppms[name][:, :width] = 0.9 * motif[:, :width] + 0.1 * ppms[name][:, :width]
-    filters = {name: np.log2(ppm / 0.25) + rng.normal(0, 0.3, ppm.shape) for name, ppm in ppms.items()}
-    many = pd.concat([table] * 100, ignore_index=True).assign(filter=names)
-    sites = pd.DataFrame({"filter": np.repeat(names, 50), "start": rng.integers(0, 580, 15000)})
-    section = filter_section("", many, filters, ppms, NOTES, sites.assign(end=sites["start"] + 19), 600)
-    write_report(tmp_path / "report.html", "Many", [section], limits=LIMITS)
-    assert (tmp_path / "report.html").stat().st_size < 1.5e6
+def test_a_layer_without_weights_of_letters_says_so(found, page):
+    bits = replace(found, unit="bits")
+    assert ">Centred weights</th>" in page(found)
+    assert ">Motif</th>" in page(bits)
+    assert ">Centred weights</th>" not in page(bits)
+
+
+def test_what_a_reader_must_mind_stands_above_the_table(found, page):
+    text = page(replace(found, is_probability=True, performance={"auroc": 0.3, "auprc": 0.4}))
+    above = text[: text.index('<table class="filters')]
+    assert "All outputs lie between 0 and 1" in above
+    assert "perhaps the two classes are the wrong way round" in above
+
+
+def test_methods_and_origin_tell_what_was_done(found, page):
+    text = page(found)
+    origin = found.origin
+    for said in (origin.model, *origin.sequences.values(), *origin.versions.values(), "Seed: 0", "1,000 permutations"):
+        assert said in text
+    assert "interpret(model, positives, negatives, &#39;encode&#39;, layer=&#39;conv&#39;, target=0" in text
+    assert re.search(r"[0-9a-f]{64}", origin.model)
+
+
+def test_few_filters_have_pictures_and_many_are_drawn_by_the_script(of_size, page):
+    few, many = page(of_size(MOST_PICTURES)), page(of_size(MOST_PICTURES + 1))
+    assert few.count('class="c1 logo"><svg') == MOST_PICTURES
+    assert many.count('class="c1 logo"><svg') == 0
+    assert many.count('class="c1 logo"><i class="d" data-d="w"><span class="seq">') == MOST_PICTURES + 1
+
+
+def test_pages_are_small(found, of_size, page):
+    assert len(page(found).encode()) < 500_000
+    assert len(page(of_size(300)).encode()) < 1.5e6
+
+
+def test_the_script_is_small():
+    from importlib.resources import files
+
+    assert len((files("rcinterp.report") / "page.js").read_bytes()) < 20_000

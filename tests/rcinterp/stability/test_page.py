@@ -19,7 +19,8 @@ def test_missing_values_are_dashes(three, tmp_path):
     found = compare_models({"a": three["a"]})
     found.to_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "nan" not in page.lower().split("<body>")[1].replace("dominant", "")
+    text = page.split("<body>")[1].split("<script")[0]
+    assert "nan" not in text.lower().replace("dominant", "")
     assert page.count("<td>–</td>") == 2  # seen_again and missed of the only model
 
 
@@ -27,7 +28,8 @@ def test_a_page_without_patterns_has_the_models(tmp_path):
     models = pd.DataFrame(
         {"model": ["m"], "n_filters": [3], "n_compared": [0], "n_patterns": [0], "seen_again": [None], "missed": [None]}
     ).assign(auroc=0.5, auprc=0.25)
-    tables = {"patterns": pd.DataFrame(), "models": models, "left_out": pd.DataFrame(), "contributions": pd.DataFrame()}
+    tables = dict.fromkeys(("patterns", "left_out", "contributions"), pd.DataFrame()) | {"models": models}
+    tables["members"] = pd.DataFrame({"pattern": []})
     write_patterns(tmp_path / "page.html", "title", "summary", tables, {})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<td>0.5000</td>" in page
