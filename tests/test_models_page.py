@@ -1,4 +1,4 @@
-"""docs/models.md: the code of its rows runs, and prints what stands below it."""
+"""docs/how-to/own-model.md: the code of its rows runs, and prints what stands below it."""
 
 import contextlib
 import io
@@ -6,7 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "own-model.md"
 
 
 def test_the_page_s_code_prints_what_the_page_says(tmp_path, monkeypatch):

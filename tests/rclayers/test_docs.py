@@ -1,4 +1,4 @@
-"""docs/layers.md: its code runs, and prints what stands below it."""
+"""docs/explanation/layers.md: its code runs, and prints what stands below it."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "layers.md"
 
 
 def test_the_page_s_code_prints_what_the_page_says():
