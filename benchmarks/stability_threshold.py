@@ -1,4 +1,4 @@
-"""From which similarity on are two filters' motifs one pattern? The table of docs/how-to/other-seeds.md.
+"""From which similarity on are two filters' motifs one pattern? The table of docs/evidence/seeds.md.
 
     python benchmarks/stability_threshold.py > stability_threshold.json    # 15 s
 
