@@ -20,6 +20,10 @@ TAKEN = [
 #: Folders that pages link to: each gets a page that lists its files.
 LISTED = ["docs/results", "docs/results/*", "examples"]
 COMMAND_LINE = "reference/command-line.md"
+#: What a browser fetches from another server when it shows a page.
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source|link(?=[^>]*stylesheet))\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
+)
 LINK = re.compile(r"(?<=\]\()([^()\s#]+)")
 
 
@@ -50,6 +54,14 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Turn the links of a page to where the site has their files."""
     return turn_links(markdown, page.file.src_uri)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> None:
+    """Refuse a page that would fetch anything from another server."""
+    from mkdocs.exceptions import PluginError
+
+    if found := FETCHED.search(output):
+        raise PluginError(f"{page.file.src_uri}: got {found[0]}, expected nothing that is fetched from elsewhere.")
 
 
 def turn_links(markdown: str, uri: str) -> str:
@@ -97,10 +109,11 @@ def describe_commands() -> str:
 
 def help_texts(command: click.Command, name: str = "rcinterp", parent: click.Context | None = None) -> Any:
     """Yield the name and the help of a command, and of all commands below it."""
-    context = click.Context(command, parent, info_name=name.rpartition(" ")[2], terminal_width=100)
+    settings = {"terminal_width": 80, **command.context_settings}
+    context = click.Context(command, parent, info_name=name.rpartition(" ")[2], **settings)
     yield name, command.get_help(context).rstrip()
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             child = command.get_command(context, below)
-            if child is not None:
+            if child is not None and not child.hidden:
                 yield from help_texts(child, f"{name} {below}", context)

@@ -279,6 +279,20 @@ def test_links_are_turned_to_where_the_site_has_the_files():
     assert turn("[a](https://example.org) [b](#b)", "index.md") == "[a](https://example.org) [b](#b)"
 
 
+@pytest.mark.parametrize(
+    ("html", "is_fetched"),
+    [
+        ('<link rel="stylesheet" href="https://fonts.example.org/css">', True),
+        ("<script async src=//cdn.example.org/x.js></script>", True),
+        ('<img alt="" src="https://example.org/a.png">', True),
+        ('<link rel="stylesheet" href="assets/main.css"><img src="../images/fig5.png">', False),
+        ('<a href="https://example.org">', False),
+    ],
+)
+def test_what_a_page_fetches_from_elsewhere_is_found(html, is_fetched):
+    assert bool(SITE["FETCHED"].search(html)) is is_fetched
+
+
 def test_the_site_describes_every_command():
     page = SITE["describe_commands"]()
     assert {"## rcinterp", "## rcinterp interpret", "## rcinterp study fig5"} <= set(page.splitlines())
