@@ -45,8 +45,8 @@ def on_files(files: Any, config: Any) -> Any:
         place = f"repository/{path.relative_to(ROOT).as_posix()}"
         files.append(File.generated(config, place, abs_src_path=str(path)))
     for folder in sorted(path for pattern in LISTED for path in ROOT.glob(pattern) if path.is_dir()):
-        place = _place(PurePosixPath(folder.relative_to(ROOT)))
-        files.append(File.generated(config, f"{place}/index.md", content=list_files(folder)))
+        index = _place(PurePosixPath(folder.relative_to(ROOT))) / "index.md"
+        files.append(File.generated(config, str(index), content=list_files(folder)))
     files.append(File.generated(config, COMMAND_LINE, content=describe_commands()))
     return files
 
