@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers bench lint format clean
+.PHONY: demo test test-slow test-peers test-browser bench docs lint format clean
 
 demo: .venv/.installed
 	$(BIN)/rcinterp demo --out demo
@@ -24,10 +24,21 @@ test-peers: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[peers]"
 	$(BIN)/python -m pytest -q tests/rcinterp/test_peers.py tests/rcinterp/comparison tests/rcinterp/motifs/test_meme.py
 
+# The report as a person uses it, in headless Chromium (apt-get install chromium): two minutes.
+test-browser: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
+	$(BIN)/python -m pytest -q tests/rcinterp/report/test_browser.py
+
 # Every benchmark that needs no data, one after the other, to results/bench/NAME.json: an hour on two cores that do
 # nothing else. It goes on where it was stopped; `rm -r results/bench` to begin anew.
 bench: .venv/.installed
 	$(BIN)/python benchmarks/all.py --out results/bench
+
+# The documentation as a site, in site/index.html; a warning is an error. Nothing in it is loaded from elsewhere. The
+# variable keeps the theme from advertising its successor.
+docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -40,7 +51,7 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist *.egg-info demo results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist *.egg-info demo results site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "constraints.txt is for Python 3.11 or later; try: make PYTHON=python3.11")'

@@ -1,4 +1,4 @@
-"""Are the p-values of compare_motifs uniform where nothing matches? The tables of docs/motifs.md.
+"""Are the p-values of compare_motifs uniform where nothing matches? The tables of docs/explanation/motifs.md.
 
     python benchmarks/calibration.py > calibration.json    # a minute
 

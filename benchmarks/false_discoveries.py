@@ -1,4 +1,4 @@
-"""Do q-values of contributions keep their promise? On trained models whose truth is known (docs/contributions.md).
+"""Do q-values of contributions keep their promise? On models of known truth (docs/explanation/contributions.md).
 
     python benchmarks/false_discoveries.py > false_discoveries.json    # 20 seeds: 3 minutes
 

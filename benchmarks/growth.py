@@ -1,6 +1,6 @@
-"""How does the cost grow with sequences, their length, filters and motifs? JSON; --plot draws docs/growth.png.
+"""How does the cost grow with sequences, their length, filters and motifs? JSON; --plot draws docs/images/growth.png.
 
-    OMP_NUM_THREADS=1 python benchmarks/growth.py --plot docs/growth.png > growth.json    # 8 minutes
+    OMP_NUM_THREADS=1 python benchmarks/growth.py --plot docs/images/growth.png > growth.json    # 8 minutes
     OMP_NUM_THREADS=1 python benchmarks/growth.py --sizes 3 --rounds 1                    # half a minute, to try
 
 One quantity is doubled again and again while the others stay at `FIXED`. Measured are:

@@ -1,4 +1,4 @@
-"""Does interpret name the filters of models that others trained, and only those? (docs/models.md)
+"""Does interpret name the filters of models that others trained, and only those? (docs/evidence/published-models.md)
 
     python benchmarks/published.py MODELS DATA --out docs/results/published-models [--only NAME ...] [--motifs FILE]
 

@@ -1,4 +1,4 @@
-"""How fast should the read-out of a small data set learn? The table of docs/recipe.md, without the validation set.
+"""How fast should the read-out of a small data set learn? Without the validation set; docs/explanation/recipe.md.
 
     python benchmarks/read_out_rate.py FOLDER > read_out_rate.json    # 8 minutes; --factors 0.06 alone: 2
 

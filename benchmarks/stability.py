@@ -1,4 +1,4 @@
-"""Which patterns return in other seeds? The tables of docs/stability.md.
+"""Which patterns return in other seeds? The tables of docs/evidence/seeds.md.
 
     python benchmarks/stability.py FOLDER --out stability > stability.json    # 5 minutes on one core
 

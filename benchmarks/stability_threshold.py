@@ -1,4 +1,4 @@
-"""From which similarity on are two filters' motifs one pattern? The table of docs/stability.md.
+"""From which similarity on are two filters' motifs one pattern? The table of docs/evidence/seeds.md.
 
     python benchmarks/stability_threshold.py > stability_threshold.json    # 15 s
 

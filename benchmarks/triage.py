@@ -1,4 +1,4 @@
-"""Does `triage_palindromes` tell palindromic motifs from hybrids of both strands? docs/palindromes.md, as JSON.
+"""Does `triage_palindromes` tell palindromes from hybrids of both strands? docs/explanation/palindromes.md, as JSON.
 
     python benchmarks/triage.py calibrate                    # what the thresholds follow from, 1 minute
     python benchmarks/triage.py measure docs/results/triage  # on the other half of the families, 2 minutes

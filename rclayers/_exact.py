@@ -13,8 +13,8 @@ def exact_strands() -> Iterator[None]:
 
     It holds for the whole process, threads included, until the last ``with`` block of its kind ends. Without it, the
     output for a sequence and for its reverse complement agree up to rounding, a few millionths of the largest value in
-    float32 (docs/layers.md), since a turned filter adds up its products in the opposite order. With it, inference takes
-    up to twice as long.
+    float32 (docs/explanation/layers.md), since a turned filter adds up its products in the opposite order. With it,
+    inference takes up to twice as long.
 
     Examples
     --------

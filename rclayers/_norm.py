@@ -26,7 +26,7 @@ class RCBatchNorm1d(nn.BatchNorm1d):
     weight, bias : Parameter, shape (F,)
         The scale gamma (1 at the start) and the shift beta (0 at the start).
     running_mean, running_var : Tensor, shape (F,)
-        Used in eval mode; PyTorch's convention (the variance is the unbiased one), see docs/deviations.md.
+        Used in eval mode; PyTorch's convention (the variance is the unbiased one), see docs/evidence/deviations.md.
 
     Notes
     -----

@@ -47,7 +47,8 @@ class RCMaxPool1d(nn.Module):
     Notes
     -----
     If r = (L - kernel_size) mod stride is even, r/2 positions are left out at both ends; the original dropped all r at
-    one end, and lost the guarantee (docs/deviations.md). ``floor((L - kernel_size) / stride) + 1`` windows either way.
+    one end, and lost the guarantee (docs/evidence/deviations.md). Either way there are
+    ``floor((L - kernel_size) / stride) + 1`` windows.
 
     The pooling itself is a plain nn.MaxPool1d inside: DeepLIFT, as captum and tangermeme write it, looks its rules up
     by a module's exact type, and would take a subclass for a linear layer.

@@ -25,7 +25,7 @@ def test_the_demo_names_ctcf(tmp_path):
     ("recipe", "options", "auroc"), [("paper", {"epochs": 40, "patience": None}, 0.91), ("quiet", {}, 0.94)]
 )
 def test_the_rc_model_of_figure_5_on_real_data(reference, recipe, options, auroc):
-    """GM12878 CTCF, chr21 -> chr22, seed 0: the numbers of docs/results.md."""
+    """GM12878 CTCF, chr21 -> chr22, seed 0: the numbers of docs/evidence/results.md."""
     train, valid = load_split(reference / "ctcf_gm12878_hg19/w300pad")
     model = compact_model(1, 8, train.length)
     with one_thread():

@@ -1,4 +1,4 @@
-"""docs/definitions.md and the saved tables say the same: every column is defined once, and every table is listed."""
+"""docs/explanation/definitions.md and the saved tables say the same: each column once, and every table."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from rcinterp import (
 from rcinterp.comparison import COLUMNS
 from rcinterp.data.sequences import decode
 
-PAGE = (Path(__file__).parents[1] / "docs" / "definitions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "explanation" / "definitions.md").read_text(encoding="utf-8")
 #: Tables that have other columns than those of the package, which the page says in a sentence.
 OTHERS = {"matches.tsv", "pattern_contributions.tsv"}
 

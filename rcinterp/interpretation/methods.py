@@ -70,8 +70,8 @@ def _describe_motifs(found: Interpretation) -> str:
         f"A filter's site in a sequence is where it contributes most, if that is at least {settings.threshold:g} of "
         f"its top contribution (the {100 * TOP_QUANTILE:g} % quantile over the sequences). A filter's motif was made "
         f"of {made}, in the class for which it speaks, and compared with {motifs} by Tomtom's method (Gupta et al. "
-        f"2007; {settings.distance} distance, complete scores). Motifs of fewer than {MIN_SITES} sites, or whose sites are "
-        f"not enriched in one class (Fisher's exact test, p > {SITES_P_VALUE:g}), were not compared. A filter was "
+        f"2007; {settings.distance} distance, complete scores). Motifs of fewer than {MIN_SITES} sites, or whose sites "
+        f"are not enriched in one class (Fisher's exact test, p > {SITES_P_VALUE:g}), were not compared. A filter was "
         f"named after its best match up to q = {MATCH_Q_VALUE:g} if at most {100 * SHUFFLED_P_VALUE:g} % of the copies "
         "of its motif with shuffled columns were as similar to any known motif."
     )

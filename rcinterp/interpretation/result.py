@@ -31,7 +31,7 @@ class Interpretation:
     Attributes
     ----------
     table : DataFrame
-        One row a filter, the largest contribution first; docs/definitions.md has its columns.
+        One row a filter, the largest contribution first; docs/explanation/definitions.md has its columns.
     contributions, palindromes, matches, triage, sites : DataFrame
         As `filter_contributions`, `find_palindromes`, `compare_motifs` and `triage_palindromes` return them; sites as
         `find_sites` does, but by contribution, and only of the class that the filter speaks for, a column ``sites_in``.

@@ -17,7 +17,7 @@ MATCH_Q_VALUE = 0.01
 #: A filter's motif is compared with known ones if it has at least so many sites,
 MIN_SITES = 20
 #: and if so many more sequences of its own class have one has at most this p-value. The best sites of a filter that has
-#: learned nothing still resemble the filter, in both classes alike (docs/motifs.md).
+#: learned nothing still resemble the filter, in both classes alike (docs/explanation/motifs.md).
 SITES_P_VALUE = 1e-3
 #: Area under the ROC curve below which the model calls the negatives positive, and no filter speaks for either.
 LEAST_AUROC = 0.4

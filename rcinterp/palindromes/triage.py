@@ -16,7 +16,7 @@ from rcinterp.palindromes.finding import PALINDROMIC_MOTIF, SYMMETRIC, find_pali
 from rcinterp.palindromes.templates import Hybrids, Placement, Templates, log_odds
 
 # These, and `SYMMETRIC`, were set on one half of the ENCODE catalogue's families, by
-# `python benchmarks/triage.py calibrate`, and measured on the other half (docs/palindromes.md).
+# `python benchmarks/triage.py calibrate`, and measured on the other half (docs/explanation/palindromes.md).
 #: Cosine from which a motif or a hybrid explains a filter: reached by the best hybrid in less than 10 % of filters of
 #: symmetric noise, which is the easiest to fit.
 EXPLAINED = 0.75
@@ -116,9 +116,9 @@ def triage_palindromes(filters: Filters, motifs: "MotifSource | Catalogue" = "en
     - none: all else. If it is symmetric and has no motif, it is a palindrome that nothing here explains.
 
     The class is relative to the catalogue: where it lacks the filter's motif, and all like it, classes are worse
-    (docs/palindromes.md has the numbers). A catalogue of fewer than `FEWEST_MOTIFS` motifs, or with fewer than
-    `FEWEST_PALINDROMES` palindromic ones, cannot tell a hybrid from a palindrome that it lacks: "not judged" then
-    stands in place of "artefact hybrid", and of "none" for a symmetric filter that no motif explains.
+    (docs/explanation/palindromes.md has the numbers). A catalogue of fewer than `FEWEST_MOTIFS` motifs, or with
+    fewer than `FEWEST_PALINDROMES` palindromic ones, cannot tell a hybrid from a palindrome that it lacks: "not judged"
+    then stands in place of "artefact hybrid", and of "none" for a symmetric filter that no motif explains.
 
     References
     ----------

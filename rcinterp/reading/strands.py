@@ -36,7 +36,7 @@ class StrandConsistency:
     Attributes
     ----------
     table : DataFrame
-        One row a task; docs/definitions.md has its columns.
+        One row a task; docs/explanation/definitions.md has its columns.
     logits : DataFrame
         One row a sequence and task: task, sequence (its row), name, forward and reverse, the logit of either strand.
     check : RCReport or None

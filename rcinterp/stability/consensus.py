@@ -11,7 +11,7 @@ from rcinterp.motifs import Motif, information_content, reverse_complement_motif
 from rcinterp.motifs.meme import DEFAULT_N_SITES
 from rcinterp.motifs.similarity import compare_matrices, similarity_matrix
 
-#: Clusters of motifs are one pattern if the mean similarity between them is at least this (docs/stability.md).
+#: Clusters of motifs are one pattern if the mean similarity between them is at least this (docs/evidence/seeds.md).
 SAME_PATTERN = 0.6
 #: Positions at either end of a consensus that hold less than this, in bits, are cut off.
 MIN_FLANK_BITS = 0.25
@@ -40,7 +40,7 @@ def cluster_motifs(
     -----
     The similarity is `similarity_matrix`'s: the cosine of two centred PPMs at the best shift, in the better
     orientation. A centred PPM is zero where nothing is preferred, so a flank of no information counts for nothing; to
-    weigh positions by their information once more tells motifs apart less well (docs/stability.md). By average
+    weigh positions by their information once more tells motifs apart less well (docs/evidence/seeds.md). By average
     linkage, the similarity of two clusters is the mean over pairs of their motifs: one odd motif neither chains two
     patterns together, as by single linkage, nor splits one, as by complete linkage.
     """

@@ -43,7 +43,7 @@ class ModelComparison:
 
     Notes
     -----
-    docs/definitions.md has the columns of the tables.
+    docs/explanation/definitions.md has the columns of the tables.
     """
 
     table: pd.DataFrame

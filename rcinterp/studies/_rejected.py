@@ -39,7 +39,7 @@ def compose_any(name: str, *, tying: float = 0.0, every_layer: bool = False, **p
 
 
 def raise_every_threshold(model: nn.Module, length: int, factor: float) -> None:
-    """Start every batch norm as `raise_threshold` starts one; docs/recipe.md shows what harm that does."""
+    """Start every batch norm as `raise_threshold` starts one; docs/explanation/recipe.md shows what harm that does."""
     calls = trace(model, length)
     norms = dict.fromkeys(call.module for call in calls if isinstance(call.module, _BatchNorm))
     set_thresholds(calls, [norm for norm in norms if isinstance(norm, _BatchNorm)], factor)

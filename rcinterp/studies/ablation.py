@@ -1,4 +1,4 @@
-"""What each part of the recipe "quiet" does, alone and together, to RC and to traditional models (docs/recipe.md)."""
+"""What each part of "quiet" does, alone and together, to both kinds of models (docs/explanation/recipe.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -54,9 +54,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         Of the initial weights, the order of the sequences and dropout. The same seed, settings, machine and number of
         threads give the same numbers.
     recipe : str or Recipe
-        Initialisation, optimiser and schedule (docs/recipe.md). "seeded": filters start from words of the training set
-        that tell its classes apart, in one of two ways of which the validation auROC chooses. "quiet": the same without
-        words. "paper": Adam at 1e-3 from the paper's initialisation (sections 3.4 and 3.7).
+        Initialisation, optimiser and schedule (docs/explanation/recipe.md). "seeded": filters start from words of the
+        training set that tell its classes apart, in one of two ways of which the validation auROC chooses. "quiet": the
+        same without words. "paper": Adam at 1e-3 from the paper's initialisation (sections 3.4 and 3.7).
     epochs : int, optional
         At most; the recipe's own when not given: 20 for "seeded" and "quiet", whose schedule spans them all, and
         80 for "paper" (section 3.4.2).

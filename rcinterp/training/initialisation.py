@@ -1,6 +1,6 @@
 """How weights start: as the paper's did, or quietly, so that a filter speaks only where it matches best.
 
-docs/recipe.md derives the quiet start and measures what each part of it does.
+docs/explanation/recipe.md derives the quiet start and measures what each part of it does.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class CompactModel(nn.Sequential):
     -----
     Layers, in order: ``conv1, norm1, relu1``, ..., ``pool``, then ``weighted_sum, head``, or ``flatten, head``, or
     ``head`` alone if that is separable.
-    docs/original-weights.md tells which array of the original goes where.
+    docs/how-to/original-weights.md tells which array of the original goes where.
     """
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]", architecture: Architecture) -> None:

@@ -1,8 +1,8 @@
 """How a model is initialised and optimised: the one place where a recipe is written down.
 
-``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017; ``quiet`` is what docs/recipe.md found to be better;
-``seeded`` is quiet with filters that start from words of the training set, and is what `fit` takes when not told.
-Another recipe is another `Recipe`; nothing else changes.
+``paper`` is faithful to Shrikumar, Greenside & Kundaje 2017; ``quiet`` is what docs/explanation/recipe.md found to be
+better; ``seeded`` is quiet with filters that start from words of the training set, and is what `fit` takes when not
+told. Another recipe is another `Recipe`; nothing else changes.
 """
 
 import math
@@ -104,7 +104,7 @@ def one_cycle(progress: float, warm_up: float = 0.25) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
-def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md takes apart one by one
+def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/explanation/recipe.md takes apart one by one
     name: str,
     *,
     threshold: float = 1.0,
@@ -119,7 +119,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
     patience: int | None = None,
     words: bool = False,
 ) -> Recipe:
-    """Recipe made of the parts that docs/recipe.md takes apart; with none of them it is the paper's.
+    """Recipe made of the parts that docs/explanation/recipe.md takes apart; with none of them it is the paper's.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def compose(  # noqa: PLR0913  # the parts of a recipe, which docs/recipe.md tak
     )
 
 
-#: Arguments of `compose`: section 3.4, and what docs/recipe.md found.
+#: Arguments of `compose`: section 3.4, and what docs/explanation/recipe.md found.
 PAPER: Mapping[str, Any] = {
     "threshold": 0.0,
     "level": False,

@@ -1,6 +1,6 @@
 """Filters that start from words: short words of the training set that tell its classes apart.
 
-docs/recipe.md derives the start and measures what it does.
+docs/explanation/recipe.md derives the start and measures what it does.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from rcinterp.data.datasets import Dataset
 
 
 def documented_loader():
-    """The snippet of docs/original-weights.md: the model that it builds, and its ``load``."""
-    page = (Path(__file__).parents[2] / "docs/original-weights.md").read_text(encoding="utf-8")
+    """The snippet of docs/how-to/original-weights.md: the model that it builds, and its ``load``."""
+    page = (Path(__file__).parents[2] / "docs/how-to/original-weights.md").read_text(encoding="utf-8")
     names = {}
     exec(page.split("```python\n")[1].split("```")[0], names)
     return names["model"], names["load"]

@@ -27,7 +27,7 @@ def test_no_public_name_is_a_module_s():
 
 
 def test_the_index_tells_every_public_name_as_its_docstring_does():
-    page = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
     for package in (rcinterp, rclayers):
         for name in package.__all__:
             told = inspect.getdoc(getattr(package, name)).split("\n\n")[0].replace("\n", " ").replace("|", "\\|")

@@ -39,7 +39,7 @@ def test_equals_the_original(golden, training):
         y = layer(x).relu() if case.options["activation"] == "relu" else layer(x)
         engine = "k1" if "k1" in case.options["engines"] else "kg"
         expected = case[f"{engine}/y"]
-        if engine == "kg" and case.options["bias"]:  # keras-genomics returns 2·conv + bias (docs/deviations.md)
+        if engine == "kg" and case.options["bias"]:  # it returns 2·conv + bias (docs/evidence/deviations.md)
             bias = torch.cat([layer.bias, layer.bias.flip(0)])[:, None]
             expected = (expected + bias) / 2
         torch.testing.assert_close(y, expected, rtol=0, atol=1e-10)

@@ -34,7 +34,7 @@ def test_equals_the_original(golden):
 def test_equals_a_loop_written_from_the_equation(normal, symmetric, length):
     n_filters = 3
     layer = RCWeightedSum1d(n_filters, length, symmetric, bias=True).double()
-    assert layer.bias.eq(0).all()  # docs/deviations.md, row 13
+    assert layer.bias.eq(0).all()  # docs/evidence/deviations.md, row 13
     layer.bias.data = normal(n_filters, seed=1)
     x = normal(2, 2 * n_filters, length)
     y = layer(x)

@@ -1,4 +1,4 @@
-"""p-values are uniform where nothing matches: within the limits stated here, measured in docs/motifs.md."""
+"""p-values are uniform where nothing matches: within the limits stated here, measured in docs/explanation/motifs.md."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_motifs_with_their_columns_shuffled_match_a_real_catalogue_as_rarely(kno
     p = table["p-value"]
     assert (p < 0.1).mean() == pytest.approx(0.1, rel=0.25)
     assert (p < 0.05).mean() == pytest.approx(0.05, rel=0.25)
-    assert 0.008 < (p < 0.01).mean() < 0.018  # columns of one motif are alike: more than uniform, see docs/motifs.md
+    assert 0.008 < (p < 0.01).mean() < 0.018  # columns of one motif are alike: docs/explanation/motifs.md
     assert (table.groupby("Query_ID")["E-value"].min() < 0.05).mean() < 0.2
     unshuffled = compare_motifs({name: known[name] for name in chosen}, distance=distance)
     assert (unshuffled.groupby("Query_ID")["E-value"].min() < 0.05).all()

@@ -133,7 +133,7 @@ def test_noise_is_nothing_symmetric_or_not(catalogue):
     rng = np.random.default_rng(0)
     bank = np.stack([q.noise_filter(15, i % 2 == 1, rng) for i in range(30)])
     found = triage_palindromes(bank, catalogue)
-    assert (found["triage"] == NONE).sum() >= 28  # symmetric noise can look like a hybrid, docs/palindromes.md
+    assert (found["triage"] == NONE).sum() >= 28  # noise can look like a hybrid: docs/explanation/palindromes.md
     assert (found["triage"][::2] == NONE).all()
     assert found["triage_motif"][found["triage"] == NONE].isna().all()
     assert (found["rc_similarity"][1::2] > 0.99).all()

@@ -14,7 +14,7 @@ from rcinterp.training.models import compact_model, count_parameters
 RC, SMALL, LARGE = "RC, 20 filters", "traditional, 20 filters", "traditional, 40 filters"
 
 
-#: Section 3.4: Adam at 1e-3 from the paper's initialisation, and nothing of what docs/recipe.md found.
+#: Section 3.4: Adam at 1e-3 from the paper's initialisation, and nothing of what docs/explanation/recipe.md found.
 PAPER_AS_FIT = {
     "name": "paper",
     **{"threshold": 0, "level": False, "cycle": False, "learning_rate": 1e-3, "read_out_rate": 1},

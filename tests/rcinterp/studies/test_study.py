@@ -31,7 +31,7 @@ SMALL = {
     "contributions": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),
 }
-PAGE = (Path(__file__).parents[3] / "docs" / "definitions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "definitions.md").read_text(encoding="utf-8")
 #: Columns that the page defines.
 DEFINED = {
     column
@@ -209,7 +209,7 @@ def test_what_is_given_is_handed_on(tmp_path, monkeypatch):
 
 
 def is_defined(column, defined):
-    """Whether docs/definitions.md defines a column, or the one that it is made of."""
+    """Whether docs/explanation/definitions.md defines a column, or the one that it is made of."""
     for end in ("_mean", "_min", "_max"):
         column = column.removesuffix(end) if column.removesuffix(end) in defined else column
     return column.removeprefix("post_hoc_") in defined

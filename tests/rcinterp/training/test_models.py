@@ -131,7 +131,7 @@ def test_traditional_twin_is_not():
 
 
 def test_the_figure_5_model_is_invariant_here_though_the_original_was_not():
-    """One layer of width 15 on 1000 bp leaves 6 positions over: shared by both ends (docs/deviations.md)."""
+    """One layer of width 15 on 1000 bp leaves 6 positions over: shared by both ends (docs/evidence/deviations.md)."""
     model = compact_model(1, 8, 1000)
     assert model.weighted_sum.length == 48
     assert check_rc(model, 1000)
