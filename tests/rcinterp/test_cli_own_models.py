@@ -65,7 +65,7 @@ def test_an_instance_and_a_function(files):
     assert not (files / "out/faithfulness.tsv").exists()
     options = ["--output", "counts", "--target", 1, "--layer", "body.0", "--method", "ablation"]
     assert interpret(files, f"{files}/mine.py:make", *options).exit_code == 0
-    assert "contribution by ablation" in (files / "out/report.html").read_text()
+    assert "what the output loses when the filter&#39;s activation is set" in (files / "out/report.html").read_text()
 
 
 def test_a_file_may_be_called_as_a_module_of_the_standard_library_is(files):
