@@ -96,7 +96,8 @@ def test_pictures_are_of_the_weights_their_reverse_complement_and_the_match_abov
     target = reverse_complement_motif(target) if match["Orientation"] == "-" else target
     heights = [one * information_content(one) for one in (ppm, target)]
     label = f"{best} above the motif of {name}"
-    assert draw_alignment(*heights, -match["Optimal_offset"], label) in body
+    assert draw_alignment(*heights, -match["Optimal_offset"], label) in found._repr_html_()
+    assert f'data-d="m" data-m="{list(found.targets).index(best)}" data-o="{-match["Optimal_offset"]}"' in body
 
 
 def test_an_alignment_puts_equal_letters_above_each_other(found):
