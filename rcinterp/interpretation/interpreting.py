@@ -137,7 +137,7 @@ def interpret(
         leakage=_leakage_of(reader.model),
         strands=_measure_strands(reader, reading),
         history=_history_of(reader.model),
-        origin=trace_origin(reader, reading.sites.inputs, (positives, negatives), motifs),
+        origin=trace_origin(reader, reading.sites.letters, (positives, negatives), motifs),
     )
     _warn_of_what_is_doubtful(found, reading.returns_probability)
     return found

@@ -1,18 +1,12 @@
 """What was done, in sentences that can be pasted into a paper, with the settings that were used."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from rcinterp.interpretation.findings import Findings
 from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, MIN_SITES, SHUFFLED_P_VALUE, SITES_P_VALUE
 from rcinterp.palindromes.finding import PALINDROMIC_FILTER
 from rcinterp.reading.contributing_sites import TOP_QUANTILE
 from rcinterp.reading.statistics import N_RESAMPLES, PERMUTATIONS_A_COLUMN
-
-if TYPE_CHECKING:
-    from rcinterp.interpretation.result import Interpretation
 
 REFERENCES = (
     "Shrikumar A, Greenside P, Kundaje A (2017). Reverse-complement parameter sharing improves deep learning models "
@@ -35,7 +29,7 @@ _METHODS = {
 }
 
 
-def describe_methods(found: Interpretation) -> list[str]:
+def describe_methods(found: Findings) -> list[str]:
     """Paragraphs on contributions, on motifs and on symmetry."""
     settings, row = found.settings, found.contributions.iloc[0]
     version = "" if found.origin is None else f" {found.origin.versions.get('rcinterp', '')}"
@@ -56,7 +50,7 @@ def describe_methods(found: Interpretation) -> list[str]:
     return [contributions, _describe_motifs(found), _describe_symmetry(found), *_describe_checks(found)]
 
 
-def _describe_motifs(found: Interpretation) -> str:
+def _describe_motifs(found: Findings) -> str:
     settings = found.settings
     motifs = "the known motifs" if found.origin is None else f"the known motifs ({found.origin.motifs})"
     if found.origin is not None and found.origin.motifs == "encode":
@@ -77,7 +71,7 @@ def _describe_motifs(found: Interpretation) -> str:
     )
 
 
-def _describe_symmetry(found: Interpretation) -> str:
+def _describe_symmetry(found: Findings) -> str:
     what = "mean-centred weights" if found.unit == "weight" else "motif"
     return (
         f"A filter was called palindromic if the cosine of its {what} with their own reverse complement, at the best "
@@ -86,7 +80,7 @@ def _describe_symmetry(found: Interpretation) -> str:
     )
 
 
-def _describe_checks(found: Interpretation) -> list[str]:
+def _describe_checks(found: Findings) -> list[str]:
     said = []
     own = found.performance
     said.append(

@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from rcinterp.data.coded import Sequences, batches_of
-from rcinterp.data.sequences import letters_of
+from rcinterp.data.coded import CodedSequences, Sequences, batches_of, coded_if_letters
 from rcinterp.motifs import MotifSource
 from rcinterp.reading.contributing_sites import CLASSES
-from rcinterp.reading.inputs import Inputs
 from rcinterp.reading.reader import Reader
 
 #: Packages whose versions may change a number.
 PACKAGES = ("rcinterp", "torch", "numpy", "scipy", "pandas")
+
+_LINE, _LINE_END = np.frombuffer(b"ACGTN", np.uint8), ord("\n")
+_ROWS = 10_000  # sequences at a time
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ class Origin:
     command: str = ""
 
 
-def trace_origin(reader: Reader, inputs: Sequence[Inputs], given: Sequence[Any], motifs: MotifSource) -> Origin:
-    """Take down what `interpret` was given, and what it came to."""
+def trace_origin(reader: Reader, letters: Sequence[Sequences], given: Sequence[Any], motifs: MotifSource) -> Origin:
+    """Take down what `interpret` was given: `letters` are the sequences of both classes, whatever they came as."""
     model = reader.model
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     return Origin(
         model=f"{type(model).__name__}, {n_parameters:,} parameters, weights {_digest_of_weights(model)}",
         sequences={
-            name: f"{_name_files(one)}{len(own):,} sequences of {own.length} bp, letters {digest_of_letters(own.x)}"
-            for name, one, own in zip(CLASSES, given, inputs, strict=True)
+            name: f"{_name_files(one)}{len(own):,} sequences of {own.shape[2]} bp, letters {digest_of_letters(own)}"
+            for name, one, own in zip(CLASSES, given, letters, strict=True)
         },
         motifs=os.fspath(motifs) if isinstance(motifs, str | os.PathLike) else f"{len(motifs):,} given in Python",
         target=reader.runner.target,
@@ -68,13 +69,14 @@ def trace_origin(reader: Reader, inputs: Sequence[Inputs], given: Sequence[Any],
 
 def digest_of_letters(x: Sequences) -> str:
     """SHA-256 of the letters, as upper-case lines; of sequences that are no letters, of their numbers (float32)."""
-    digest = hashlib.sha256()
-    for batch in batches_of(x):
-        is_letters = bool(((batch == 0) | (batch == 1)).all() and (batch.sum(1) <= 1).all())
-        if is_letters:
-            digest.update("".join(f"{letters}\n" for letters in letters_of(batch)).encode())
-        else:
+    digest, coded = hashlib.sha256(), coded_if_letters(x)
+    if not isinstance(coded, CodedSequences):
+        for batch in batches_of(x):
             digest.update(np.ascontiguousarray(batch.detach().float().cpu().numpy()).tobytes())
+        return digest.hexdigest()
+    for start in range(0, len(coded), _ROWS):
+        lines = _LINE[coded.read(slice(start, start + _ROWS))]
+        digest.update(np.pad(lines, ((0, 0), (0, 1)), constant_values=_LINE_END).tobytes())
     return digest.hexdigest()
 
 

@@ -1,24 +1,21 @@
 """From what `interpret` found to a page: the answer, the filters, whether it can be trusted, how it was made."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import escape
 
 from rcinterp.errors import InputError
 from rcinterp.interpretation.answer import Group, answer, arrange, carries, word_of
+from rcinterp.interpretation.findings import Findings
 from rcinterp.interpretation.methods import REFERENCES, describe_methods
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.report.filters import MOST_PICTURES, FilterSection, FilterTables, filter_section
 from rcinterp.report.page import Chart, Number, Part, Picture, table_of_filters, write_parts
 from rcinterp.report.svg import draw_curves, draw_logo, draw_points
-
-if TYPE_CHECKING:
-    from rcinterp.interpretation.result import Interpretation
 
 #: Logos at the top of a page, at most: of as many groups, each by its filter that contributes most.
 _N_HERO = 5
@@ -28,7 +25,7 @@ _N_NOTEBOOK = 24
 
 def write_report(
     path: str | os.PathLike[str],
-    found: Interpretation | Mapping[str, Interpretation],
+    found: Findings | Mapping[str, Findings],
     title: str = "Filters",
     *,
     summary: str = "",
@@ -55,15 +52,21 @@ def write_report(
     Raises
     ------
     InputError
-        If there is no model.
+        If there is no model, or `comparison` is not of these models.
 
     Examples
     --------
     ``write_report("both.html", {"RC": interpret(rc, *data), "traditional": interpret(plain, *data)})``
     """
-    models = found if isinstance(found, Mapping) else {"": found}
-    if not models:
-        raise InputError("write_report: got no model, expected at least one: {'RC': interpret(...)}.")
+    models = {"": found} if isinstance(found, Findings) else found
+    is_usable = isinstance(models, Mapping) and all(isinstance(one, Findings) for one in models.values())
+    if not is_usable or not models:
+        got = f"a {type(found).__name__} of {len(found)}" if isinstance(found, Mapping) else type(found).__name__
+        raise InputError(
+            f"write_report: got {got}, expected what interpret returned, or several by name: "
+            "{'RC': interpret(...), 'traditional': interpret(...)}."
+        )
+    _check_comparison(comparison, models)
     n_filters = sum(len(one.table) for one in models.values())
     parts = [
         make_part(
@@ -82,7 +85,7 @@ def write_report(
 def make_part(
     identity: str,
     heading: str,
-    found: Interpretation,
+    found: Findings,
     *,
     has_pictures: bool,
     elsewhere: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
@@ -105,7 +108,7 @@ def make_part(
 
 
 def make_section(
-    identity: str, found: Interpretation, groups: Sequence[Group] | None = None, **options: Any
+    identity: str, found: Findings, groups: Sequence[Group] | None = None, **options: Any
 ) -> FilterSection:
     """The filters of a page."""
     tables = FilterTables(
@@ -125,7 +128,7 @@ def make_section(
     return filter_section(identity, tables, shown, words, **options)
 
 
-def notebook_table(found: Interpretation) -> str:
+def notebook_table(found: Findings) -> str:
     """The answer, and the table of a page with its logos, as HTML for a notebook."""
     groups, left, most = [], _N_NOTEBOOK, len(found.table)
     for group in arrange(found.table):
@@ -133,19 +136,13 @@ def notebook_table(found: Interpretation) -> str:
         left -= len(rows)
         if rows:
             groups.append(Group(group.name, rows, group.is_idle))
-    section = make_section("filters", found, groups)
+    section = make_section("filters", found, groups, has_alignments=True)
     more = f"<p>{most - _N_NOTEBOOK} more filters are in the page that .to_html(path) writes.</p>"
     said = answer(found.table, found.performance["auroc"])
-    return f"<p>{_escape(said)}</p>{table_of_filters(section, LIMITS)}{more if most > _N_NOTEBOOK else ''}"
+    return f"<p>{escape(said)}</p>{table_of_filters(section, LIMITS)}{more if most > _N_NOTEBOOK else ''}"
 
 
-def _escape(text: str) -> str:
-    from markupsafe import escape
-
-    return str(escape(text))
-
-
-def _numbers(found: Interpretation) -> list[Number]:
+def _numbers(found: Findings) -> list[Number]:
     """How good the model is, beside its baseline, and how far its numbers can be trusted."""
     own, baseline = found.performance, found.baseline
     said = []
@@ -155,27 +152,18 @@ def _numbers(found: Interpretation) -> list[Number]:
     if baseline is not None:
         gain = own["auroc"] - baseline["auroc"]
         said.append(Number("auROC above 6-mers", f"{gain:+.3f}".replace("-", "−")))
-    said.append(Number("filters that carry it", f"{sum(map(carries, _rows(found)))} of {len(found.table)}"))
+    said.append(
+        Number("filters that carry it", f"{sum(map(carries, found.table.to_dict('records')))} of {len(found.table)}")
+    )
     if found.strands is not None:
-        row = found.strands.table[found.strands.table["task"] == found.target]
-        if len(row):
-            said.append(
-                Number(
-                    "largest difference of the strands",
-                    f"{row['rc_difference'].iloc[0]:.1g}".replace("e-", "e−"),
-                    "logit",
-                )
-            )
+        largest = found.strands.table.set_index("task")["rc_difference"][found.target]
+        said.append(Number("largest difference of the strands", f"{largest:.1g}".replace("e-", "e−"), "logit"))
     if found.faithfulness is not None and not np.isnan(found.faithfulness.pearson):
         said.append(Number("agreement with ablation", f"r = {found.faithfulness.pearson:.2f}".replace("-", "−")))
     return said
 
 
-def _rows(found: Interpretation) -> list[dict[Any, Any]]:
-    return found.table.to_dict("records")
-
-
-def _hero(found: Interpretation, groups: Sequence[Group]) -> list[Picture]:
+def _hero(found: Findings, groups: Sequence[Group]) -> list[Picture]:
     """The filters that matter: of each group the one that contributes most, and of a single group its first ones."""
     carrying = [Group(group.name, [row for row in group.rows if carries(row)]) for group in groups if not group.is_idle]
     carrying = [group for group in carrying if group.rows]
@@ -191,72 +179,58 @@ def _hero(found: Interpretation, groups: Sequence[Group]) -> list[Picture]:
     return pictures
 
 
-def _charts(found: Interpretation) -> list[Chart]:
-    charts = []
-    history = found.history
-    if history is not None and len(history) > 1 and {"valid_auroc", "train_loss", "valid_loss"} <= set(history):
-        best = history["valid_auroc"].max()
-        charts.append(
-            Chart(
-                "Training: loss",
-                draw_curves(
-                    {"training": history["train_loss"].tolist(), "validation": history["valid_loss"].tolist()},
-                    "Loss by epoch",
-                    "epoch",
-                ),
-                f"{len(history)} epochs. A validation loss that rises while the training loss falls: the model learns "
-                "its training set by heart.",
-            )
-        )
-        curves = {"model": history["valid_auroc"].tolist()}
-        if "baseline_auroc" in history:
-            curves["6-mers alone"] = history["baseline_auroc"].tolist()
-        charts.append(
-            Chart(
-                "Training: validation auROC",
-                draw_curves(curves, "Validation auROC by epoch", "epoch"),
-                f"The best epoch, of which the weights are, reaches {best:.4f}.",
-            )
-        )
-    if found.strands is not None:
-        rows = found.strands.logits[found.strands.logits["task"] == found.target]
-        row = found.strands.table[found.strands.table["task"] == found.target]
-        if len(rows):
-            one = row.iloc[0]
-            charts.append(
-                Chart(
-                    "Both strands",
-                    draw_points(
-                        rows["forward"].tolist(),
-                        rows["reverse"].tolist(),
-                        "Logit of the reverse complement against that of the sequence",
-                        "logit of the sequence",
-                        "of its reverse complement",
-                    ),
-                    f"{len(rows)} sequences. Largest difference {one['rc_difference']:.2g}; "
-                    f"{100 * one['flipped']:.1f} % of the sequences are called positive on one strand alone.",
-                )
-            )
-    if found.faithfulness is not None and len(found.faithfulness.table):
-        table = found.faithfulness.table
-        charts.append(
-            Chart(
-                "Contribution against exact ablation",
-                draw_points(
-                    table["contribution"].tolist(),
-                    table["ablation"].tolist(),
-                    "What the logit loses without a filter, against the filter's contribution",
-                    "contribution",
-                    "what the logit loses without it",
-                ),
-                f"A point a filter; on the line the contribution is what the logit really loses when the filter is "
-                f"taken out. {str(found.faithfulness)[:1].upper()}{str(found.faithfulness)[1:]}.",
-            )
-        )
-    return charts
+def _charts(found: Findings) -> list[Chart]:
+    return [*_chart_training(found.history), *_chart_strands(found), *_chart_faithfulness(found)]
 
 
-def _made(found: Interpretation) -> list[tuple[str, str]]:
+def _chart_training(history: pd.DataFrame | None) -> list[Chart]:
+    if history is None or len(history) < 2 or not {"valid_auroc", "train_loss", "valid_loss"} <= set(history):
+        return []
+    losses = {"training": history["train_loss"].tolist(), "validation": history["valid_loss"].tolist()}
+    aurocs = {"model": history["valid_auroc"].tolist()}
+    if "baseline_auroc" in history:
+        aurocs["6-mers alone"] = history["baseline_auroc"].tolist()
+    by_heart = (
+        f"{len(history)} epochs. A validation loss that rises while the training loss falls: the model learns its "
+        "training set by heart."
+    )
+    best = f"The best epoch, of which the weights are, reaches {history['valid_auroc'].max():.4f}."
+    return [
+        Chart("Training: loss", draw_curves(losses, "Loss by epoch", "epoch"), by_heart),
+        Chart("Training: validation auROC", draw_curves(aurocs, "Validation auROC by epoch", "epoch"), best),
+    ]
+
+
+def _chart_strands(found: Findings) -> list[Chart]:
+    if found.strands is None:
+        return []
+    logits = found.strands.logits[found.strands.logits["task"] == found.target]
+    told = found.strands.table.set_index("task").loc[found.target]
+    label = "Logit of the reverse complement against that of the sequence"
+    axes = "logit of the sequence", "of its reverse complement"
+    text = (
+        f"{len(logits)} sequences. Largest difference {told['rc_difference']:.2g}; {100 * told['flipped']:.1f} % of "
+        "the sequences are called positive on one strand alone."
+    )
+    return [Chart("Both strands", draw_points(logits["forward"], logits["reverse"], label, *axes), text)]
+
+
+def _chart_faithfulness(found: Findings) -> list[Chart]:
+    faith = found.faithfulness
+    if faith is None:
+        return []
+    label = "What the logit loses without a filter, against the filter's contribution"
+    axes = "contribution", "what the logit loses without it"
+    said = str(faith)
+    text = (
+        "A point a filter; on the line the contribution is what the logit really loses when the filter is taken out. "
+        f"{said[:1].upper()}{said[1:]}."
+    )
+    points = draw_points(faith.table["contribution"], faith.table["ablation"], label, *axes)
+    return [Chart("Contribution against exact ablation", points, text)]
+
+
+def _made(found: Findings) -> list[tuple[str, str]]:
     origin = found.origin
     if origin is None:
         return []
@@ -271,7 +245,7 @@ def _made(found: Interpretation) -> list[tuple[str, str]]:
     ]
 
 
-def _command(found: Interpretation) -> str:
+def _command(found: Findings) -> str:
     if found.origin is None:
         return ""
     if found.origin.command:
@@ -281,6 +255,19 @@ def _command(found: Interpretation) -> str:
     return (
         f"interpret(model, positives, negatives, {motifs}, layer={found.layer!r}, target={found.origin.target}{rest})"
     )
+
+
+def _check_comparison(comparison: Any | None, models: Mapping[str, Findings]) -> None:
+    if comparison is None:
+        return
+    compared = list(comparison.models["model"])
+    missing = [name for name in models if name not in compared]
+    if missing:
+        raise InputError(
+            f"write_report: the comparison has models {', '.join(compared)}, expected {missing[0]!r} among them. Give "
+            "both the same names: found = {'a': ..., 'b': ...}; write_report(path, found, "
+            "comparison=compare_models(found))."
+        )
 
 
 def _find_elsewhere(name: str, comparison: Any | None) -> dict[str, list[dict[str, Any]]]:

@@ -49,8 +49,8 @@ def find_applied(layer: FilterLayer, read: Tensor, output: object) -> FilterLaye
 def _convolved(convolution: nn.Module, read: Tensor) -> Tensor:
     """What nn.Conv1d or nn.Conv2d makes of it, whatever a subclass does."""
     plain = nn.Conv1d if isinstance(convolution, nn.Conv1d) else nn.Conv2d
-    # `plain` is the class of the convolution, which mypy does not follow.
-    output: Tensor = plain._conv_forward(convolution, read, convolution.weight, convolution.bias)  # type: ignore[arg-type]
+    weight, bias = convolution.weight, convolution.bias
+    output: Tensor = plain._conv_forward(convolution, read, weight, bias)  # type: ignore[arg-type]  # `plain` is its class
     return output
 
 

@@ -210,11 +210,11 @@ class ContributingSites:
         n, n_sites = [len(inputs) for inputs in self.inputs], [len(chosen) for chosen in rows]
         p = float(hypergeom.sf(n_sites[own] - 1, sum(n), sum(n_sites), n[own]))
         whole = best[own].chosen(f, self.inputs[own].length, level, flank)
-        letters = best[own].letters(f, whole, self._letters[own], flank)
+        letters = best[own].letters(f, whole, self.letters[own], flank)
         return FilterSites(CLASSES[own], is_raising, letters, whole, n_sites[1 - own], p)
 
     @cached_property
-    def _letters(self) -> tuple[Sequences, Sequences]:
+    def letters(self) -> tuple[Sequences, Sequences]:
         """The sequences, as codes where they are letters: windows of one byte a base are cut faster."""
         here, there = (coded_if_letters(inputs.x) for inputs in self.inputs)
         return here, there
@@ -258,6 +258,6 @@ class ContributingSites:
             sites = chosen[str(name)]
             own = CLASSES.index(sites.sites_in)
             where = self.classes[own].raising if sites.is_raising else self.classes[own].lowering
-            cut = where.letters(numbers[str(name)], torch.tensor(rows.to_numpy()), self._letters[own])
+            cut = where.letters(numbers[str(name)], torch.tensor(rows.to_numpy()), self.letters[own])
             letters.update(pd.Series(letters_of(cut), index=rows.index))
         return best.assign(letters=letters).reset_index(drop=True)

@@ -330,7 +330,7 @@ class Reader:
                 )
                 read = first, second
                 known = [one.contributions for one in read] if method == "gradient_x_activation" else None
-                contributions, distributions = self._contributions(
+                contributions, *contributed = self._contributions(
                     classes, method, baseline, "activation", N_RESAMPLES, seed, known
                 )
             faithfulness = None
@@ -342,7 +342,7 @@ class Reader:
             bound.layer,
             field,
             contributions,
-            distributions,
+            distribute_contributions(bound.layer.filter_names, *contributed),
             faithfulness,
             ContributingSites(classes, read),
             bound.other_layers,
@@ -418,8 +418,8 @@ class Reader:
         n_resamples: int,
         seed: int,
         known: Sequence[Contributed | None] | None = None,
-    ) -> tuple[pd.DataFrame, dict[str, Histogram]]:
-        """The table and the histograms, from the contributions to either class if they are known."""
+    ) -> tuple[pd.DataFrame, Contributed, Contributed]:
+        """The table, and the contributions to either class that it is of, which may be known already."""
         check_method(method, baseline)
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
@@ -434,8 +434,7 @@ class Reader:
                 )
             names = bound.layer.filter_names
             table = tabulate_contributions(names, positive, negative, n_resamples=n_resamples, seed=seed)
-        distributions = distribute_contributions(names, positive, negative)
-        return table.assign(**describe_cut(attribution, baseline)), distributions
+        return table.assign(**describe_cut(attribution, baseline)), positive, negative
 
     def _logits(self, inputs: Inputs) -> Tensor:
         with torch.no_grad():

@@ -18,12 +18,3 @@ def encode_signed(values: NDArray[np.float64]) -> tuple[str, float]:
     finite = np.nan_to_num(values, posinf=0, neginf=0)
     most = float(np.abs(finite).max(initial=0))
     return encode_shares(0.5 + finite / (2 * most) if most else np.full_like(finite, 0.5)), most
-
-
-def decode_shares(text: str) -> NDArray[np.float64]:
-    """Turn the text of `encode_shares` back into (4, W)."""
-    places = np.full(256, -1)
-    places[_ALPHABET] = np.arange(64)
-    digits = places[np.frombuffer(text.encode(), np.uint8)].reshape(-1, 2)
-    shares: NDArray[np.float64] = ((64 * digits[:, 0] + digits[:, 1]) / _STEPS).reshape(-1, 4).T
-    return shares

@@ -26,6 +26,7 @@ MOST_PICTURES = 50
 N_MATCHES = 5
 
 _BINS = 20  # of a histogram of positions
+_NO_PICTURES = {"forward": None, "reverse": None}
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,6 @@ class FilterSection:
         The table as text, tab-separated: its header, and a line a filter in the table's order.
     targets : list of (str, str)
         Names of the known motifs that rows refer to by number, and their probabilities, encoded.
-    has_pictures : bool
-        Whether logos stand in the page, or are drawn by its script.
     """
 
     identity: str
@@ -93,12 +92,6 @@ class FilterSection:
     length: int
     lines: list[str]
     targets: list[tuple[str, str]]
-    has_pictures: bool
-
-    @property
-    def n_filters(self) -> int:
-        """Filters in all groups."""
-        return sum(len(group.rows) for group in self.groups)
 
     @property
     def words(self) -> list[str]:
@@ -106,13 +99,14 @@ class FilterSection:
         return list(pd.Series([row["word"] for group in self.groups for row in group.rows]).value_counts().index)
 
 
-def filter_section(  # what each part of the page is made of
+def filter_section(
     identity: str,
     tables: FilterTables,
     groups: Sequence[tuple[str, Sequence[Mapping[Any, Any]], bool]],
     words: Mapping[str, tuple[str, str]],
     *,
     has_pictures: bool = True,
+    has_alignments: bool = False,
     elsewhere: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     genome: str | None = None,
 ) -> FilterSection:
@@ -129,6 +123,8 @@ def filter_section(  # what each part of the page is made of
         Of each filter: the word that stands for its verdict, and its tone.
     has_pictures : bool
         Whether logos stand in the page; else its script draws them.
+    has_alignments : bool
+        Whether the best matches stand in it too, as pictures.
     elsewhere : mapping of str to sequence of dict, optional
         Of each filter, those of other models that show the same pattern: model, filter, contribution, similarity.
     genome : str, optional
@@ -149,7 +145,8 @@ def filter_section(  # what each part of the page is made of
             own = str(row["filter"])
             made.append(
                 _plain(row)
-                | _draw(f"{identity}-{order[own]}", own, tables, has_pictures)
+                | _encode(own, tables)
+                | (_draw(f"{identity}-{order[own]}", own, tables) if has_pictures else _NO_PICTURES)
                 | {
                     "number": order[own],
                     "id": f"{identity}-{order[own]}",
@@ -161,6 +158,7 @@ def filter_section(  # what each part of the page is made of
                         _or_none(row["contribution_high"]),
                         (low, high),
                     ),
+                    "aligned": _align(own, row["best_match"], tables, matches.get(own)) if has_alignments else None,
                     "match": _name_of(row),
                     "matches": _list_matches(matches.get(own), row["best_match"], numbers),
                     "histogram": where.get(own, np.zeros(_BINS, int)).tolist(),
@@ -173,11 +171,15 @@ def filter_section(  # what each part of the page is made of
         shown.append(FilterGroup(name, made, is_idle, total))
     lines = tables.table.to_csv(sep="\t", index=False).splitlines()
     targets = [(name, encode_shares(ppm)) for name, ppm in tables.targets.items()]
-    return FilterSection(identity, shown, tables.unit, tables.length, lines, targets, has_pictures)
+    return FilterSection(identity, shown, tables.unit, tables.length, lines, targets)
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table for a template, None where there is no value."""
+    return [_plain(row) for row in table.to_dict("records")]
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The row, None where there is no value."""
     return {str(key): _or_none(value) for key, value in row.items()}
 
 
@@ -191,35 +193,32 @@ def _name_of(row: Mapping[Any, Any]) -> str | None:
     return name_in_full(row["best_match"], row["match_factor"], row["match_known"])
 
 
-def _draw(identity: str, name: str, tables: FilterTables, has_pictures: bool) -> dict[str, Any]:
-    """Logos of a filter, as numbers and, if asked for, as pictures."""
-    weight, ppm = tables.filters[name], tables.ppms[name]
-    numbers, most = encode_signed(weight)
-    found: dict[str, Any] = {
-        "weight": numbers,
-        "most": f"{most:.4g}",
-        "ppm": encode_shares(ppm),
-        "letters": consensus(ppm),
-        "forward": None,
-        "reverse": None,
-        "aligned": None,
-    }
-    if not has_pictures:
-        return found
+def _encode(name: str, tables: FilterTables) -> dict[str, Any]:
+    """A filter's weights and motif as the script of a page draws them, and its motif in letters."""
+    numbers, most = encode_signed(tables.filters[name])
+    ppm = tables.ppms[name]
+    return {"weight": numbers, "most": f"{most:.4g}", "ppm": encode_shares(ppm), "letters": consensus(ppm)}
+
+
+def _draw(identity: str, name: str, tables: FilterTables) -> dict[str, Any]:
+    """Logos of a filter and of its reverse complement."""
+    weight = tables.filters[name]
     own = f"logo-{crc32(weight.tobytes(), crc32(identity.encode())):x}"
     shown = "Centred weights" if tables.unit == "weight" else "Motif"
-    found["forward"] = draw_logo(weight, f"{shown} of {name}", identity=own)
-    found["reverse"] = draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", own)
-    best = str(tables.table.set_index("filter")["best_match"][name])
-    rows = tables.matches[(tables.matches["Query_ID"] == name) & (tables.matches["Target_ID"] == best)]
-    if len(rows) and best in tables.targets:
-        match = rows.iloc[0]
-        target = tables.targets[best]
-        target = reverse_complement_motif(target) if match["Orientation"] == "-" else target
-        heights = [one * information_content(one) for one in (ppm, target)]
-        label = f"{best} above the motif of {name}"
-        found["aligned"] = draw_alignment(heights[0], heights[1], -int(match["Optimal_offset"]), label)
-    return found
+    return {
+        "forward": draw_logo(weight, f"{shown} of {name}", identity=own),
+        "reverse": draw_reverse_complement(weight.shape[1], f"Reverse complement of {name}", own),
+    }
+
+
+def _align(name: str, best: object, tables: FilterTables, matches: pd.DataFrame | None) -> Markup | None:
+    """The best match above the filter's motif; None if there is none."""
+    if matches is None or best not in tables.targets:
+        return None
+    match, target = matches[matches["Target_ID"] == best].iloc[0], tables.targets[str(best)]
+    target = reverse_complement_motif(target) if match["Orientation"] == "-" else target
+    motif, known = (ppm * information_content(ppm) for ppm in (tables.ppms[name], target))
+    return draw_alignment(motif, known, -int(match["Optimal_offset"]), f"{best} above the motif of {name}")
 
 
 def _list_matches(rows: pd.DataFrame | None, best: object, numbers: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -248,7 +247,7 @@ def _list_sites(rows: pd.DataFrame | None, genome: str | None) -> list[dict[str,
     if rows is None:
         return []
     found = []
-    for row in _records(rows):
+    for row in plain_rows(rows):
         name = row.get("name")
         place = f"{name or 'sequence ' + str(row['sequence'])}, {row['start']}–{row['end']}"
         strand, link = row["strand"], None
@@ -267,7 +266,3 @@ def _list_sites(rows: pd.DataFrame | None, genome: str | None) -> list[dict[str,
             }
         )
     return found
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [_plain(row) for row in table.to_dict("records")]

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -124,13 +123,6 @@ def as_data(**values: Any) -> Markup:
 def write_page(path: str | os.PathLike[str], template: str, **values: Any) -> None:
     """Write a template of this package, filled in, to one HTML file."""
     Path(path).write_text(_templates().get_template(template).render(values), encoding="utf-8")
-
-
-def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table for a template, None where there is no value."""
-    return [
-        {str(key): None if pd.isna(value) else value for key, value in row.items()} for row in table.to_dict("records")
-    ]
 
 
 @cache

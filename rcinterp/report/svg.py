@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.report.logos import ACCESSIBLE_COLORS, FADED, letter_shapes, stack_letters
 
@@ -153,9 +153,11 @@ def draw_curves(curves: Mapping[str, Sequence[float]], label: str, x_label: str)
             (_round(_CHART_LEFT + i * step), (high - v) / (high - low) * _CHART_HEIGHT + _TOP)
             for i, v in enumerate(curve)
         ]
-        line = "M" + "L".join(f"{x} {_round(y)}" for x, y in places if np.isfinite(y))
-        content += _path(f"line l{number}", line)
-        y = places[-1][1] + 3
+        drawn = [f"{x} {_round(y)}" for x, y in places if np.isfinite(y)]
+        if not drawn:
+            continue
+        content += _path(f"line l{number}", "M" + "L".join(drawn))
+        y = float(drawn[-1].split()[1]) + 3
         while any(abs(y - other) < 11 for other in taken):
             y += 11
         taken.append(y)
@@ -167,9 +169,9 @@ def draw_curves(curves: Mapping[str, Sequence[float]], label: str, x_label: str)
     return _chart(content, label, _CHART_LEFT + _CHART_WIDTH + 110)
 
 
-def draw_points(x: Sequence[float], y: Sequence[float], label: str, x_label: str, y_label: str) -> Markup:
+def draw_points(x: ArrayLike, y: ArrayLike, label: str, x_label: str, y_label: str) -> Markup:
     """A point a pair, and the line on which both are equal; both axes have the same ends."""
-    pairs = np.array([x, y], dtype=float)
+    pairs = np.stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
     pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
     low, high = (float(pairs.min()), float(pairs.max())) if pairs.size else (0.0, 1.0)
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)

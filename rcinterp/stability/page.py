@@ -10,8 +10,8 @@ from rcinterp.interpretation.answer import word_of
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import consensus, information_content
 from rcinterp.report.encoding import encode_shares
-from rcinterp.report.filters import MOST_PICTURES
-from rcinterp.report.page import as_data, plain_rows, write_page
+from rcinterp.report.filters import MOST_PICTURES, plain_rows
+from rcinterp.report.page import as_data, write_page
 from rcinterp.report.svg import draw_bars, draw_logo
 from rcinterp.stability.drawing import limits_of
 

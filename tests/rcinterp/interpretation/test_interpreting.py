@@ -1,5 +1,6 @@
 """interpret on models made by hand, whose filters are known motifs, dead, noise and an artefact."""
 
+import hashlib
 import html
 import re
 import warnings
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from rcinterp.comparison import COLUMNS, FewTargetsWarning, best_matches, compare_motifs
+from rcinterp.data.datasets import load_dataset
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
@@ -22,7 +24,9 @@ from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
 from rcinterp.reading.filter_motifs import weights_to_ppm
 from rcinterp.reading.functions import faithfulness, filter_contributions
-from rcinterp.training.models import compact_model
+from rcinterp.reading.strands import strand_consistency
+from rcinterp.training.fitting import fit
+from rcinterp.training.models import compact_model, load_model, save_model
 from rcinterp.training.performance import score_logits
 
 LENGTH, WIDTH = 100, 19
@@ -530,6 +534,7 @@ def test_the_report_is_one_file_that_needs_no_other(saved, found):
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>Title &amp; more</title>" in page
     page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search('<svg role="img"(?! [^>]*aria-label="[^"])', page)
     assert page.count('class="c1 logo"><svg') == page.count('class="c2 logo"><svg') == len(found.table)
     assert not re.search(r"https?:|//|<link|@import|url\(|src=", page)
     assert re.findall(r'<symbol id="(.)"', page) == list("ACGTacgt")
@@ -542,7 +547,11 @@ def test_the_report_says_what_there_is_to_say(saved, found):
     page = html.unescape((saved / "report.html").read_text(encoding="utf-8"))
     for row in found.table.to_dict("records"):
         assert f">{row['filter']}</button>" in page
-        assert f"<p>{row['verdict']}</p>" in page
+        body = next(one for one in page.split("<tbody") if f">{row['filter']}</button>" in one).replace("−", "-")
+        assert f"<p>{row['verdict']}</p>" in body
+        assert f"{row['contribution']:+.3f}" in body
+        assert f"{row['contribution_low']:+.3f} to {row['contribution_high']:+.3f}" in body
+        assert f"{row['n_sites']} <small>{row['sites_in']}<br>{row['n_other_sites']} of the others" in body
     assert found.answer in page
     assert all(warning in page for warning in found.warnings())
     assert f"{found.faithfulness}" in page
@@ -643,8 +652,63 @@ def test_contributions_that_point_the_wrong_way_are_told(dna):
 
 
 def test_shown_in_a_line(found):
-    assert repr(found).startswith(f"Interpretation of 6 filters. {found.answer} On these sequences the model reaches")
-    assert len(repr(found)) < 900
+    assert repr(found).startswith("Interpretation of 6 filters. On these sequences the model reaches auROC")
+    assert len(repr(found)) < 600
+
+
+def test_strands_are_compared_as_strand_consistency_does(found, make_model, positives, negatives):
+    expected = strand_consistency(make_model(), torch.cat([positives, negatives]))
+    pd.testing.assert_frame_equal(found.strands.table, expected.table)
+    np.testing.assert_array_equal(found.strands.logits["reverse"], expected.logits["reverse"])
+
+
+def test_distributions_count_every_sequence_and_have_the_mean_of_the_table(found, by_filter):
+    for name, one in found.distributions.items():
+        assert (one.positives.sum(), one.negatives.sum()) == (N_POSITIVES, N_NEGATIVES)
+        middles, width = (one.edges[1:] + one.edges[:-1]) / 2, one.edges[1] - one.edges[0]
+        for counts, column in ((one.positives, "mean_positive"), (one.negatives, "mean_negative")):
+            assert (counts * middles).sum() / counts.sum() == pytest.approx(by_filter[column][name], abs=width / 2)
+
+
+def test_a_match_tells_the_share_of_the_known_motif_that_it_covers(found, by_filter, known):
+    """Counted position by position from the columns of Tomtom's table."""
+    for row in best_matches(found.matches).to_dict("records"):
+        if row["Target_ID"] != by_filter["best_match"][row["Query_ID"]]:
+            continue
+        information = information_content(known[row["Target_ID"]])
+        information = information[::-1] if row["Orientation"] == "-" else information
+        width = found.ppms[row["Query_ID"]].shape[1]
+        under = [bits for i, bits in enumerate(information) if 0 <= i - row["Optimal_offset"] < width]
+        assert by_filter["match_covered"][row["Query_ID"]] == pytest.approx(sum(under) / sum(information))
+    assert by_filter["match_covered"]["filter_0"] > 0.9
+
+
+def test_the_digest_is_of_the_letters_whatever_they_came_as(found, make_model, positives, negatives, tmp_path):
+    paths = [tmp_path / "a.fa", tmp_path / "b.fa"]
+    for path, x in zip(paths, (positives, negatives), strict=True):
+        write_fasta(path, decode(x), [f"s{i}" for i in range(len(x))])
+    of_files = interpret(make_model(), *paths, measure_faithfulness=False).origin
+    expected = hashlib.sha256("".join(f"{letters}\n" for letters in decode(positives)).encode()).hexdigest()
+    assert found.origin.sequences["positives"] == f"160 sequences of 100 bp, letters {expected}"
+    assert of_files.sequences["positives"] == f"a.fa: 160 sequences of 100 bp, letters {expected}"
+    assert of_files.sequences["negatives"] == f"b.fa: {found.origin.sequences['negatives']}"
+    assert of_files.model == found.origin.model
+    other = make_model()
+    with torch.no_grad():
+        other.conv1.weight[0, 0, 0] += 1
+    assert interpret(other, *paths, measure_faithfulness=False).origin.model != found.origin.model
+
+
+@pytest.mark.filterwarnings("ignore:fit")
+def test_the_history_of_a_training_is_kept_with_the_model_and_shown(positives, negatives, tmp_path):
+    data = load_dataset(positives, negatives)
+    model = compact_model(1, 2, LENGTH, widths=(WIDTH,), pool=20, stride=20)
+    history = fit(model, data, data, seed=0, recipe="paper", epochs=3, progress=False)
+    save_model(model, tmp_path)
+    trained = interpret(load_model(tmp_path), positives, negatives, measure_faithfulness=False)
+    pd.testing.assert_frame_equal(trained.history, history.drop(columns="is_best").astype(float), check_dtype=False)
+    trained.to_html(tmp_path / "report.html")
+    assert "Training: validation auROC" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_leakage_of_the_training_stands_in_the_report(make_model, positives, negatives):

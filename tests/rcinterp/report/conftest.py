@@ -1,5 +1,6 @@
 """Interpretations for pages: of 24 filters made by hand, and of as many as are asked for."""
 
+import string
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,18 @@ class Bank(nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.conv(x)).amax(2))
+
+
+@pytest.fixture(scope="session")
+def decode_shares():
+    """Give ``decode_shares(text)``: the matrix (4, W) that `encode_shares` made it of."""
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+
+    def decode(text):
+        digits = np.array([alphabet.index(letter) for letter in text]).reshape(-1, 2)
+        return ((64 * digits[:, 0] + digits[:, 1]) / 4095).reshape(-1, 4).T
+
+    return decode
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rcinterp.report.encoding import decode_shares, encode_shares, encode_signed
+from rcinterp.report.encoding import encode_shares, encode_signed
 
 
-def test_shares_come_back():
+def test_shares_come_back(decode_shares):
     shares = np.random.default_rng(0).dirichlet(np.ones(4), 30).T
     text = encode_shares(shares)
     assert len(text) == 2 * shares.size
@@ -21,7 +21,7 @@ def test_the_order_is_position_by_position():
     assert encode_shares(shares) == "AA__AAAA" + "AA" * 4
 
 
-def test_signed_values_come_back():
+def test_signed_values_come_back(decode_shares):
     values = np.random.default_rng(1).normal(size=(4, 12))
     text, most = encode_signed(values)
     assert most == np.abs(values).max()
@@ -29,7 +29,7 @@ def test_signed_values_come_back():
 
 
 @pytest.mark.parametrize("values", [np.zeros((4, 3)), np.full((4, 3), np.nan)])
-def test_nothing_stays_nothing(values):
+def test_nothing_stays_nothing(values, decode_shares):
     text, most = encode_signed(values)
     assert most == 0
     np.testing.assert_allclose(decode_shares(text), 0.5, atol=1e-3)

@@ -14,7 +14,6 @@ from rcinterp.interpretation import write_report
 from rcinterp.interpretation.report import make_part
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import information_content, reverse_complement_motif
-from rcinterp.report.encoding import decode_shares
 from rcinterp.report.filters import MOST_PICTURES
 from rcinterp.report.page import write_parts
 from rcinterp.report.svg import draw_alignment, draw_logo, draw_reverse_complement
@@ -111,7 +110,7 @@ def test_an_alignment_puts_equal_letters_above_each_other(found):
     assert all(target[:, j].argmax() == ppm[:, j + start].argmax() for j in places)
 
 
-def test_numbers_for_the_script_are_those_of_the_filters(found, page):
+def test_numbers_for_the_script_are_those_of_the_filters(found, page, decode_shares):
     text = page(found)
     for name in found.table["filter"]:
         body = next(one for one in text.split("<tbody") if f">{name}</button>" in one)
@@ -182,11 +181,14 @@ def test_the_same_pattern_in_other_models(found, page):
                 "consensus_similarity": [0.9, 0.8, 0.7],
             }
         )
+        models = pd.DataFrame({"model": ["a", "b"]})
 
     text = page({"a": found, "b": found}, comparison=Comparison())
     body = next(one for one in text.split("<tbody") if ">filter_0</button>" in one)
     assert "b, filter_7 <small>contribution +0.250, similarity to the consensus 0.80" in body
     assert "filter_8 <small>contribution" not in body
+    with pytest.raises(InputError, match="has models a, b, expected 'RC' among them"):
+        page({"RC": found, "b": found}, comparison=Comparison())
 
 
 def test_the_same_findings_give_the_same_bytes(found, page):
@@ -201,9 +203,14 @@ def test_a_row_that_lacks_something_is_an_error_not_a_gap(found, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_no_model_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="got no model, expected at least one"):
-        write_report(tmp_path / "report.html", {})
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [({}, "a dict of 0"), ({"a": 1}, "a dict of 1"), ([1], "list"), (pd.DataFrame(), "DataFrame"), (None, "NoneType")],
+)
+def test_what_is_no_interpretation_is_refused(tmp_path, given, got):
+    with pytest.raises(InputError, match=f"write_report: got {got}, expected what interpret returned, or several"):
+        write_report(tmp_path / "report.html", given)
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_layer_without_weights_of_letters_says_so(found, page):

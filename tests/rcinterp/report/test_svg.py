@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from rcinterp.report.logos import ACCESSIBLE_COLORS, letter_shapes, plot_logo
-from rcinterp.report.svg import draw_bars, draw_logo, draw_reverse_complement, letter_definitions
+from rcinterp.report.svg import (
+    draw_alignment,
+    draw_bars,
+    draw_curves,
+    draw_interval,
+    draw_logo,
+    draw_points,
+    draw_reverse_complement,
+    letter_definitions,
+)
 
 MATRIX = np.random.default_rng(0).normal(size=(4, 21))
 MATRIX[np.abs(MATRIX) < 0.05] = 0.05  # so that each letter can be seen
@@ -131,6 +140,46 @@ def test_a_bar_a_value_and_a_cross_for_what_is_missing(values):
     np.testing.assert_allclose(found, [-value * 52 / 3 for value in values if not np.isnan(value)], atol=0.06)
     crosses = list(picture.iter("path"))[-1].get("d")
     assert crosses.count("M") == np.isnan(values).sum() + 1  # and the line at 0
+
+
+def test_an_interval_is_a_bar_from_nought_and_a_line():
+    picture = parsed(draw_interval(2.0, 1.0, 3.0, (-1.0, 5.0)))
+    bar, zero, line = (numbers(path.get("d")) for path in picture.iter("path"))
+    assert (bar[0], bar[2]) == (20, 60)  # 120 units for 6
+    assert zero[0] == 20
+    assert (line[0], line[2]) == (40, 80)
+    assert len(list(parsed(draw_interval(2.0, None, None, (0.0, 2.0))).iter("path"))) == 2
+
+
+def test_an_alignment_has_the_target_above_at_its_place():
+    motif, target = np.zeros((4, 3)), np.zeros((4, 5))
+    motif[0], target[3] = 2.0, 2.0
+    for start, first in ((1, (33, 24)), (-2, (24, 42))):  # left ends of the target and of the motif, 9 units a base
+        picture = parsed(draw_alignment(motif, target, start, "T above M"))
+        above, below = (one for one in picture.iter("svg") if one.get("preserveAspectRatio"))
+        assert (float(above.get("x")), float(below.get("x"))) == first
+        assert float(above.get("y")) < float(below.get("y"))
+        assert {use.get("href") for use in above.iter("use")} == {"#T"}
+        assert {use.get("href") for use in below.iter("use")} == {"#A"}
+        (shade,) = picture.iter("rect")
+        both = (33, 18) if start == 1 else (42, 27)
+        assert (float(shade.get("x")), float(shade.get("width"))) == both
+
+
+def test_curves_go_through_their_values():
+    picture = parsed(draw_curves({"a": [0.0, 1.0, np.nan, 0.5], "none": [np.nan] * 4}, "Loss", "epoch"))
+    (line,) = (path for path in picture.iter("path") if path.get("class").startswith("line"))
+    places = np.array(numbers(line.get("d"))).reshape(-1, 2)
+    np.testing.assert_allclose(places[:, 0], 44 + np.array([0, 1, 3]) * 260 / 3, atol=0.06)
+    np.testing.assert_allclose(places[:, 1], [154, 4, 79], atol=0.06)
+
+
+def test_points_lie_where_their_values_say_and_equal_ones_on_the_line():
+    picture = parsed(draw_points([0.0, 1.0, np.nan], [1.0, 1.0, 0.0], "Strands", "x", "y"))
+    (points,) = (path for path in picture.iter("path") if path.get("class") == "points")
+    assert [numbers(one)[:2] for one in points.get("d").split("M")[1:]] == [[44, 4], [194, 4]]
+    (line,) = (path for path in picture.iter("path") if "faint" in path.get("class"))
+    assert numbers(line.get("d")) == [44, 154, 194, 4]
 
 
 def test_the_same_numbers_give_the_same_bytes():

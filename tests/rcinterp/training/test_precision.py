@@ -99,7 +99,7 @@ def test_a_checkpoint_older_than_the_setting_is_one_of_float32(data, emulated, t
     how = {"seed": 2, "recipe": "paper", "checkpoint": path, **SETTINGS}
     expected = fit(model, *data, **how)
     with safe_open(path, framework="pt") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     settings = json.loads(metadata["settings"])
     assert settings.pop("precision") == "float32"
     save_file(tensors, path, metadata | {"settings": json.dumps(settings)})

@@ -1,0 +1,116 @@
+"""What `interpret` found, as data, and what there is to say of it in sentences."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rcinterp.interpretation.answer import answer
+from rcinterp.interpretation.origin import Origin
+from rcinterp.interpretation.settings import Settings
+from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
+from rcinterp.reading.contributions import Histogram
+from rcinterp.reading.faithfulness import Faithfulness
+from rcinterp.reading.strands import StrandConsistency
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Findings:
+    """What `interpret` found; `rcinterp.Interpretation` says what each attribute is."""
+
+    table: pd.DataFrame
+    contributions: pd.DataFrame
+    palindromes: pd.DataFrame
+    matches: pd.DataFrame
+    triage: pd.DataFrame
+    sites: pd.DataFrame
+    filters: dict[str, NDArray[np.float64]]
+    ppms: dict[str, NDArray[np.float64]]
+    performance: dict[str, float]
+    faithfulness: Faithfulness | None
+    settings: Settings
+    layer: str
+    unit: str
+    length: int
+    is_probability: bool
+    other_layers: tuple[str, ...] = ()
+    baseline: dict[str, float] | None = None
+    leakage: tuple[str, ...] = ()
+    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    best_sites: pd.DataFrame | None = None
+    distributions: dict[str, Histogram] = field(default_factory=dict)
+    strands: StrandConsistency | None = None
+    history: pd.DataFrame | None = None
+    origin: Origin | None = None
+
+    @property
+    def target(self) -> int:
+        """Which logit was read."""
+        return 0 if self.origin is None else self.origin.target
+
+    @property
+    def answer(self) -> str:
+        """The answer in a few sentences: how many filters carry the prediction, what they show, what is an artefact."""
+        return answer(self.table, self.performance["auroc"])
+
+    def notes(self) -> list[str]:
+        """Sentences on the model and on how it was read: how good it is, what was scored how, and how faithfully."""
+        row = self.contributions.iloc[0]
+        cut_at = f"{row['cut_at']} ({row['cut_reason']})" if row["cut_reason"] else row["cut_at"]
+        n_significant = int((self.table["contribution_q"] <= CONTRIBUTION_Q_VALUE).sum())
+        output = "" if row["output"] == "as returned" else f" to the model's output {row['output']}"
+        said = [
+            f"On these sequences the model reaches auROC {self.performance['auroc']:.4f} and auPRC "
+            f"{self.performance['auprc']:.4f}.",
+            f"Layer {self.layer}, {len(self.table)} filters; contribution{output} by "
+            f"{row['method'].replace('_', ' ')} at the {cut_at}; {n_significant} of them are significant "
+            f"(q <= {CONTRIBUTION_Q_VALUE:g}).",
+        ]
+        if self.baseline is not None:
+            said.insert(1, _compare_with_baseline(self.performance, self.baseline))
+        said += self._cautions()
+        if self.faithfulness is not None:
+            said.append(f"Faithfulness: {self.faithfulness}.")
+        return said
+
+    def warnings(self) -> list[str]:
+        """Sentences on what would mislead a reader who does not know it."""
+        said = self._cautions()
+        if self.performance["auroc"] < LEAST_AUROC:
+            said.append("The model calls the negatives positive: perhaps the two classes are the wrong way round.")
+        if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:
+            said.append(_compare_with_baseline(self.performance, self.baseline))
+        reason = self.contributions.iloc[0]["cut_reason"]
+        if reason:
+            said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
+        output = self.contributions.iloc[0]["output"]
+        if output != "as returned":
+            said.append(f"Contributions are to the model's output {output}.")
+        if self.faithfulness is not None and (self.faithfulness.pearson < 0 or self.faithfulness.slope < 0):
+            said.append(
+                f"The contributions disagree with exact ablation (r = {self.faithfulness.pearson:.2f}, slope "
+                f"{self.faithfulness.slope:.2f}): do not trust their signs or their order."
+            )
+        return said
+
+    def _cautions(self) -> list[str]:
+        said = [f"When the model was trained: {message}" for message in self.leakage]
+        if self.other_layers:
+            said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
+        if self.is_probability:
+            said.append(
+                "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "
+                "logits, func=lambda y: torch.logit(y, eps=1e-6)."
+            )
+        return said
+
+
+def _compare_with_baseline(performance: dict[str, float], baseline: dict[str, float]) -> str:
+    """The sentence on composition and short words alone."""
+    gain = performance["auroc"] - baseline["auroc"]
+    what = "the model has learned more" if gain > 0 else "nothing shows that the model has learned more"
+    return (
+        f"A logistic regression on counts of 6-mers, trained on the same sequences as the model, reaches auROC "
+        f"{baseline['auroc']:.4f} and auPRC {baseline['auprc']:.4f}: {what} than composition and short words."
+    )
