@@ -683,6 +683,21 @@ def test_a_match_tells_the_share_of_the_known_motif_that_it_covers(found, by_fil
     assert by_filter["match_covered"]["filter_0"] > 0.9
 
 
+def test_letters_of_the_best_sites_are_those_of_the_sequences_as_the_filter_reads_them(found, positives, negatives):
+    sequences = {"positives": decode(positives), "negatives": decode(negatives)}
+    strands = set()
+    for row in found.best_sites.to_dict("records"):
+        letters = sequences[row["sites_in"]][row["sequence"]][row["start"] : row["end"]]
+        if row["strand"] == "-":
+            letters = letters[::-1].translate(str.maketrans("ACGT", "TGCA"))
+        assert row["letters"] == letters
+        strands.add(row["strand"])
+    assert strands == {"+", "-"}
+    for name, rows in found.best_sites.groupby("filter"):
+        first = found.sites[found.sites["filter"] == name].head(len(rows))
+        np.testing.assert_array_equal(rows["site_contribution"], first["site_contribution"])
+
+
 def test_the_digest_is_of_the_letters_whatever_they_came_as(found, make_model, positives, negatives, tmp_path):
     paths = [tmp_path / "a.fa", tmp_path / "b.fa"]
     for path, x in zip(paths, (positives, negatives), strict=True):
