@@ -170,7 +170,8 @@ def _what_they_show(rows: Sequence[Mapping[Any, Any]]) -> str:
     rest = Counter(word_of(row)[0] for row in rows if word_of(row)[1] != "good")
     shown += [f"{_number(n)} {_OTHERWISE[word][n > 1]}" for word, n in rest.most_common()]
     listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-    several = f"; {_number(whole)} of the named {'show whole motifs' if whole > 1 else 'shows a whole motif'}"
+    some = "all" if whole == len(named) > 1 else _number(whole)
+    several = f"; {some} of the named {'show whole motifs' if whole > 1 else 'shows a whole motif'}"
     return listed + (several if whole else "")
 
 

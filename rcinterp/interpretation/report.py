@@ -157,7 +157,8 @@ def _numbers(found: Findings) -> list[Number]:
     )
     if found.strands is not None:
         largest = found.strands.table.set_index("task")["rc_difference"][found.target]
-        said.append(Number("largest difference of the strands", f"{largest:.1g}".replace("e-", "e−"), "logit"))
+        told = f"{largest:.0f}" if largest >= 10 else f"{largest:.1g}".replace("e-", "e−")
+        said.append(Number("largest difference of the strands", told, "logit"))
     if found.faithfulness is not None and not np.isnan(found.faithfulness.pearson):
         said.append(Number("agreement with ablation", f"r = {found.faithfulness.pearson:.2f}".replace("-", "−")))
     return said

@@ -42,10 +42,14 @@ const glyph = (letter, x, y, height, below) => {
   }
   return text;
 };
-const ticksOf = (low, high) => {
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= rough), ticks = [];
-  for (let t = Math.ceil(low / step - 1e-9) * step; t <= high + 1e-9 * step; t += step) ticks.push(t);
+const ticksOf = (low, high) => { // three or more round numbers, as few as can be
+  const power = 10 ** Math.floor(Math.log10(high - low));
+  let ticks = [];
+  for (const step of [5, 2, 1, .5, .2, .1].map(m => m * power)) {
+    ticks = [];
+    for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n++) ticks.push(n * step);
+    if (ticks.length > 2) break;
+  }
   return ticks;
 };
 const axis = (low, high, left = LEFT) => {
@@ -174,6 +178,7 @@ const setUp = table => {
   const tools = document.getElementById(table.id + "-tools"), rows = all("tbody.f", table), given = all("tbody", table);
   if (!tools) return;
   tools.hidden = false;
+  table.classList.add("rows");
   all("table, thead, tbody", table.parentNode).forEach(e => e.setAttribute("role", e.tagName === "TABLE" ? "table" : "rowgroup"));
   all("tr", table).forEach(e => e.setAttribute("role", "row")); // which a narrow screen's layout would take away
   all("td", table).forEach(e => e.setAttribute("role", "cell"));

@@ -61,7 +61,7 @@ def test_several_kinds():
     )
     assert said == (
         "Seven of eight filters carry the prediction; three are CTCF, one is SPI1, two are artefacts and one is no "
-        "known motif; four of the named show whole motifs. Two are artefact palindromes: hybrids of both strands of "
+        "known motif; all of the named show whole motifs. Two are artefact palindromes: hybrids of both strands of "
         "CTCF. One speaks for the negatives."
     )
 

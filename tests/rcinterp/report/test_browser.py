@@ -231,6 +231,34 @@ def test_nothing_lies_beyond_the_edge_of_a_screen(visit, which, width):
     assert beyond == 0
 
 
+@pytest.mark.parametrize("which", [24, 300, "patterns"])
+@pytest.mark.parametrize("width", [768, 1280, 1440])
+def test_no_text_runs_into_the_next_cell(visit, which, width):
+    page = visit(which, viewport={"width": width, "height": 900})
+    page.locator("button.open").first.click()
+    into = page.evaluate(
+        """() => [...document.querySelectorAll('tbody.f')].slice(0, 8)
+      .flatMap(row => [...row.querySelectorAll('tr:not(.more) > *')])
+      .filter(cell => cell.clientWidth && cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.className)"""
+    )
+    assert into == []
+
+
+@pytest.mark.parametrize("which", [3, 300])
+def test_numbers_of_an_axis_stand_left_of_it_and_are_several(visit, which):
+    page = visit(which)
+    page.locator("button.open").first.click()
+    axes = page.evaluate(
+        """() => [...document.querySelectorAll('.hero svg[role=img], .more svg[role=img]')].filter(
+        svg => /Logo|Centred|Motif|Reverse/.test(svg.getAttribute('aria-label'))).map(svg => {
+      const frame = svg.getBoundingClientRect(), scale = frame.width / svg.viewBox.baseVal.width;
+      return [...svg.querySelectorAll('text[text-anchor=end], text.end')].filter(text => text.getClientRects().length)
+        .map(text => (text.getBoundingClientRect().right - frame.left) / scale); })"""
+    )
+    assert len(axes) > 4
+    assert [ends for ends in axes if len(ends) < 2 or max(ends) > 24] == []
+
+
 @pytest.mark.parametrize("which", [3, 24, "patterns"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
