@@ -29,7 +29,7 @@ test-browser: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	$(BIN)/python -m pytest -q tests/rcinterp/report/test_browser.py
 
-# Every benchmark that needs no data, one after the other, to results/bench/NAME.json: an hour on two cores that do
+# Every benchmark that needs no data, one after the other, to results/bench/NAME.json, on two cores that do
 # nothing else. It goes on where it was stopped; `rm -r results/bench` to begin anew.
 bench: .venv/.installed
 	$(BIN)/python benchmarks/all.py --out results/bench

@@ -1,6 +1,6 @@
 """Which benchmarks run by themselves? This runs them, one after the other: NAME.json of each in a folder.
 
-    python benchmarks/all.py [--out results/bench] [--only NAME ...]    # an hour on two cores that do nothing else
+    python benchmarks/all.py [--out results/bench] [--only NAME ...]    # on two cores that do nothing else
 
 A benchmark whose NAME.json is there is skipped, so that the command goes on where it was stopped. Failures are told at
 the end, and the exit status is then 1. `LEFT_OUT` has the others: they need data, or hours.

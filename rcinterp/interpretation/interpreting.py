@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 #: Sequences of each class whose two strands are compared.
-N_OF_STRANDS = 200
+N_OF_STRANDS = 100
 
 
 def interpret(

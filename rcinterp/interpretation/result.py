@@ -60,7 +60,7 @@ class Interpretation(Findings):
     distributions : dict of str to Histogram
         How each filter's contributions to the sequences of either class are distributed.
     strands : StrandConsistency or None
-        Logits of the two strands of the first 200 sequences of each class.
+        Logits of the two strands of the first 100 sequences of each class.
     history : DataFrame or None
         How the training of a compact model went, one row an epoch.
     origin : Origin or None
