@@ -5,13 +5,17 @@ BIN := .venv/bin
 
 .PHONY: demo test test-slow test-peers test-browser bench docs lint format clean
 
-demo: .venv/.installed
+# Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
+unexport PYTHONDONTWRITEBYTECODE
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+
+demo: .venv/.usable
 	$(BIN)/rcinterp demo --out demo
 
 # Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
 WORKERS ?= 2
-test test-slow test-peers: export OMP_NUM_THREADS = 1
-test test-slow test-peers: export OPENBLAS_NUM_THREADS = 1
+test test-slow test-peers test-browser: export OMP_NUM_THREADS = 1
+test test-slow test-peers test-browser: export OPENBLAS_NUM_THREADS = 1
 
 test: .venv/.installed lint
 	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
@@ -21,12 +25,12 @@ test-slow: .venv/.installed
 
 # Models of tangermeme and bpnet-lite, and memelite's Tomtom: the first time it takes minutes, as packages are compiled.
 test-peers: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[peers]"
+	$(PIP) --editable ".[peers]"
 	$(BIN)/python -m pytest -q tests/rcinterp/test_peers.py tests/rcinterp/comparison tests/rcinterp/motifs/test_meme.py
 
 # The report as a person uses it, in headless Chromium (apt-get install chromium): two minutes.
 test-browser: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
+	$(PIP) --editable ".[browser]"
 	$(BIN)/python -m pytest -q tests/rcinterp/report/test_browser.py
 
 # Every benchmark that needs no data, one after the other, to results/bench/NAME.json, on two cores that do
@@ -37,7 +41,7 @@ bench: .venv/.installed
 # The documentation as a site, in site/index.html; a warning is an error. Nothing in it is loaded from elsewhere. The
 # variable keeps the theme from advertising its successor.
 docs: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	$(PIP) --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 lint: .venv/.installed
@@ -53,9 +57,13 @@ format: .venv/.installed
 clean:
 	rm -rf .venv build dist *.egg-info demo results site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.venv/.installed: pyproject.toml constraints.txt
+# What users install, and on top of it what developers need.
+.venv/.usable: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "constraints.txt is for Python 3.11 or later; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(PIP) --editable .
+	touch $@
+
+.venv/.installed: .venv/.usable
+	$(PIP) --editable ".[dev]"
 	touch $@

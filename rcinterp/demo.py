@@ -85,7 +85,9 @@ def run_demo(
         say(f"training: {name}, {n_filters} filters, {count_parameters(model):,} parameters")
         work.append(_Work(model, name, train, valid, settings.epochs, seed))
     both = {}
-    for one, (model, found) in zip(work, _do_both(*work), strict=True):
+    rc_work, traditional_work = work
+    traditional, rc = _do_both(traditional_work, rc_work)  # here the one that takes longer: the other process starts late
+    for one, (model, found) in zip(work, (rc, traditional), strict=True):
         place = folder / ("rc" if model.architecture.rc else "traditional")
         found.save(place, f"{one.name}: {MOTIF} simulated")
         save_model(model, place)
