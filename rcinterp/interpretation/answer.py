@@ -169,10 +169,9 @@ def _what_they_show(rows: Sequence[Mapping[Any, Any]]) -> str:
         shown.append(f"{_number(others)} {'are' if others > 1 else 'is'} of {_count(len(factors) - 4, 'other factor')}")
     rest = Counter(word_of(row)[0] for row in rows if word_of(row)[1] != "good")
     shown += [f"{_number(n)} {_OTHERWISE[word][n > 1]}" for word, n in rest.most_common()]
-    listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
     some = "all" if whole == len(named) > 1 else _number(whole)
     several = f"; {some} of the named {'show whole motifs' if whole > 1 else 'shows a whole motif'}"
-    return listed + (several if whole else "")
+    return _listed(shown) + (several if whole else "")
 
 
 def _what_is_doubtful(rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -182,9 +181,10 @@ def _what_is_doubtful(rows: Sequence[Mapping[Any, Any]]) -> str:
     negatives = [row for row in rows if row["sites_in"] == "negatives" and pd.isna(row["refused"])]
     said = []
     if hybrids:
-        of = " and ".join(sorted({_family(row["triage_motif"]) for row in hybrids}))
+        of = [family for family, _ in Counter(_family(row["triage_motif"]) for row in hybrids).most_common()]
+        of = of if len(of) <= 4 else [*of[:3], _count(len(of) - 3, "other motif")]
         what = "are artefact palindromes: hybrids" if len(hybrids) > 1 else "is an artefact palindrome: a hybrid"
-        said.append(f"{_number(len(hybrids)).capitalize()} {what} of both strands of {of}.")
+        said.append(f"{_number(len(hybrids)).capitalize()} {what} of both strands of {_listed(of)}.")
     if perhaps:
         what = "are palindromic, perhaps artefacts" if len(perhaps) > 1 else "is palindromic, perhaps an artefact"
         said.append(f"{_number(len(perhaps)).capitalize()} {what}.")
@@ -194,6 +194,11 @@ def _what_is_doubtful(rows: Sequence[Mapping[Any, Any]]) -> str:
         what = "speak" if len(negatives) > 1 else "speaks"
         said.append(f"{_number(len(negatives)).capitalize()} {what} for the negatives.")
     return " ".join(said)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _family(name: object) -> str:

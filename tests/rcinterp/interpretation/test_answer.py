@@ -26,10 +26,8 @@ def ctcf(name, contribution, **others):
     return row(name, contribution, "known motif", best_match="RAD21_disc1", match_factor="CTCF", **others)
 
 
-def hybrid(name, contribution):
-    return row(
-        name, contribution, "no known motif; artefact hybrid", triage="artefact hybrid", triage_motif="CTCF_known1"
-    )
+def hybrid(name, contribution, motif="CTCF_known1"):
+    return row(name, contribution, "no known motif; artefact hybrid", triage="artefact hybrid", triage_motif=motif)
 
 
 def say(*rows, auroc=0.9):
@@ -63,6 +61,17 @@ def test_several_kinds():
         "Seven of eight filters carry the prediction; three are CTCF, one is SPI1, two are artefacts and one is no "
         "known motif; all of the named show whole motifs. Two are artefact palindromes: hybrids of both strands of "
         "CTCF. One speaks for the negatives."
+    )
+
+
+def test_many_motifs_of_hybrids_are_listed_the_most_frequent_first():
+    motifs = ["SPI1_known3", "CTCF_known1", "CTCF_known2", "GATA_known1"]
+    assert "Four are artefact palindromes: hybrids of both strands of CTCF, SPI1 and GATA." in say(
+        *(hybrid(f"h{i}", 0.5, motif) for i, motif in enumerate(motifs))
+    )
+    motifs += ["MYC_known1", "YY1_known1"]
+    assert "hybrids of both strands of CTCF, SPI1, GATA and two other motifs." in say(
+        *(hybrid(f"h{i}", 0.5, motif) for i, motif in enumerate(motifs))
     )
 
 
