@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import textwrap
 from collections.abc import Hashable
 from typing import Any
 
@@ -26,8 +25,6 @@ from rcinterp.report.site_figure import SiteRow, draw_sites
 from rcinterp.report.strand_figure import draw_strands
 
 Row = dict[Hashable, Any]
-
-_TITLE_WIDTH = 68  # letters of a line
 
 
 def figure_of_logos(found: Findings, name: str | None, max_filters: int | None) -> Figure:
@@ -56,7 +53,7 @@ def figure_of_match(found: Findings, name: str, match: str | int) -> Figure:
         turned * information_content(turned),
         -int(aligned["Optimal_offset"]),
         (f"{name}, its motif", f"{full}{strand}"),
-        "\n".join(textwrap.wrap(title, _TITLE_WIDTH) + (textwrap.wrap(said, _TITLE_WIDTH) if said else [])),
+        f"{title}\n{said}" if said else title,
     )
 
 
@@ -80,7 +77,7 @@ def figure_of_contributions(found: Findings, max_filters: int | None) -> Figure:
     how_many = f"{n} filter{'s' * (n != 1)}" if len(bars) == n else f"The {len(bars)} largest of {n} filters"
     method = str(found.contributions.iloc[0]["method"]).replace("_", " ")
     label = f"contribution to the logit, positives less negatives\n({method}; line: 95 % interval)"
-    return draw_contributions(bars, f"{how_many} of {found.layer}", label)
+    return draw_contributions(bars, f"{how_many} of layer {found.layer}", label)
 
 
 def figure_of_sites(found: Findings, name: str, n_sites: int) -> Figure:
@@ -123,7 +120,7 @@ def figure_of_strands(found: Findings, target: int | None) -> Figure:
         raise InputError(f"plot_strands: got target={task}, expected one of the model's outputs, 0 to {tasks[-1]}.")
     logits = found.strands.logits[found.strands.logits["task"] == task]
     told: Row = found.strands.table.iloc[tasks.index(task)].to_dict()
-    which = f"output {task} of {len(tasks)}, " if len(tasks) > 1 else ""
+    which = f"output {task} (of {len(tasks)}, counted from 0)\n" if len(tasks) > 1 else ""
     r = float(told["logit_correlation"])
     correlation = "" if np.isnan(r) else f"r = {r:.4f}, "
     title = f"{which}{len(logits)} sequences\n{correlation}largest difference {told['rc_difference']:.2g}"

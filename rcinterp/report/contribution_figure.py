@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from rcinterp.report.figures import (
     BLUE,
@@ -18,6 +20,7 @@ from rcinterp.report.figures import (
     TITLE_SIZE,
     VERMILION,
     LogoFigure,
+    small_numbers,
     style_axes,
 )
 
@@ -69,12 +72,15 @@ def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) 
         patch.set_hatch(hatch)
     ends = np.array([[bar.low, bar.high] for bar in bars])
     has = np.isfinite(ends).all(axis=1)
-    ax.hlines(places[has], ends[has, 0], ends[has, 1], color=INK, linewidth=0.9, zorder=3)
-    for end in ends[has].T:
-        ax.plot(end, places[has], "|", color=INK, markersize=4, markeredgewidth=0.9, zorder=3)
+    middle, half = ends[has].mean(axis=1), np.diff(ends[has], axis=1)[:, 0] / 2
+    for colour, width in (("white", 2.6), (INK, 0.9)):  # a white rim, so that it is seen on hatches
+        look: dict[str, Any] = {"ecolor": colour, "elinewidth": width, "markeredgewidth": width, "capsize": 2.2}
+        ax.errorbar(middle, places[has], xerr=half, fmt="none", zorder=3, **look)
     ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
     ax.set_yticks(places, [bar.name for bar in bars])
     ax.set_ylim(n - 0.4, -0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    ax.xaxis.set_major_formatter(small_numbers)
     ax.set_xlabel(label, fontsize=LABEL_SIZE, color=INK)
     ax.set_title(title, loc="left", fontsize=TITLE_SIZE, color=INK)
     style_axes(ax, without=("top", "right", "left"))

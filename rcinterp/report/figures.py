@@ -1,5 +1,6 @@
 """Figures fit for a paper: their letters stay letters, their bytes are the same each time, their colours are few."""
 
+import textwrap
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ BLUE, VERMILION, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#E69F00", "#009E73
 
 #: Points: of titles, of labels, of numbers, and of the smallest print.
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, SMALL_SIZE = 9, 8, 7, 6
+
+_TITLE_LETTER = 0.073  # inches: of a title, with some to spare
 
 #: Text that a drawing program can edit, in SVG, PDF and PostScript, and names that do not change from run to run.
 _VECTOR = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "rcinterp"}
@@ -55,6 +58,16 @@ def style_axes(ax: Axes, *, without: tuple[str, ...] = ("top", "right")) -> None
     ax.spines[:].set_color(INK)
     ax.spines[:].set_linewidth(0.6)
     ax.tick_params(labelsize=TICK_SIZE, length=2, width=0.6, color=INK, labelcolor=INK)
+
+
+def wrap_title(title: str, inches: float) -> str:
+    """A title in lines that are no wider."""
+    return "\n".join(line for part in title.split("\n") for line in textwrap.wrap(part, int(inches / _TITLE_LETTER)))
+
+
+def small_numbers(value: float, _: float = 0.0) -> str:
+    """A number of an axis, without a power of ten above it."""
+    return f"{value:.6g}".replace("-", "−")
 
 
 def signed(value: float, digits: int = 3) -> str:

@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rcinterp.report.figures import INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, LogoFigure, style_axes
+from rcinterp.report.figures import INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, LogoFigure, style_axes, wrap_title
 from rcinterp.report.logos import draw_letters
 
 _LETTER, _LOGO = 0.2, 0.9  # inches: width of a position, height of a logo
+_NARROWEST = 5.0  # inches: of a figure, for its title
 _SHADE = "#EEEEEE"
 
 
@@ -27,11 +28,12 @@ def draw_match(
     labels : (str, str)
         What each is.
     title : str
-        A line or several.
+        Lines that are wrapped where they are too long.
     """
     first = min(0, start)
     last = max(motif.shape[1], start + known.shape[1])
-    width = max(4.2, 0.9 + _LETTER * (last - first))
+    width = max(_NARROWEST, 0.9 + _LETTER * (last - first))
+    title = wrap_title(title, width - 0.1)
     height = 2 * (_LOGO + 0.3) + 0.4 + 0.16 * (1 + title.count("\n"))
     figure = LogoFigure(figsize=(width, height), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)

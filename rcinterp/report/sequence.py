@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Longer sequences are shown in part, by default,
 WHOLE_LENGTH = 150
-#: namely as many bp.
+#: namely as many bp about the bases that contribute most.
 WINDOW_LENGTH = 100
 #: A site is shown if its contribution is at least this share of the largest in the sequence.
 LEAST_SHARE = 0.1
@@ -67,7 +67,7 @@ def plot_sequence(
         How what a base contributes is measured; see Notes. The first by default.
     window : (int, int), optional
         Start and end of the part that is shown [bp], 0-based and half-open. By default the whole of a sequence of up to
-        150 bp, and of a longer one the 100 bp that contribute most, signs aside; the title says which.
+        150 bp, and of a longer one 100 bp about the bases that contribute most, signs aside; the title says which.
     max_filters : int
         Filters whose sites are shown at most, those of the largest sites in the window. With 0 there are none, and the
         model needs no convolution.
@@ -142,9 +142,11 @@ def _choose_window(contributions: NDArray[np.float64], window: tuple[int, int] |
 
 
 def richest_window(contributions: NDArray[np.float64], width: int) -> tuple[int, int]:
-    """Start and end of the window in which bases contribute most, signs aside; the middle one of equals."""
-    sums = np.concatenate([[0.0], np.cumsum(np.abs(contributions).sum(0))])
-    totals = sums[width:] - sums[:-width]
+    """Start and end of the window about the bases that contribute most, signs aside; the middle one of equals.
+
+    Bases count the more, the nearer they are to its middle (a Hann window), so that no site is cut at an end of it.
+    """
+    totals = np.convolve(np.abs(contributions).sum(0), np.hanning(width + 2)[1:-1], "valid")
     best = np.flatnonzero(totals >= totals.max() * (1 - 1e-9))
     first = int(best[len(best) // 2])
     return first, first + width
@@ -161,6 +163,6 @@ def _title(found: SequenceReading, window: tuple[int, int], is_chosen: bool, met
     if window == (0, length):
         part = f"all {length:,} bp"
     elif is_chosen:
-        part += ", where bases contribute most"
+        part += ", about the bases that contribute most"
     logit = f"{found.logit:.3g}".replace("-", "−")
     return f"{part} · logit {logit} · {_METHODS[method]}"

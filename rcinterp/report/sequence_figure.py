@@ -21,12 +21,15 @@ from rcinterp.report.figures import (
     VERMILION,
     LogoFigure,
     signed,
+    small_numbers,
     style_axes,
+    wrap_title,
 )
 from rcinterp.report.logos import draw_letters
 
 _LETTER, _LOGO, _LANE = 0.062, 1.1, 0.22  # inches: width of a letter, height of the logo, of a filter's lane
-_NARROWEST = 0.36  # inches: of a site that holds its number
+_SITE = 0.36  # inches: the narrowest site that holds its number
+_NARROWEST = 5.0  # inches: of a figure, for its title
 _WIDEST = 20.0  # inches: letters of longer sequences are narrower
 
 
@@ -46,13 +49,15 @@ def draw_sequence(
     lanes : sequence of (filter, label)
         From the top down.
     title : str
-        A line or several.
+        Lines that are wrapped where they are too long.
     """
     n = contributions.shape[1]
     per_letter = min(_LETTER, _WIDEST / n)
     longest = max([6, *(len(label) for _, label in lanes)])
-    left, above, below = 0.25 + 0.058 * longest, 0.12 + 0.16 * (1 + title.count("\n")), 0.66
-    width, tracks = max(4.0, left + 0.15 + per_letter * n), _LANE * len(lanes)
+    left = 0.25 + 0.058 * longest
+    width, tracks = max(_NARROWEST, left + 0.15 + per_letter * n), _LANE * len(lanes)
+    title = wrap_title(title, width - 0.2)
+    above, below = 0.12 + 0.16 * (1 + title.count("\n")), 0.56 if lanes else 0.36
     height = above + _LOGO + 0.06 + tracks + below
     figure = LogoFigure(figsize=(width, height))
     across = (width - left - 0.15) / width
@@ -66,8 +71,7 @@ def draw_sequence(
     lowest.xaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
     lowest.set_xlabel("position in the sequence [bp]", fontsize=TICK_SIZE, color=INK)
     if lanes:
-        legend = "arrow: strand; filled: raises the logit; hollow: lowers it; grey: match, contribution not known"
-        figure.text(left / width, 0.06 / height, legend, fontsize=SMALL_SIZE, color=INK)
+        figure.text(left / width, 0.06 / height, _legend(sites), fontsize=SMALL_SIZE, color=INK)
     figure.text(0.1 / width, 1 - 0.06 / height, title, va="top", fontsize=TITLE_SIZE, color=INK)
     return figure
 
@@ -78,6 +82,7 @@ def _draw_logo(ax: Axes, contributions: NDArray[np.float64], first: int) -> None
     ax.set(xlim=(first - 0.6, first + contributions.shape[1] - 0.4), ylim=(low, high if high > low else low + 1))
     ax.axhline(0, color=INK, linewidth=0.6, zorder=0)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3, min_n_ticks=2))
+    ax.yaxis.set_major_formatter(small_numbers)
     ax.set_ylabel("contribution", fontsize=LABEL_SIZE, color=INK)
     style_axes(ax, without=("top", "right", "bottom"))
 
@@ -102,7 +107,7 @@ def _draw_lanes(
         )
         ax.add_patch(arrow)
         seen = max(start, window[0]), min(end, window[1])
-        if not np.isnan(value) and (seen[1] - seen[0]) * inches >= _NARROWEST:
+        if not np.isnan(value) and (seen[1] - seen[0]) * inches >= _SITE:
             colour = "white" if is_filled else INK
             middle = (seen[0] + seen[1] - 1) / 2
             ax.text(middle, lane, signed(value, 2), ha="center", va="center", fontsize=SMALL_SIZE, color=colour)
@@ -110,6 +115,17 @@ def _draw_lanes(
     ax.set_yticks(range(len(lanes)), [label for _, label in lanes])
     style_axes(ax, without=("top", "right", "left"))
     ax.tick_params(axis="y", length=0)
+
+
+def _legend(sites: pd.DataFrame) -> str:
+    """What arrows mean, of the kinds that there are."""
+    values = sites["site_contribution"]
+    kinds = [
+        ((values > 0).any(), "filled: raises the logit"),
+        ((values < 0).any(), "hollow: lowers the logit"),
+        (values.isna().any(), "grey: best match, its contribution is not known"),
+    ]
+    return "; ".join(["arrows: sites along their strand", *(text for has, text in kinds if has)])
 
 
 def _arrow(start: float, end: float, lane: int, is_reverse: bool) -> NDArray[np.float64]:

@@ -23,8 +23,9 @@ from rcinterp.report.figures import (
 from rcinterp.report.logos import ACCESSIBLE_COLORS, draw_letters
 
 _LETTER, _ROW, _LOGO, _HISTOGRAM = 0.17, 0.17, 0.9, 0.9  # inches
-_TEXT = 2.9  # inches beside the letters
 _LEFT, _GAP, _ABOVE = 0.6, 0.34, 0.3
+_SMALL_LETTER = 0.055  # inches: of small print
+_NARROWEST = 4.5  # inches: of a figure, for its title
 _MOST = 64  # letters of a place, at most
 _BOLD: dict[str, Any] = {
     "ha": "center",
@@ -82,7 +83,7 @@ def draw_sites(
     letters_width = _LETTER * (right - left)
     heights = [_LOGO, _ROW * len(rows), _HISTOGRAM]
     total = _ABOVE + sum(heights) + 2 * _GAP + 0.42
-    width = _LEFT + letters_width + _TEXT
+    width = max(_NARROWEST, _LEFT + letters_width + 0.25 + _SMALL_LETTER * max(len(_beside(row)) for row in rows))
     figure = LogoFigure(figsize=(width, total))
     tops = np.cumsum([_ABOVE, heights[0] + _GAP, heights[1] + _GAP])
     upper, middle, lower = (
@@ -122,9 +123,13 @@ def _draw_rows(ax: Axes, rows: Sequence[SiteRow], ends: tuple[int, int]) -> None
                 "weight": "bold",
             }
             ax.text(x, y, letter, color=colour, **look)
-        contribution = "" if np.isnan(row.contribution) else f"{signed(row.contribution)}  "
-        place = row.place if len(row.place) <= _MOST else row.place[: _MOST - 1] + "…"
-        ax.text(ends[1], y, contribution + place, va="center", fontsize=SMALL_SIZE, color=INK)
+        ax.text(ends[1], y, _beside(row), va="center", fontsize=SMALL_SIZE, color=INK)
+
+
+def _beside(row: SiteRow) -> str:
+    """What stands beside a site's letters."""
+    place = row.place if len(row.place) <= _MOST else row.place[: _MOST - 1] + "…"
+    return place if np.isnan(row.contribution) else f"{signed(row.contribution)}  {place}"
 
 
 def _draw_histogram(ax: Axes, counts: ArrayLike, edges: ArrayLike) -> None:

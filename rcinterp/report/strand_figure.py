@@ -10,7 +10,7 @@ from rcinterp.report.figures import BLUE, FAINT, INK, LABEL_SIZE, TITLE_SIZE, Lo
 def draw_strands(forward: ArrayLike, reverse: ArrayLike, title: str) -> Figure:
     """A point a sequence, and the line on which both are equal; both axes have the same ends."""
     x, y = np.asarray(forward, dtype=float), np.asarray(reverse, dtype=float)
-    figure = LogoFigure(figsize=(3.4, 3.7), layout="constrained")
+    figure = LogoFigure(figsize=(3.4, 3.35 + 0.16 * (1 + title.count("\n"))), layout="constrained")
     ax = figure.subplots()
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     margin = 0.05 * (high - low) or 0.5
