@@ -30,7 +30,7 @@ TONES: Mapping[str, tuple[str, str, str]] = {
     "bad": (VERMILION, "xxxx", "artefact"),
     "warn": (ORANGE, "////", "doubtful"),
     "plain": (GREY, "", "no name"),
-    "faint": ("#FFFFFF", "", "idle, or not significant"),
+    "faint": ("#E4E4E4", "", "idle, or not significant"),
 }
 
 _ROW = 0.2  # inches
@@ -61,7 +61,7 @@ class ContributionBar:
 def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) -> Figure:
     """A bar a filter from the top down, its interval as a line, its word at the right; `label` names the axis."""
     n = len(bars)
-    figure = LogoFigure(figsize=(5.4, 0.95 + _ROW * n), layout="constrained")
+    figure = LogoFigure(figsize=(5.4, 1.1 + _ROW * n), layout="constrained")
     ax = figure.subplots()
     values = np.array([np.nan_to_num(bar.value) for bar in bars])
     places = np.arange(n)
@@ -79,7 +79,7 @@ def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) 
     ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
     ax.set_yticks(places, [bar.name for bar in bars])
     ax.set_ylim(n - 0.4, -0.6)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(small_numbers)
     ax.set_xlabel(label, fontsize=LABEL_SIZE, color=INK)
     ax.set_title(title, loc="left", fontsize=TITLE_SIZE, color=INK)
