@@ -20,6 +20,7 @@ from rcinterp.report.figures import (
     TITLE_SIZE,
     VERMILION,
     LogoFigure,
+    settle,
     small_numbers,
     style_axes,
 )
@@ -101,7 +102,7 @@ def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) 
         handleheight=0.9,
         columnspacing=1.2,
     )
-    return figure
+    return settle(figure)
 
 
 def _patch(tone: str) -> Patch:

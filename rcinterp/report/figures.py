@@ -45,6 +45,13 @@ class LogoFigure(Figure):
         return png.getvalue()
 
 
+def settle(figure: Figure) -> Figure:
+    """Lay a figure out, once: laid out anew at each drawing, nothing would stand where it stood before."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write <path>.png, 150 dots an inch, and <path>.svg."""
     figure.savefig(path.with_suffix(".png"), dpi=150)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from rcinterp.report.figures import INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, LogoFigure, style_axes, wrap_title
+from rcinterp.report.figures import INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, LogoFigure, settle, style_axes, wrap_title
 from rcinterp.report.logos import draw_letters
 
 _LETTER, _LOGO = 0.2, 0.9  # inches: width of a position, height of a logo
@@ -48,7 +48,7 @@ def draw_match(
     lower.xaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
     lower.set_xlabel("position in the filter's motif [bp]; shaded: the overlap", fontsize=TICK_SIZE, color=INK)
     figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE_SIZE, color=INK)
-    return figure
+    return settle(figure)
 
 
 def _style(ax: Axes, label: str) -> None:

@@ -53,8 +53,8 @@ def draw_sequence(
     """
     n = contributions.shape[1]
     per_letter = min(_LETTER, _WIDEST / n)
-    longest = max([6, *(len(label) for _, label in lanes)])
-    left = 0.25 + 0.058 * longest
+    longest = max([0, *(len(label) for _, label in lanes)])
+    left = max(0.9, 0.25 + 0.058 * longest)  # numbers of the logo, and labels of the lanes
     width, tracks = max(_NARROWEST, left + 0.15 + per_letter * n), _LANE * len(lanes)
     title = wrap_title(title, width - 0.2)
     above, below = 0.12 + 0.16 * (1 + title.count("\n")), 0.56 if lanes else 0.36

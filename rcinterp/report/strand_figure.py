@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from rcinterp.report.figures import BLUE, FAINT, INK, LABEL_SIZE, TITLE_SIZE, LogoFigure, style_axes
+from rcinterp.report.figures import BLUE, FAINT, INK, LABEL_SIZE, TITLE_SIZE, LogoFigure, settle, style_axes
 
 
 def draw_strands(forward: ArrayLike, reverse: ArrayLike, title: str) -> Figure:
@@ -25,4 +25,4 @@ def draw_strands(forward: ArrayLike, reverse: ArrayLike, title: str) -> Figure:
     ax.set_ylabel("logit of its reverse complement", fontsize=LABEL_SIZE, color=INK)
     figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, color=INK)
     style_axes(ax)
-    return figure
+    return settle(figure)

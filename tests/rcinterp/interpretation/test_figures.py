@@ -145,6 +145,38 @@ def test_text_can_be_edited_and_is_no_smaller_than_6_points(found, tmp_path):
         assert b"/Type3" not in (tmp_path / "one.pdf").read_bytes(), name
 
 
+@pytest.mark.parametrize("suffix", ["svg", "pdf"])
+def test_a_figure_saved_again_is_the_same_file(found, tmp_path, suffix):
+    for name, figure in every_figure(found, "filter_0").items():
+        written = []
+        for _ in range(2):
+            figure.savefig(tmp_path / f"one.{suffix}")
+            written.append((tmp_path / f"one.{suffix}").read_bytes())
+            figure.savefig(tmp_path / "one.png", dpi=70)
+        assert written[0] == written[1], name
+
+
+def test_no_text_is_cut_or_lies_on_another(found, deep, model, classes, text_problems):
+    factor = {"match_factor": "NR1H3::RXRA", "match_known": "NR1H3_known22"}
+    long = dataclasses.replace(found, table=found.table.assign(**factor))
+    figures = [
+        *every_figure(found, "filter_0").values(),
+        *every_figure(found, "filter_3").values(),
+        long.plot_match("filter_0", 1),
+        long.plot_match("filter_1", 2),
+        found.plot("filter_2"),
+        found.plot_contributions(1),
+        found.plot_sites("filter_1", 1),
+        deep.plot_contributions(),
+        deep.plot_strands(),
+        *(deep.plot_sites(name) for name in deep.best_sites["filter"].unique()),
+        found.plot_sequence(model, classes[0][1]),
+        found.plot_sequence(model, classes[1][1], method="ism", window=(10, 30)),
+    ]
+    for figure in figures:
+        assert text_problems(figure) == [], figure.axes[0].get_title("left")
+
+
 @pytest.mark.parametrize(
     "call", [lambda f: f.plot("filter_9"), lambda f: f.plot_match("filter_9"), lambda f: f.plot_sites("filter_9")]
 )

@@ -149,6 +149,22 @@ def test_best_matches_are_grey_where_no_contribution_of_a_place_is_to_be_had():
     assert not figure.axes[1].texts
 
 
+def test_no_text_is_cut_or_lies_on_another(model, sequence, text_problems):
+    torch.manual_seed(0)
+    mean = nn.Sequential(nn.Conv1d(4, 9, 9), nn.GELU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(9, 1))
+    long = torch.nn.functional.one_hot(torch.randint(4, (1000,)), 4).T.float()
+    names = {f"filter_{i}": "MYC_known22 (USF1, as USF1_known3)" for i in range(9)}
+    figures = [
+        plot_sequence(model, sequence),
+        plot_sequence(model, sequence, window=(20, 24)),
+        plot_sequence(mean, long, names=names),
+        plot_sequence(mean, long, window=(0, 1000), max_filters=3),
+        plot_sequence(mean, long, max_filters=0, method="ism", window=(900, 1000)),
+    ]
+    for figure in figures:
+        assert text_problems(figure) == []
+
+
 def test_text_of_a_file_can_be_edited(model, sequence, tmp_path):
     for _ in range(2):
         plot_sequence(model, sequence).savefig(tmp_path / "one.svg")
