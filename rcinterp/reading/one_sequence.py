@@ -86,11 +86,23 @@ def check_input_method(method: str) -> None:
 
 
 def hypothetical_contributions(runner: Runner, inputs: Inputs, method: InputMethod) -> NDArray[np.float64]:
-    """What each base would give the logit of one sequence, above the mean of the four, (4, L); the model is lent."""
+    """What each base would give the logit of one sequence, above the mean of the four, (4, L); the model is lent.
+
+    Raises
+    ------
+    InputError
+        If gradients are asked for, and the model has none.
+    """
     if method == "ism":
         logits = _logits_of_mutants(runner, inputs)
         return np.asarray(logits - logits.mean(0))
-    return np.asarray(input_gradients(runner, inputs, hypothetical=True)[0].double().numpy())
+    try:
+        return np.asarray(input_gradients(runner, inputs, hypothetical=True)[0].double().numpy())
+    except RuntimeError as error:
+        raise InputError(
+            f"method='gradient_x_input': the model's gradients cannot be taken ({str(error).splitlines()[0]}), "
+            "expected a model that is differentiable. Use method='ism', which needs none."
+        ) from error
 
 
 def logit_of(runner: Runner, inputs: Inputs) -> float:

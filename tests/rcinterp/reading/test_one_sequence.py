@@ -183,6 +183,23 @@ def test_an_unknown_method_is_refused(rc_model, sequence):
         Reader(rc_model).read_sequence(sequence, method="deeplift")
 
 
+def test_a_model_without_gradients_is_read_by_mutation(sequence):
+    class Silent(nn.Sequential):
+        def forward(self, x):
+            with torch.no_grad():
+                return super().forward(x)
+
+    torch.manual_seed(0)
+    layers = nn.Conv1d(4, 3, 6), nn.ReLU(), nn.Flatten(), nn.Linear(3 * (L - 5), 1)
+    with pytest.raises(InputError, match=r"gradients cannot be taken .* Use method='ism', which needs none"):
+        Reader(Silent(*layers)).read_sequence(sequence)
+    found = Reader(Silent(*layers)).read_sequence(sequence, method="ism")
+    np.testing.assert_array_equal(
+        found.contributions, Reader(nn.Sequential(*layers)).read_sequence(sequence, method="ism").contributions
+    )
+    assert found.sites["site_contribution"].isna().all()
+
+
 def test_further_inputs_and_a_model_s_state(sequence):
     class Two(nn.Module):
         def __init__(self):

@@ -49,5 +49,5 @@ def test_a_figure_that_is_settled_stays_as_it_is():
 
 def test_numbers_and_titles():
     assert (signed(-0.01234), signed(2.0), signed(0.5, 1)) == ("−0.0123", "+2", "+0.5")
-    assert (small_numbers(-8e-05), small_numbers(0.25)) == ("−8e-05".replace("-05", "−05"), "0.25")
+    assert (small_numbers(-8e-05), small_numbers(0.25)) == ("−8e−05", "0.25")
     assert wrap_title("one two three\nfour", 0.6) == "one two\nthree\nfour"
