@@ -24,6 +24,7 @@ from .reading.reader import Reader as Reader
 from .reading.strands import strand_consistency as strand_consistency
 from .report.logos import plot_filters as plot_filters
 from .report.logos import plot_logo as plot_logo
+from .report.sequence import plot_sequence as plot_sequence
 from .stability import compare_models as compare_models
 from .training.fitting import fit as fit
 from .training.models import compact_model as compact_model

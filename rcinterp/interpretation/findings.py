@@ -43,6 +43,7 @@ class Findings:
     strands: StrandConsistency | None = None
     history: pd.DataFrame | None = None
     origin: Origin | None = None
+    motif_starts: dict[str, int] = field(default_factory=dict)
 
     @property
     def target(self) -> int:

@@ -168,7 +168,11 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         for f, name in enumerate(layer.filter_names)
     }
     found = motifs_of_filters(
-        layer, chosen, motifs_from=settings.motifs_from, trim=not of_letters or settings.flank > 0
+        layer,
+        chosen,
+        motifs_from=settings.motifs_from,
+        trim=not of_letters or settings.flank > 0,
+        flank=settings.flank,
     )
     ppms = dict(zip(found["filter"], found["ppm"], strict=True))
     filters = _centred(layer) if of_letters else {name: ppm * information_content(ppm) for name, ppm in ppms.items()}
@@ -205,6 +209,7 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         best_sites=reading.sites.examples(sites, chosen),
         distributions=reading.distributions,
         targets=_shown_targets(matches, names, known),
+        motif_starts={name: int(start) for name, start in zip(found["filter"], found["start"], strict=True)},
     )
 
 

@@ -1,20 +1,37 @@
 """The answer that a person looks at: what each filter contributes, looks like and is known as."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
+from torch import nn
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
+from rcinterp.interpretation.figures import (
+    figure_of_contributions,
+    figure_of_logos,
+    figure_of_match,
+    figure_of_sites,
+    figure_of_strands,
+    names_beside,
+)
 from rcinterp.interpretation.findings import Findings
 from rcinterp.interpretation.report import notebook_table, write_report
 from rcinterp.interpretation.verdicts import judge_match
 from rcinterp.motifs import write_meme
+from rcinterp.reading.one_sequence import OneSequence
+from rcinterp.reading.reader import Reader
 from rcinterp.report.figures import save_figure
-from rcinterp.report.logos import plot_filters
+from rcinterp.report.sequence import SequenceFigureOptions, plot_sequence
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,11 +82,122 @@ class Interpretation(Findings):
         How the training of a compact model went, one row an epoch.
     origin : Origin or None
         What all this was made from.
+    motif_starts : dict of str to int
+        Where the motif in `ppms` begins in the filter's sites [bp]: 0, but where flanks were looked at or left out.
     """
 
-    def plot(self, max_filters: int | None = 8) -> Figure:
-        """Logos of the centred weights, forward and reverse complement, the largest contribution first."""
-        return plot_filters(self.filters, self.table, max_filters=max_filters, ylabel=self.unit)
+    def plot(self, filter: str | int | None = None, *, max_filters: int | None = 8) -> Figure:
+        """Logos of the centred weights, forward and reverse complement, the largest contribution first.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Name of the one filter that is drawn; all when not given. A number is taken for `max_filters`.
+        max_filters : int or None
+            Filters drawn at most; None for all.
+
+        Returns
+        -------
+        Figure
+            As those of all methods below: unknown to pyplot, so that it needs no closing; Jupyter shows it, and
+            ``figure.savefig("logos.svg")`` keeps text as text. Heights are in `unit`; nothing where a weight is not
+            finite.
+
+        Raises
+        ------
+        InputError
+            If there is no filter of that name.
+        """
+        if filter is not None and not isinstance(filter, str):
+            filter, max_filters = None, filter
+        return figure_of_logos(self, filter, max_filters)
+
+    def plot_match(self, filter: str, match: str | int = 1) -> Figure:
+        """A filter's motif, as it was compared, above the known motif that it resembles, aligned with it [bits].
+
+        Parameters
+        ----------
+        filter : str
+            Name of a filter, as in `table`.
+        match : int or str
+            Rank of the match, 1 for the motif that the filter is named after, or the name of a known motif. The first
+            five of a filter are kept.
+
+        Returns
+        -------
+        Figure
+            Both logos on the axis of the filter's motif [bp], the overlap shaded; the known motif lies as `matches`
+            says, turned if its orientation is "-". The title has its q-value and E-value.
+
+        Raises
+        ------
+        InputError
+            If there is no filter of that name, or it has no such match; it says why.
+        """
+        return figure_of_match(self, filter, match)
+
+    def plot_contributions(self, max_filters: int | None = 24) -> Figure:
+        """Bars of the filters' contributions with their 95 % intervals [logit], the largest, signs aside, first.
+
+        Colour and hatch tell the kind of verdict, which stands beside each bar in a word.
+
+        Parameters
+        ----------
+        max_filters : int or None
+            Filters drawn at most; None for all.
+        """
+        return figure_of_contributions(self, max_filters)
+
+    def plot_sites(self, filter: str, n_sites: int = 8) -> Figure:
+        """A filter's best sites in letters under its logo, and a histogram of where all its sites lie [bp].
+
+        Parameters
+        ----------
+        filter : str
+            Name of a filter, as in `table`.
+        n_sites : int
+            Sites in letters at most, of the first eight, which are kept. Letters are those that the filter reads, so of
+            the reverse strand where the site lies on it.
+
+        Raises
+        ------
+        InputError
+            If there is no filter of that name, or it has no site.
+        """
+        return figure_of_sites(self, filter, n_sites)
+
+    def plot_strands(self, target: int | None = None) -> Figure:
+        """Logits of sequences against those of their reverse complements, with the line on which both are equal.
+
+        Parameters
+        ----------
+        target : int, optional
+            Which output of the model; by default the one that was read.
+
+        Raises
+        ------
+        InputError
+            If the result has no logits of both strands, or the model no such output.
+        """
+        return figure_of_strands(self, target)
+
+    def plot_sequence(
+        self, model: nn.Module | Reader, sequence: OneSequence, **options: Unpack[SequenceFigureOptions]
+    ) -> Figure:
+        """What the model reads in one sequence: `rcinterp.plot_sequence` of this layer and output, filters named.
+
+        Parameters
+        ----------
+        model : nn.Module or Reader
+            The model that was interpreted; a result does not hold it.
+        sequence : str, or ndarray or Tensor of shape (4, L) or (1, 4, L)
+        method, window, max_filters, func, args, device, batch_size
+            As in `rcinterp.plot_sequence`.
+        """
+        given: SequenceFigureOptions = {"names": names_beside(self), **options}
+        if isinstance(model, Reader):
+            return plot_sequence(model, sequence, **given)
+        return plot_sequence(model, sequence, self.layer, self.target, **given)
 
     def to_meme(self, path: str | os.PathLike[str]) -> None:
         """Write the filters' motifs to a MEME file, with their numbers of sites; filters without sites are left out."""

@@ -17,7 +17,7 @@ def tabulate_filters(
     table = contributions.drop(columns=["layer", "method", "baseline", "cut_at", "cut_reason", "output"])
     table = table.merge(palindromes[["filter", "rc_similarity", "rc_p", "rc_axis"]], on="filter")
     table = table.merge(triage[["filter", "triage", "triage_motif"]], on="filter")
-    table = table.merge(found.drop(columns="ppm"), on="filter")
+    table = table.merge(found.drop(columns=["ppm", "start"]), on="filter")
     table = table.astype({"n_sites": "Int64", "n_other_sites": "Int64"})
     table = table.join(names[MATCH_COLUMNS], on="filter")
     largest = float(table["contribution"].abs().max())

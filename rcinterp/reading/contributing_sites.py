@@ -71,7 +71,7 @@ def read_class(bound: BoundLayer, inputs: Inputs, field: ReceptiveField) -> Clas
             logits.add(logit.double().cpu())
             contributions.add(bound.point.by_channel(products, len(batch[0])))
             if has_places:
-                rows, active = (_by_row(bound, values, len(batch[0])) for values in (products, activations))
+                rows, active = (by_row(bound, values, len(batch[0])) for values in (products, activations))
                 own = [torch.where(here > 0, row, 0) for row, here in zip(rows, active, strict=True)]
                 raising.add(_best_of_rows(bound, field, own, inputs.length))
                 lowering.add(_best_of_rows(bound, field, [-row for row in own], inputs.length))
@@ -101,7 +101,7 @@ def join_readings(parts: Iterable[ClassReading], n: int) -> ClassReading:
     )
 
 
-def _by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]:
+def by_row(bound: BoundLayer, values: Sequence[Tensor], n: int) -> list[Tensor]:
     """Activations, or values of their shape, as (n, channels, positions) of each row that is read of a sequence."""
     rows = [row for value in values for row in bound.point.to_sequences(value, n).unbind(1)]
     return [row.movedim(bound.point.channel_axis, 1).flatten(2) for row in rows]

@@ -254,14 +254,17 @@ def describe_cut(attribution: Attribution, baseline: str) -> dict[str, Any]:
 
 
 def input_gradients(runner: Runner, inputs: Inputs, *, hypothetical: bool) -> Tensor:
-    """Gradient x input of each base, (N, 4, L), or the gradient less its mean over the letters; the model is lent."""
+    """Gradient x input of each base, (N, 4, L), or the gradient less its mean over the letters; the model is lent.
+
+    In float64 of a model of that type, else in float32.
+    """
     found = []
     with torch.inference_mode(False), torch.enable_grad(), FastGradients():
         for own, *further in runner.batches(inputs, "input contributions"):
             letters = own.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(runner.logits((letters, *further)).sum(), letters)
             shown = gradient - gradient.mean(1, keepdim=True) if hypothetical else gradient * letters.detach()
-            found.append(shown.float().cpu())
+            found.append((shown if shown.dtype == torch.float64 else shown.float()).cpu())
     return torch.cat(found)
 
 

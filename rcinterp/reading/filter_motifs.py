@@ -213,7 +213,7 @@ def motif_of_sites(letters: Tensor, pseudocount: float = 1.0) -> Motif:
 
 
 def motifs_of_filters(
-    layer: FilterLayer, chosen: Mapping[str, FilterSites], *, motifs_from: MotifsFrom, trim: bool
+    layer: FilterLayer, chosen: Mapping[str, FilterSites], *, motifs_from: MotifsFrom, trim: bool, flank: int = 0
 ) -> pd.DataFrame:
     """The motif of each filter of a layer.
 
@@ -226,29 +226,34 @@ def motifs_of_filters(
         As in `rcinterp.interpret`.
     trim : bool
         Whether to leave out positions at the ends that hold less than `TRIM_BITS`.
+    flank : int
+        Letters of the sites on either side of what the filter sees.
 
     Returns
     -------
     DataFrame
-        One row a filter: filter, ppm, sites_in ("positives" or "negatives"), n_sites, n_other_sites (sequences of the
+        One row a filter: filter, ppm, start (where the motif begins in the filter's sites [bp]; negative where it shows
+        their flanks), sites_in ("positives" or "negatives"), n_sites, n_other_sites (sequences of the
         other class with a site), sites_p (p-value of so many more in its own class), information (bits, of the sites).
         A motif from weights alone has no sites, which are then missing.
     """
     if motifs_from == "weights":
         ppms = [weights_to_ppm(weight) for weight in layer.weight]
         found = pd.DataFrame({"filter": layer.filter_names, "ppm": ppms})
-        found = found.assign(sites_in=None, n_sites=None, n_other_sites=None, sites_p=np.nan)
+        found = found.assign(start=0, sites_in=None, n_sites=None, n_other_sites=None, sites_p=np.nan)
         return found.assign(information=found["ppm"].map(_bits))
     rows = []
     for f, (name, sites) in enumerate(chosen.items()):
         own = motif_of_sites(sites.letters)
-        ppm = own.ppm
+        ppm, start = own.ppm, -flank
         if motifs_from == "likelihood" and own.n_sites:
             ppm = weights_to_ppm(layer.weight[f], site_counts=own.ppm * own.n_sites)
         elif trim:
-            ppm = trim_ppm(ppm)
+            kept = _informative(ppm, TRIM_BITS)
+            ppm, start = ppm[:, kept], kept.start - flank
+        shown = {"filter": name, "ppm": ppm, "start": start}
         evidence = {"sites_in": sites.sites_in, "n_sites": own.n_sites, "n_other_sites": sites.n_other}
-        rows.append({"filter": name, "ppm": ppm} | evidence | {"sites_p": sites.p, "information": _bits(own.ppm)})
+        rows.append(shown | evidence | {"sites_p": sites.p, "information": _bits(own.ppm)})
     return pd.DataFrame(rows)
 
 
@@ -270,8 +275,13 @@ def trim_ppm(ppm: NDArray[np.float64], min_bits: float = TRIM_BITS) -> NDArray[n
     -------
     ndarray, shape (4, V), V <= W
     """
+    return np.asarray(ppm[:, _informative(ppm, min_bits)])
+
+
+def _informative(ppm: NDArray[np.float64], min_bits: float) -> slice:
+    """From the first position that holds as much to the last one; the most informative one if none does."""
     bits = information_content(ppm)
     informative = np.flatnonzero(bits >= min_bits)
     if not informative.size:
         informative = np.array([int(np.argmax(bits))])
-    return np.asarray(ppm[:, informative[0] : informative[-1] + 1])
+    return slice(int(informative[0]), int(informative[-1]) + 1)

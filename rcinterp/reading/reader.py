@@ -32,6 +32,16 @@ from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.logits import Func
 from rcinterp.reading.methods import Baseline, Method, check_method
 from rcinterp.reading.model import BATCH_SIZE, RowsOf, Runner
+from rcinterp.reading.one_sequence import (
+    InputMethod,
+    OneSequence,
+    SequenceReading,
+    as_one_sequence,
+    check_input_method,
+    hypothetical_contributions,
+    logit_of,
+    sites_of_sequence,
+)
 from rcinterp.reading.passes import Passes, passes_of
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
@@ -227,7 +237,43 @@ class Reader:
         inputs = as_inputs(sequences, self.args, "input_contributions")
         with self.borrowed():
             self._try(inputs)
-            return input_gradients(self.runner, inputs, hypothetical=hypothetical)
+            return input_gradients(self.runner, inputs, hypothetical=hypothetical).float()
+
+    def read_sequence(
+        self, sequence: OneSequence, *, method: InputMethod = "gradient_x_input", with_sites: bool = True
+    ) -> SequenceReading:
+        """What the model reads in one sequence: the numbers that `rcinterp.plot_sequence` draws.
+
+        Parameters
+        ----------
+        sequence : str, or ndarray or Tensor of shape (4, L) or (1, 4, L)
+        method : "gradient_x_input" or "ism"
+            As in `rcinterp.plot_sequence`.
+        with_sites : bool
+            Whether to look for the filters' sites; without, the model needs no convolution.
+
+        Returns
+        -------
+        SequenceReading
+            ``contributions`` of its bases (4, L), ``sites`` of the filters, and its ``logit``.
+
+        Raises
+        ------
+        InputError
+            If the model cannot be run on it, it is not one sequence, or the layer's filters have no sites.
+        """
+        check_input_method(method)
+        inputs = as_one_sequence(sequence, self.args, "read_sequence")
+        with self.borrowed():
+            sites = pd.DataFrame(columns=["filter", "start", "end", "strand", "site_contribution"])
+            if with_sites:
+                bound = self._bind_logit(inputs)
+                sites = sites_of_sequence(bound, inputs, find_receptive_field(bound, inputs))
+            else:
+                self._try(inputs)
+            effects = hypothetical_contributions(self.runner, inputs, method)
+            logit = logit_of(self.runner, inputs)
+        return SequenceReading(inputs.x[:][0].double().cpu().numpy(), effects, sites, logit)
 
     def sites(self, sequences: ModelInput, *, threshold: float = SITE_THRESHOLD) -> pd.DataFrame:
         """Where each filter matches the sequences best: one row a site; see `rcinterp.find_sites`."""

@@ -25,7 +25,8 @@ MOST_PICTURES = 50
 #: Matches of a filter that open below it.
 N_MATCHES = 5
 
-_BINS = 20  # of a histogram of positions
+#: Of a histogram of positions.
+N_BINS = 20
 _NO_PICTURES = {"forward": None, "reverse": None}
 
 
@@ -133,7 +134,7 @@ def filter_section(
     numbers = {name: i for i, name in enumerate(tables.targets)}
     matches = dict(list(tables.matches.groupby("Query_ID", sort=False)))
     middles = ((tables.sites["start"] + tables.sites["end"]) / 2).groupby(tables.sites["filter"])
-    where = {str(name): np.histogram(one, _BINS, (0, tables.length))[0] for name, one in middles}
+    where = {str(name): np.histogram(one, N_BINS, (0, tables.length))[0] for name, one in middles}
     best = {} if tables.best_sites is None else dict(list(tables.best_sites.groupby("filter", sort=False)))
     order = {name: i for i, name in enumerate(tables.table["filter"])}
     bounds = tables.table[["contribution", "contribution_low", "contribution_high"]].to_numpy(float)
@@ -161,9 +162,9 @@ def filter_section(
                     "aligned": _align(own, row["best_match"], tables, matches.get(own)) if has_alignments else None,
                     "match": _name_of(row),
                     "matches": _list_matches(matches.get(own), row["best_match"], numbers),
-                    "histogram": where.get(own, np.zeros(_BINS, int)).tolist(),
+                    "histogram": where.get(own, np.zeros(N_BINS, int)).tolist(),
                     "distribution": tables.distributions.get(own),
-                    "best": _list_sites(best.get(own), genome),
+                    "best": list_sites(best.get(own), genome),
                     "elsewhere": (elsewhere or {}).get(own, ()),
                 }
             )
@@ -242,7 +243,7 @@ def _list_matches(rows: pd.DataFrame | None, best: object, numbers: Mapping[str,
     ]
 
 
-def _list_sites(rows: pd.DataFrame | None, genome: str | None) -> list[dict[str, Any]]:
+def list_sites(rows: pd.DataFrame | None, genome: str | None) -> list[dict[str, Any]]:
     """The first sites of a filter: letters, contribution, and where they are."""
     if rows is None:
         return []

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 import logomaker
@@ -21,6 +20,7 @@ from rcinterp.errors import InputError, require_whole
 from rcinterp.motifs.centring import Filters, filters_by_name
 from rcinterp.motifs.groups import name_in_full
 from rcinterp.motifs.matrices import as_matrix, reverse_complement_motif
+from rcinterp.report.figures import INK, LogoFigure
 
 #: The usual hues (A green, C blue, G orange, T red), darkened and spread so that each has a contrast of at least 3 to
 #: white and no two look alike to a reader without red, green or blue cones (CIE76 distance at least 25).
@@ -30,7 +30,6 @@ ACCESSIBLE_COLORS: Mapping[str, str] = {"A": "#1B9E77", "C": "#1F4E9E", "G": "#D
 FADED = 0.5
 
 _LETTERS = "ACGT"
-_INK = "#333333"
 
 
 def plot_logo(
@@ -85,10 +84,7 @@ def plot_logo(
     _check_colors(color_scheme)
     if ax is None:
         ax = LogoFigure(figsize=(max(2.4, 0.8 + 0.26 * heights.shape[1]), 1.6), layout="constrained").subplots()
-    for letter, row, paths in zip(_LETTERS, heights, _place_letters(heights), strict=True):
-        alpha = np.where(row < 0, FADED, 1.0)
-        letters = PathCollection(paths, facecolors=color_scheme[letter], alpha=alpha, linewidths=0, label=letter)
-        ax.add_collection(letters, autolim=False)
+    draw_letters(ax, heights, color_scheme=color_scheme)
     _style_axes(ax, heights)
     if title is not None:
         ax.set_title(title, loc="left", fontsize=9)
@@ -161,17 +157,18 @@ def plot_filters(
         plot_logo(matrix, axes[0], title=_describe(row), ylabel=ylabel, color_scheme=color_scheme)
         if both_strands:
             plot_logo(reverse_complement_motif(matrix), axes[1], color_scheme=color_scheme)
-            axes[1].set_title("reverse complement", loc="right", fontsize=8, color=_INK)
+            axes[1].set_title("reverse complement", loc="right", fontsize=8, color=INK)
     return figure
 
 
-class LogoFigure(Figure):
-    """A figure that Jupyter shows although no pyplot made it."""
-
-    def _repr_png_(self) -> bytes:
-        png = BytesIO()
-        self.savefig(png, format="png")
-        return png.getvalue()
+def draw_letters(
+    ax: Axes, heights: NDArray[np.float64], first: int = 0, *, color_scheme: Mapping[str, Any] = ACCESSIBLE_COLORS
+) -> None:
+    """Letters of a matrix (4, W), its first position at x = `first`, on axes that stay as they are."""
+    for letter, row, paths in zip(_LETTERS, heights, _place_letters(heights, first), strict=True):
+        alpha = np.where(row < 0, FADED, 1.0)
+        letters = PathCollection(paths, facecolors=color_scheme[letter], alpha=alpha, linewidths=0, label=letter)
+        ax.add_collection(letters, autolim=False)
 
 
 @lru_cache(maxsize=1)
@@ -191,12 +188,12 @@ def stack_letters(heights: NDArray[np.float64]) -> NDArray[np.float64]:
     return bases
 
 
-def _place_letters(heights: NDArray[np.float64]) -> Iterator[list[Path]]:
+def _place_letters(heights: NDArray[np.float64], first: int) -> Iterator[list[Path]]:
     """Placed shapes of A, then of C, G and T: one path a position, empty where the letter has no height."""
     for letter, sizes, bases in zip(_LETTERS, heights, stack_letters(heights), strict=True):
         shape = letter_shapes()[letter]
         vertices = np.asarray(shape.vertices)
-        placed = zip(range(len(sizes)), sizes, bases, strict=True)
+        placed = zip(range(first, first + len(sizes)), sizes, bases, strict=True)
         yield [Path(vertices * (1, size) + (position, base), shape.codes) for position, size, base in placed]
 
 
@@ -209,10 +206,10 @@ def _style_axes(ax: Axes, heights: NDArray[np.float64]) -> None:
     ax.set_ylim(bottom, top if top > bottom else 1.0)
     ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3, min_n_ticks=2))
-    ax.axhline(0, color=_INK, linewidth=0.6, zorder=0)
+    ax.axhline(0, color=INK, linewidth=0.6, zorder=0)
     ax.spines[["top", "right", "bottom"]].set_visible(False)
-    ax.spines["left"].set_color(_INK)
-    ax.tick_params(labelsize=7, length=2, width=0.6, color=_INK, labelcolor=_INK)
+    ax.spines["left"].set_color(INK)
+    ax.tick_params(labelsize=7, length=2, width=0.6, color=INK, labelcolor=INK)
 
 
 def _lay_out(n_rows: int, n_columns: int, width: int) -> tuple[Figure, NDArray[Any]]:

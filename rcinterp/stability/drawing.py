@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.motifs import information_content
-from rcinterp.report.logos import LogoFigure, plot_logo
+from rcinterp.report.figures import LogoFigure
+from rcinterp.report.logos import plot_logo
 
 _BAR, _INK = "#1F4E9E", "#333333"
 _ROW, _LOGO, _SLOT = 1.15, 5.2, 0.32  # inches: height of a row, width of a logo, width of a model's bar

@@ -1,5 +1,6 @@
 """The authors' trained model of section 3.4.1, and small data sets."""
 
+import itertools
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from rcinterp.data.datasets import Dataset
 
@@ -119,3 +122,42 @@ def dna():
 def read_meme_by_memelite():
     """Give memelite's own reader of MEME files, or skip."""
     return pytest.importorskip("memelite.io", reason="needs memelite (pip install rcinterp[fast])").read_meme
+
+
+def shown_texts(figure):
+    """Texts of a figure that can be seen, with their boxes in pixels."""
+    FigureCanvasAgg(figure).draw()
+    hidden = set()
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not low <= tick.get_loc() <= high:
+                    hidden |= {tick.label1, tick.label2}
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent()) for text in texts if text not in hidden]
+
+
+def find_text_problems(figure):
+    """Texts that leave the figure, pairs of texts that lie on each other, and legends that lie on axes."""
+    texts = shown_texts(figure)
+    width, height = figure.bbox.size
+    cut = [t for t, box in texts if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1]
+    overlapping = [
+        (a, b)
+        for (a, one), (b, other) in itertools.combinations(texts, 2)
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > 1 and min(one.y1, other.y1) - max(one.y0, other.y0) > 1
+    ]
+    legends = [legend for legend in [*figure.legends, *(ax.get_legend() for ax in figure.axes)] if legend is not None]
+    on_data = [
+        "legend on axes"
+        for legend in legends
+        if any(legend.get_window_extent().overlaps(ax.get_window_extent()) for ax in figure.axes)
+    ]
+    return cut + overlapping + on_data
+
+
+@pytest.fixture(scope="session")
+def text_problems():
+    """Give ``text_problems(figure)``: texts that are cut or lie on each other, legends on axes."""
+    return find_text_problems
