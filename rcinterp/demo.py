@@ -85,9 +85,8 @@ def run_demo(
         say(f"training: {name}, {n_filters} filters, {count_parameters(model):,} parameters")
         work.append(_Work(model, name, train, valid, settings.epochs, seed))
     both = {}
-    rc_work, traditional_work = work
-    traditional, rc = _do_both(traditional_work, rc_work)  # here the one that takes longer: the other process starts late
-    for one, (model, found) in zip(work, (rc, traditional), strict=True):
+    beside, here = work  # the traditional model takes longer, and the other process starts later
+    for one, (model, found) in zip(work, reversed(_do_both(here, beside)), strict=True):
         place = folder / ("rc" if model.architecture.rc else "traditional")
         found.save(place, f"{one.name}: {MOTIF} simulated")
         save_model(model, place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,13 +21,13 @@ from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
+from rcinterp.files import finish, whole_folder, write_at_once
 
 #: What a split calls all chromosomes that it does not name.
 REST = "rest"
 
 _PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
 _FILES = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
-_STAGED = ".part"
 
 
 @dataclass(frozen=True)
@@ -307,17 +306,15 @@ def _version() -> str:
 
 
 def check_place(out: Path) -> None:
-    """Refuse a folder that cannot be written, or that holds sequences of another origin, to be mixed up or lost.
-
-    A data set that was being replaced when the program was stopped has no dataset.json, but a folder .part.
-    """
+    """Refuse a folder that cannot be written, or that holds sequences of another origin, to be mixed up or lost."""
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
     try:
         with TemporaryDirectory(dir=there):
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from None
-    own = _FILES if (out / "dataset.json").exists() or (out / _STAGED).exists() else set()
+    finish(out)
+    own = _FILES if (out / "dataset.json").exists() else set()
     strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in own]
     if strangers:
         raise InputError(
@@ -327,31 +324,10 @@ def check_place(out: Path) -> None:
 
 
 def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
-    """Write to a folder of its own first; while files are moved, the old set is gone and the new lacks train.pos."""
+    """All files or none; an earlier data set stands until they are whole."""
     check_place(out)
-    if not (out / "dataset.json").exists():
-        _remove(out)  # what a stopped build had moved
-    staged = out / _STAGED
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    try:
+    with whole_folder(out, {*_FILES, "dataset.json"}) as folder:
         for part, built in sets.items():
             for label, windows in built.items():
-                write_fasta(staged / f"{part}.{label}.fa.gz", windows.sequences)
-        (staged / "dataset.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        _remove(out)
-        try:
-            for path in sorted(staged.glob("*.fa.gz"), key=lambda path: path.name == "train.pos.fa.gz"):
-                path.replace(out / path.name)
-            (staged / "dataset.json").replace(out / "dataset.json")
-        except BaseException:
-            _remove(out)
-            raise
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-
-
-def _remove(out: Path) -> None:
-    """Remove a data set: train.pos first, so that what is left is none, and dataset.json last, by which it is known."""
-    for name in (*sorted(_FILES, key=lambda name: name != "train.pos.fa.gz"), "dataset.json"):
-        (out / name).unlink(missing_ok=True)
+                write_fasta(folder / f"{part}.{label}.fa.gz", windows.sequences)
+        write_at_once(folder / "dataset.json", json.dumps(record, indent=2) + "\n")

@@ -25,6 +25,7 @@ from rcinterp.data.sequences import (
     strandless_keys,
 )
 from rcinterp.errors import InputError
+from rcinterp.files import finish
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -312,6 +313,7 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     InputError
         If the folder does not hold exactly one file of each, or as `load_dataset`.
     """
+    finish(Path(folder))
     parts = [
         [_only_file(Path(folder), f"{part}*.{label}.fa*") for label in ("pos", "neg")] for part in ("train", "valid")
     ]

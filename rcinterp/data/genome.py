@@ -13,12 +13,11 @@ from typing import Any, TypeAlias
 import pyfaidx
 
 from rcinterp.errors import InputError
-from rcinterp.files import GZIP_MAGIC
+from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip
 
 #: A FASTA file, a folder of them, or several files.
 GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # an empty block
 _PACKED = (".gz", ".bgz")
 _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
 _TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
@@ -137,18 +136,18 @@ def _check_fasta(path: Path) -> None:
     """Refuse what pyfaidx would misread, or would tell of in many lines."""
     try:
         with path.open("rb") as file:
-            head = file.read(14)
-            file.seek(max(0, path.stat().st_size - len(_BGZF_END)))
+            head = file.read(18)
+            file.seek(max(0, path.stat().st_size - len(BGZIP_END)))
             tail = file.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path.") from None
     is_gzip, is_named_gzip = head.startswith(GZIP_MAGIC), path.suffix in _PACKED
-    if is_gzip and head[12:] != b"BC":
+    if is_gzip and not is_bgzip(head):
         raise InputError(
             f"{path}: is plain gzip, in which no position can be found; expected FASTA, plain or bgzip. Unpack it "
             "(gunzip), or unpack it and pack it with bgzip."
         )
-    if is_gzip and tail != _BGZF_END:
+    if is_gzip and tail != BGZIP_END:
         raise InputError(f"{path}: has no bgzip end-of-file mark, expected a whole file; copy or download it again.")
     if is_gzip != is_named_gzip:
         raise InputError(

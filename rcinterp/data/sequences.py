@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import read_text
+from rcinterp.files import read_text, write_at_once
 
 #: What every public function takes for sequences: a FASTA path, a list of them, strings, or a one-hot (N, 4, L).
 SequenceInput: TypeAlias = (
@@ -520,7 +519,7 @@ def write_fasta(
             raise InputError(f"write_fasta: name {i} is {header!r}, expected one line; remove its line breaks.")
     data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
     try:
-        Path(path).write_bytes(gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)
+        write_at_once(path, gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)
     except OSError as error:
         raise InputError(
             f"write_fasta: cannot write {path} ({error.strerror}); check the path and its folder."

@@ -13,6 +13,7 @@ from torch import nn
 
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
+from rcinterp.files import whole_folder, write_at_once, write_table
 from rcinterp.interpretation.figures import (
     figure_of_contributions,
     figure_of_logos,
@@ -32,6 +33,21 @@ from rcinterp.report.sequence import SequenceFigureOptions, plot_sequence
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+#: Names of all files that `Interpretation.save` may write.
+_FILES = (
+    *(
+        "filters.tsv",
+        "contributions.tsv",
+        "palindromes.tsv",
+        "triage.tsv",
+        "sites.tsv",
+        "sites.bed",
+        "faithfulness.tsv",
+    ),
+    *("faithfulness.tsv", "matches.tsv", "filters.meme", "logos.png", "logos.svg", "report.html"),
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -246,23 +262,22 @@ class Interpretation(Findings):
             Of the report.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.table.to_csv(folder / "filters.tsv", sep="\t", index=False)
-        self.contributions.to_csv(folder / "contributions.tsv", sep="\t", index=False)
-        self.palindromes.to_csv(folder / "palindromes.tsv", sep="\t", index=False)
-        self.triage.to_csv(folder / "triage.tsv", sep="\t", index=False)
-        self.sites.to_csv(folder / "sites.tsv", sep="\t", index=False, float_format="%.6g")
-        if "chrom" in self.sites:
-            bed = self.sites.dropna(subset=["chrom"])
-            bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "site_contribution", "chrom_strand"]]
-            bed.to_csv(folder / "sites.bed", sep="\t", index=False, header=False, float_format="%.6g")
-        if self.faithfulness is not None:
-            self.faithfulness.table.to_csv(folder / "faithfulness.tsv", sep="\t", index=False)
-        (folder / "matches.tsv").write_text(format_matches(self.matches, self._refused()), encoding="utf-8")
-        if self._n_sites():
-            self.to_meme(folder / "filters.meme")
-        save_figure(self.plot(), folder / "logos")
-        self.to_html(folder / "report.html", title, genome=genome)
+        with whole_folder(folder, _FILES) as part:
+            for name in ("contributions", "palindromes", "triage"):
+                write_table(part / f"{name}.tsv", getattr(self, name))
+            write_table(part / "filters.tsv", self.table)
+            write_table(part / "sites.tsv", self.sites, float_format="%.6g")
+            if "chrom" in self.sites:
+                bed = self.sites.dropna(subset=["chrom"])
+                bed = bed[["chrom", "chrom_start", "chrom_end", "filter", "site_contribution", "chrom_strand"]]
+                write_table(part / "sites.bed", bed, header=False, float_format="%.6g")
+            if self.faithfulness is not None:
+                write_table(part / "faithfulness.tsv", self.faithfulness.table)
+            write_at_once(part / "matches.tsv", format_matches(self.matches, self._refused()))
+            if self._n_sites():
+                self.to_meme(part / "filters.meme")
+            save_figure(self.plot(), part / "logos")
+            self.to_html(part / "report.html", title, genome=genome)
         return folder / "report.html"
 
     def __repr__(self) -> str:

@@ -4,12 +4,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
 from rcinterp.motifs.reading import Source, collect, read_motif_text
 
@@ -131,7 +131,7 @@ def write_meme(
     ]
     parts += [_format_motif(name, _as_motif(motif, name), n_sites) for name, motif in motifs.items()]
     try:
-        Path(path).write_text("\n".join(parts), encoding="utf-8")
+        write_at_once(path, "\n".join(parts))
     except OSError as error:
         advice = "Give a path in a folder that exists."
         raise InputError(f"write_meme: cannot write {path} ({error.strerror}). {advice}") from error

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
+from rcinterp.files import whole_folder
 from rcinterp.motifs.matrices import as_matrix
 
 #: Names of the two files in a folder, and of the array in each.
@@ -105,14 +106,13 @@ def save_modisco(
         raise InputError(
             "save_modisco: got contributions that are all zero, expected some. Has the model been trained?"
         )
-    folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, array in ((SEQUENCES_FILE, x), (CONTRIBUTIONS_FILE, values)):
-            np.savez_compressed(folder / name, array.float().numpy())  # numpy calls it arr_0
+        with whole_folder(folder, (SEQUENCES_FILE, CONTRIBUTIONS_FILE)) as part:
+            for name, array in ((SEQUENCES_FILE, x), (CONTRIBUTIONS_FILE, values)):
+                np.savez_compressed(part / name, array.float().numpy())  # numpy calls it arr_0
     except OSError as error:
         raise InputError(f"save_modisco: cannot write to {folder} ({error.strerror}). Give another folder.") from error
-    return folder
+    return Path(folder)
 
 
 def load_modisco(folder: str | os.PathLike[str]) -> ModiscoInput:

@@ -9,6 +9,8 @@ from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rcinterp.files import whole_file
+
 #: Of lines and letters.
 INK = "#333333"
 #: Of what stands behind data.
@@ -54,9 +56,10 @@ def settle(figure: Figure) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write <path>.png, 150 dots an inch, and <path>.svg."""
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    with rc_context({"svg.hashsalt": "rcinterp"}):
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    with whole_file(path.with_suffix(".png")) as part:
+        figure.savefig(part, dpi=150)
+    with rc_context({"svg.hashsalt": "rcinterp"}), whole_file(path.with_suffix(".svg")) as part:
+        figure.savefig(part, metadata={"Date": None})
 
 
 def style_axes(ax: Axes, *, without: tuple[str, ...] = ("top", "right")) -> None:

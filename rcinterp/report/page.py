@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rcinterp.files import write_at_once
 from rcinterp.report.filters import FilterSection
 from rcinterp.report.svg import letter_definitions
 
@@ -122,7 +122,7 @@ def as_data(**values: Any) -> Markup:
 
 def write_page(path: str | os.PathLike[str], template: str, **values: Any) -> None:
     """Write a template of this package, filled in, to one HTML file."""
-    Path(path).write_text(_templates().get_template(template).render(values), encoding="utf-8")
+    write_at_once(path, _templates().get_template(template).render(values))
 
 
 @cache

@@ -13,12 +13,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError, require_whole
+from rcinterp.files import whole_folder, write_table
 from rcinterp.motifs import write_meme
 from rcinterp.report.figures import save_figure
 from rcinterp.stability.drawing import plot_patterns
 from rcinterp.stability.page import write_patterns
 from rcinterp.stability.rates import expected_new
 
+#: Names of all files that `ModelComparison.save` may write.
+_FILES = (
+    *("patterns.tsv", "members.tsv", "left_out.tsv", "models.tsv", "pattern_contributions.tsv"),
+    *("consensus.meme", "patterns.png", "patterns.svg", "report.html"),
+)
 _MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
 
 
@@ -122,15 +128,15 @@ class ModelComparison:
             Of the report.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("members", "left_out", "models"):
-            getattr(self, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
-        self.table.to_csv(folder / "patterns.tsv", sep="\t", index=False)
-        self.contributions.to_csv(folder / "pattern_contributions.tsv", sep="\t")
-        if len(self.table):
-            self.to_meme(folder / "consensus.meme")
-            save_figure(self.plot(max_patterns=_MAX_DRAWN), folder / "patterns")
-        self.to_html(folder / "report.html", title)
+        with whole_folder(folder, _FILES) as part:
+            for name in ("members", "left_out", "models"):
+                write_table(part / f"{name}.tsv", getattr(self, name))
+            write_table(part / "patterns.tsv", self.table)
+            write_table(part / "pattern_contributions.tsv", self.contributions, index=True)
+            if len(self.table):
+                self.to_meme(part / "consensus.meme")
+                save_figure(self.plot(max_patterns=_MAX_DRAWN), part / "patterns")
+            self.to_html(part / "report.html", title)
         return folder / "report.html"
 
     def _check_not_empty(self, what: str) -> None:

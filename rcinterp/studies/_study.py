@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from rcinterp.errors import InputError, require_whole
+from rcinterp.files import whole_folder, write_at_once, write_table
+from rcinterp.report.figures import save_figure
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Reading, Run
 from rcinterp.training.recipes import find_recipe
@@ -154,17 +154,13 @@ def run_study(
 
 
 def _write(findings: Findings, name: str, place: Path) -> None:
-    """Write into a folder of its own first: two processes that end the same study at once do not mix their files."""
-    with TemporaryDirectory(dir=place, prefix=".writing-") as folder:
-        staged = Path(folder)
+    """All files or none: two processes that end the same study at once do not mix theirs."""
+    names = [f"{table}.tsv" for table in findings.tables] + ["verdict.txt", f"{name}.png", f"{name}.svg"]
+    with whole_folder(place, names) as part:
         for table_name, table in findings.tables.items():
-            table.to_csv(staged / f"{table_name}.tsv", sep="\t", index=False)
-        (staged / "verdict.txt").write_text(findings.verdict + "\n", encoding="utf-8")
-        findings.figure.savefig(staged / f"{name}.png", dpi=150)
-        with rc_context({"svg.hashsalt": "rcinterp"}):  # the same bytes for the same numbers
-            findings.figure.savefig(staged / f"{name}.svg", metadata={"Date": None})
-        for path in sorted(staged.iterdir()):
-            path.replace(place / path.name)
+            write_table(part / f"{table_name}.tsv", table)
+        write_at_once(part / "verdict.txt", findings.verdict + "\n")
+        save_figure(findings.figure, part / name)
 
 
 def name_of(study: Study, options: Options) -> str:

@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,6 @@ MOST = 20_000
 _ENOUGH = 1000
 _LETTERS_AT_A_TIME = 2_000_000
 _SEED = 0
-_FILE = "baseline.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +50,8 @@ class KmerBaseline:
     strengths : tuple of float
         Of the penalty, one a task, as scikit-learn's C.
     """
+
+    FILE: ClassVar[str] = "baseline.safetensors"  # beside a model
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -73,17 +74,12 @@ class KmerBaseline:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write baseline.safetensors beside a model."""
         arrays = {"weights": self.weights, "bias": self.bias, "strengths": np.array(self.strengths)}
-        write_at_once(Path(folder) / _FILE, save(arrays))
-
-    @staticmethod
-    def remove(folder: str | os.PathLike[str]) -> None:
-        """Delete the baseline that stands beside a model, if there is one."""
-        (Path(folder) / _FILE).unlink(missing_ok=True)
+        write_at_once(Path(folder) / KmerBaseline.FILE, save(arrays))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> KmerBaseline | None:
         """The baseline that stands beside a model; None if there is none."""
-        path = Path(folder) / _FILE
+        path = Path(folder) / KmerBaseline.FILE
         if not path.exists():
             return None
         try:

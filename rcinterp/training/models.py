@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import write_at_once
+from rcinterp.files import finish, whole_folder, write_at_once
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.initialisation import initialise_as_keras
 from rcinterp.training.sizes import choose_sizes
@@ -292,13 +292,12 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
         "versions": _versions(),
     }
     text = json.dumps(description, indent=1) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    KmerBaseline.remove(folder)  # of the model that was there
-    if model.baseline is not None:
-        model.baseline.save(folder)
-    write_at_once(folder / "model.safetensors", save(weights))
-    write_at_once(folder / "model.json", text)
+    with whole_folder(folder, ("model.json", "model.safetensors", KmerBaseline.FILE)) as part:
+        if model.baseline is not None:
+            model.baseline.save(part)
+        write_at_once(part / "model.safetensors", save(weights))
+        write_at_once(part / "model.json", text)
     return folder
 
 
@@ -313,6 +312,7 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     folder = Path(folder)
     if folder.is_file():
         raise InputError(f"{folder}: is a file, expected the folder of a model; use {folder.parent}.")
+    finish(folder)
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

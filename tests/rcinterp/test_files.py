@@ -1,10 +1,31 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there, and text that is whole or refused."""
 
+import errno
+import gzip
 import os
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from rcinterp.files import write_at_once
+from rcinterp.errors import InputError
+from rcinterp.files import (
+    BGZIP_END,
+    check_place,
+    finish,
+    read_text,
+    whole_folder,
+    write_at_once,
+    write_table,
+    writing,
+)
+from rcinterp.motifs import write_meme
 
 
 @pytest.mark.parametrize(("content", "expected"), [("é\n", "é\n".encode()), (b"\x00\r\n", b"\x00\r\n"), ("", b"")])
@@ -36,3 +57,198 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("named"), replace(*paths)))
     write_at_once(tmp_path / "a.json", "new")
     assert done == ["on the disk", "named"]
+
+
+# Files.
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_of_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "a.tsv"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_table(path, pd.DataFrame({"a": [1]}))
+    assert error.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.tsv"]
+
+
+def test_a_name_that_is_no_text_is_one_line_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "k.meme"
+    path.write_text("precious")
+    with pytest.raises(InputError, match=r"k\.meme: not written, as '\\udcff' cannot be written as text"):
+        write_meme(path, {"a\udcff": np.full((4, 2), 0.25)})
+    assert path.read_text() == "precious"
+    assert os.listdir(tmp_path) == ["k.meme"]
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_mode(tmp_path):
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real" / "a.tsv", tmp_path / "a.tsv"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    write_at_once(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_to(tmp_path):
+    pipe, arrived = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: arrived.append(pipe.read_text()))
+    reader.start()
+    write_at_once(pipe, "through")
+    reader.join(timeout=10)
+    assert arrived == ["through"]
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    script = "import sys, os\nfrom rcinterp.files import writing\nprint(writing._own_name('.tsv'))"
+    dead = (
+        tmp_path
+        / subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    )
+    living = tmp_path / writing._own_name(".tsv")
+    others = [tmp_path / ".rcinterp-elsewhere-1-0.part", tmp_path / ".rcinterp-notes"]
+    for path in (dead, living, *others):
+        path.write_text("")
+    write_at_once(tmp_path / "a.tsv", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tsv", living.name, *(path.name for path in others)}
+
+
+# Folders.
+
+OLD, NEW = {"a": "old a", "b": "old b", "note": "mine"}, {"a": "new a", "c": "new c", "note": "mine"}
+
+
+def content(folder):
+    return {path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def make(folder, written, owns=("a", "b", "c")):
+    with whole_folder(folder, owns) as part:
+        for name, text in written.items():
+            write_at_once(part / name, text)
+
+
+@pytest.fixture
+def old(tmp_path):
+    make(tmp_path / "result", {"a": "old a", "b": "old b"})
+    (tmp_path / "result" / "note").write_text("mine")
+    return tmp_path / "result"
+
+
+def test_a_folder_has_the_new_files_none_of_the_old_ones_and_those_of_others(old):
+    make(old, {"a": "new a", "c": "new c"})
+    assert content(old) == NEW
+    assert set(os.listdir(old)) == set(NEW)
+
+
+class Killed(BaseException):
+    """What no code looks out for."""
+
+
+STEPS = ("os.fsync", "os.rename", "os.replace", "pathlib.Path.unlink", "pathlib.Path.rmdir", "pathlib.Path.iterdir")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_stopped_anywhere_a_folder_is_the_old_or_the_new_one(old, monkeypatch, step):
+    """... once the next that looks at it has moved what was complete."""
+    owner, name = step.rsplit(".", 1) if step.startswith("os.") else (Path, step.rsplit(".", 1)[1])
+    owner = os if owner == "os" else owner
+    function, seen = getattr(owner, name), []
+    for at in range(20):
+        calls = []
+
+        def call(*arguments, at=at, calls=calls, **options):
+            calls.append(arguments)
+            if len(calls) > at:
+                raise Killed
+            return function(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, call)
+            try:
+                make(old, {"a": "new a", "c": "new c"})
+                stopped = False
+            except Killed:
+                stopped = True
+        finish(old)
+        seen.append(content(old))
+        assert seen[-1] in (OLD, NEW), f"{step}, call {at + 1}"
+        if not stopped:
+            break
+        make(old, {"a": "old a", "b": "old b"})
+        assert content(old) == OLD
+    assert not stopped
+    assert seen[-1] == NEW
+    assert len(seen) > 1, f"{step} was never called"
+
+
+def test_two_processes_at_once_leave_the_files_of_one(old):
+    with whole_folder(old, ("a", "b", "c")) as first:
+        write_at_once(first / "a", "first")
+        with whole_folder(old, ("a", "b", "c")) as second:
+            write_at_once(second / "c", "second")
+        assert content(old) == {"c": "second", "note": "mine"}
+    assert content(old) == {"a": "first", "note": "mine"}
+
+
+def test_an_error_in_a_folder_is_told_of_the_file_in_its_place(old, monkeypatch):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left") as error:
+        make(old, {"a": "new a"})
+    assert error.value.filename == str(old / "a")
+    assert content(old) == OLD
+    assert set(os.listdir(old)) == set(OLD)
+
+
+def test_a_place_that_cannot_be_written_is_told_of(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError) as error:
+        check_place(tmp_path / "file" / "out")
+    assert error.value.filename == str(tmp_path / "file" / "out")
+    check_place(tmp_path / "new" / "out")
+    assert os.listdir(tmp_path / "new" / "out") == []
+
+
+# Reading.
+
+
+def bgzip(data, size):
+    """Blocks of a bgzip file, the empty one at its end."""
+    for start in [*range(0, len(data), size), None]:
+        part = b"" if start is None else data[start : start + size]
+        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        packed = packer.compress(part) + packer.flush()
+        head = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff\x06\x00BC\x02\x00" + struct.pack("<H", len(packed) + 25)
+        yield head + packed + struct.pack("<II", zlib.crc32(part), len(part))
+
+
+def test_a_bgzip_file_that_was_cut_between_two_blocks_is_refused(tmp_path):
+    blocks, path = list(bgzip(b"chr1\t1\t2\n" * 1000, 900)), tmp_path / "peaks.bed.gz"
+    assert blocks[-1] == BGZIP_END
+    path.write_bytes(b"".join(blocks))
+    assert read_text(path, "peaks") == "chr1\t1\t2\n" * 1000
+    for n in range(1, len(blocks)):
+        path.write_bytes(b"".join(blocks[:n]))
+        with pytest.raises(InputError, match=r"peaks\.bed\.gz: is a bgzip file without its end, so it was cut; copy"):
+            read_text(path, "peaks")
+
+
+def test_more_text_than_the_limit_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "z.fa.gz"
+    path.write_bytes(gzip.compress(bytes(10**6)))
+    assert len(read_text(path, "text", largest=10**6)) == 10**6
+    with pytest.raises(InputError, match=r"has more than 1 MiB of text, expected text; is it the right file\?"):
+        read_text(path, "text", largest=10**6 - 1)
+    path.write_bytes(b"A" * 11)
+    with pytest.raises(InputError, match="has more than 0 MiB of text"):
+        read_text(path, "text", largest=10)

@@ -1,7 +1,7 @@
 """Data sets of windows: each rule of section 3.3, on a made genome."""
 
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
@@ -100,60 +100,51 @@ def test_the_same_input_gives_the_same_bytes_and_replaces_an_earlier_set(genome,
     }
 
 
+class Killed(BaseException):
+    """What no code looks out for."""
+
+
 @pytest.mark.parametrize("at", [1, 4])
-def test_a_build_that_is_killed_leaves_nothing_that_looks_whole(genome, peaks, tmp_path, monkeypatch, at):
-    class Killed(BaseException):
-        pass
+@pytest.mark.parametrize("step", ["write_fasta", "replace"])
+def test_a_build_that_is_killed_leaves_the_old_set_or_the_new_one(genome, peaks, tmp_path, monkeypatch, step, at):
+    """... the old one before all is written; the new one when its files had begun to be moved."""
+    out = tmp_path / "out"
+    build_dataset(peaks, out, DatasetSettings("chr1/chr2", width=60))  # the index of the genome stands from now on
+    build_dataset(peaks, tmp_path / "other", DatasetSettings("chr2/chr1", width=60))
+    before, calls = {path.name: path.read_bytes() for path in out.iterdir()}, []
+    function = write_fasta if step == "write_fasta" else os.replace
 
-    def die(fails_at, function):
-        calls = []
+    def call(*arguments):
+        moved = str(arguments[0]).find(".rcinterp-ready") > 0
+        calls.extend([arguments] if step == "write_fasta" or moved else [])
+        if len(calls) == at and (step == "write_fasta" or moved):
+            raise Killed
+        return function(*arguments)
 
-        def call(*arguments):
-            calls.append(arguments)
-            if len(calls) == fails_at:
-                raise Killed
-            return function(*arguments)
-
-        return call
-
-    out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
-    for name, function in (("rcinterp.data.building.write_fasta", write_fasta), ("pathlib.Path.replace", Path.replace)):
-        build_dataset(peaks, out, settings)  # the index of the genome stands, and an earlier set
-        with monkeypatch.context() as patch:
-            patch.setattr(name, die(at, function))
-            with pytest.raises(Killed):
-                build_dataset(peaks, out, DatasetSettings("chr2/chr1", width=60))
-        assert not (out / ".part").exists()
-        if "write_fasta" in name:
-            assert json.loads((out / "dataset.json").read_text())["settings"]["split"] == "chr1/chr2"
-            assert len(load_split(out)[0]) == 23
-        else:
-            assert not (out / "dataset.json").exists()
-            with pytest.raises(InputError, match=r"train\*\.pos\.fa\*, got none"):
-                load_split(out)
-            assert list(out.iterdir()) == []
-
-
-def test_what_a_killed_build_left_does_not_hinder_the_next(genome, peaks, tmp_path):
-    (tmp_path / "out" / ".part").mkdir(parents=True)
-    (tmp_path / "out" / ".part" / "old.fa.gz").write_bytes(b"")
-    (tmp_path / "out" / "valid.neg.fa.gz").write_bytes(b"")  # moved already
-    build_dataset(peaks, tmp_path / "out", DatasetSettings("chr1/chr2", width=60))
-    assert len(list((tmp_path / "out").iterdir())) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr("rcinterp.data.building.write_fasta" if step == "write_fasta" else "os.replace", call)
+        with pytest.raises(Killed):
+            build_dataset(peaks, out, DatasetSettings("chr2/chr1", width=60))
+    train, _ = load_split(out)
+    assert len(train) == (23 if step == "write_fasta" else len(load_split(tmp_path / "other")[0]))
+    after = {path.name: path.read_bytes() for path in out.iterdir()}
+    new = {path.name: path.read_bytes() for path in (tmp_path / "other").iterdir()}
+    assert after == (before if step == "write_fasta" else new)
+    assert before != new
 
 
 def test_a_build_that_fails_after_a_killed_one_leaves_the_folder_its_own(genome, peaks, tmp_path, monkeypatch):
     out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
-    (out / ".part").mkdir(parents=True)
-    (out / "valid.neg.fa.gz").write_bytes(b"")  # moved before the kill
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("rcinterp.data.building.write_fasta", fail)
-        with pytest.raises(OSError, match="No space left"):
-            build_dataset(peaks, out, settings)
+    for name in ("os.rename", "rcinterp.data.building.write_fasta"):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, fail)
+            with pytest.raises(OSError, match="No space left"):
+                build_dataset(peaks, out, settings)
+        assert list(out.iterdir()) == []
     build_dataset(peaks, out, settings)
     assert len(list(out.iterdir())) == 5
 

@@ -1,0 +1,17 @@
+"""Files: text that is read whole or refused, and files and folders that are written whole or not at all."""
+
+from rcinterp.files.reading import BGZIP_END, GZIP_MAGIC, is_bgzip, read_text
+from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
+
+__all__ = [
+    "BGZIP_END",
+    "GZIP_MAGIC",
+    "check_place",
+    "finish",
+    "is_bgzip",
+    "read_text",
+    "whole_file",
+    "whole_folder",
+    "write_at_once",
+    "write_table",
+]
