@@ -15,11 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import read_text
+from rcinterp.files import parse_number, read_text, split_lines, split_words
 
 _COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
 _NARROWPEAK_COLUMNS, _BED12_COLUMNS = 10, 12
 _STRANDS = ("+", "-", ".")
+_MOST_DIGITS = 12  # of a position
 _INTEGER, _INTEGERS = re.compile(r"-?[0-9]+"), re.compile(r"[0-9]+(,[0-9]+)*,?")
 
 
@@ -63,9 +64,9 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     [['chr1', 100, 160, 130, False]]
     """
     lines: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(read_text(path, "a BED or narrowPeak file").splitlines(), start=1):
-        fields = line.rstrip().split("\t") if "\t" in line else line.split()
-        if not line.strip() or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
+    for number, line in enumerate(split_lines(read_text(path, "a BED or narrowPeak file")), start=1):
+        fields = line.rstrip(" \t").split("\t") if "\t" in line else split_words(line)
+        if not split_words(line) or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
             continue
         lines.append((number, fields))
     if not lines:
@@ -126,6 +127,8 @@ def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int
         raise ValueError(f"is {' '.join(fields)[:40]!r}, expected chrom, start and end, separated by tabs")
     if not all(field.isascii() and field.isdigit() for field in fields[1:3]):
         raise ValueError(f"has start {fields[1]!r} and end {fields[2]!r}, expected integers (0-based)")
+    if max(map(len, fields[1:3])) > _MOST_DIGITS:
+        raise ValueError(f"has start {fields[1][:40]} and end {fields[2][:40]}, expected positions of a chromosome")
     start, end = int(fields[1]), int(fields[2])
     if start >= end:
         raise ValueError(f"has start {start} and end {end}, expected start < end")
@@ -141,10 +144,8 @@ def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+    number = parse_number(text)
+    return float("nan") if number is None else number
 
 
 def take_summits(regions: pd.DataFrame, summits: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Files: text that is read whole or refused, and files and folders that are written whole or not at all."""
 
 from rcinterp.files.reading import BGZIP_END, GZIP_MAGIC, is_bgzip, read_text
+from rcinterp.files.text import parse_number, split_lines, split_words
 from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
 
 __all__ = [
@@ -9,7 +10,10 @@ __all__ = [
     "check_place",
     "finish",
     "is_bgzip",
+    "parse_number",
     "read_text",
+    "split_lines",
+    "split_words",
     "whole_file",
     "whole_folder",
     "write_at_once",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from rcinterp.errors import InputError
+from rcinterp.files import split_lines
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.meme import parse_meme
 from rcinterp.motifs.reading import Record, Source, read_motif_text, split_records
@@ -78,7 +79,7 @@ def read_motifs(path: Source, format: str | None = None) -> dict[str, Motif]:
 
 def _tell_format(text: str, source: Source) -> str:
     """Return the name of the text's format."""
-    lines = text.splitlines()
+    lines = split_lines(text)
     possible = [name for name, mark in _MARKS if any(map(mark.match, lines))]
     if not possible:
         possible = _formats_of_records(split_records(text, source))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import write_at_once
+from rcinterp.files import parse_number, split_lines, split_words, write_at_once
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
 from rcinterp.motifs.reading import Source, collect, read_motif_text
 
@@ -19,6 +19,7 @@ MAX_NAME_LENGTH = 100
 DEFAULT_N_SITES = 20.0
 
 _MATRIX_HEADER = re.compile(r"\s*letter\s*-\s*probability\s+matrix\s*:", re.IGNORECASE)
+_LOG_ODDS_HEADER = re.compile(r"\s*log\s*-\s*odds\s+matrix\s*:", re.IGNORECASE)
 _ALPHABET = re.compile(r"\s*ALPHABET\s*=\s*(\S*)", re.IGNORECASE)
 _WIDTH = re.compile(r"\bw\s*=\s*(\d+)")
 _NUMBER = re.compile(r"[-+]?(\.?\d|(nan|inf)\b)", re.IGNORECASE)
@@ -84,7 +85,7 @@ def parse_meme(text: str, source: Source) -> dict[str, Motif]:
     InputError
         As `read_meme`.
     """
-    lines = text.splitlines()
+    lines = split_lines(text)
     _check_header(lines, source)
     blocks = _split_motifs(lines, source)
     return collect(((name, _parse_motif(name, other, block, source)) for name, other, block in blocks), source)
@@ -139,7 +140,7 @@ def write_meme(
 
 def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
     """Raise unless the file says that it is MEME's and of DNA."""
-    header = [line for line in lines if line.split()[:1] != ["MOTIF"]]
+    header = [line for line in lines if split_words(line)[:1] != ["MOTIF"]]
     if not any(re.match(r"\s*MEME\s+version\s+\d", line, re.IGNORECASE) for line in header):
         raise InputError(
             f'{path}: got a file without a line "MEME version ...", expected MEME minimal format. '
@@ -152,9 +153,9 @@ def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
 
 def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield each motif's id, its other name and the lines after its MOTIF line."""
-    starts = [number for number, line in enumerate(lines) if line.split()[:1] == ["MOTIF"]]
+    starts = [number for number, line in enumerate(lines) if split_words(line)[:1] == ["MOTIF"]]
     for start, stop in pairwise([*starts, len(lines)]):
-        words = lines[start].split()
+        words = split_words(lines[start])
         if len(words) < 2:
             raise InputError(f"{path}: line {start + 1} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
         yield words[1], " ".join(words[2:]), lines[start + 1 : stop]
@@ -171,6 +172,7 @@ def _parse_motif(name: str, other_name: str, block: list[str], path: str | os.Pa
     if not rows or (width and int(width[1]) != len(rows)):
         expected = f"w= {width[1]}" if width else "at least one"
         raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected}.")
+    _check_rest(block[start + 1 :], len(rows), where, width is not None)
     n_sites = _N_SITES.search(block[start])
     sites = float(n_sites[1]) if n_sites else 0.0
     return Motif(as_ppm(np.array(rows).T, name), sites if 0 < sites < float("inf") else None, other_name)
@@ -179,19 +181,36 @@ def _parse_motif(name: str, other_name: str, block: list[str], path: str | os.Pa
 def _rows(lines: list[str]) -> Iterator[list[str]]:
     """Yield the words of the lines of numbers that the block starts with, blank lines skipped."""
     for line in lines:
-        words = line.split()
+        words = split_words(line)
         if words and not _NUMBER.match(words[0]):
             return
         if words:
             yield words
 
 
+def _check_rest(lines: list[str], n_rows: int, where: str, is_counted: bool) -> None:
+    """Raise if another matrix, or more of this one, stands below the lines of numbers that were read.
+
+    Where the header has counted the rows, further rows are of other tables, as in MEME's full text.
+    """
+    below = [line for line in lines if split_words(line)][n_rows:]
+    is_other = is_counted
+    for line in below:
+        if _MATRIX_HEADER.match(line):
+            raise InputError(f"{where}: got two matrices, expected one. Give the second a MOTIF line of its own.")
+        is_other |= _LOG_ODDS_HEADER.match(line) is not None
+        words = split_words(line)
+        if not is_other and len(words) == 4 and all(parse_number(word) is not None for word in words):
+            raise InputError(
+                f"{where}: got the row {' '.join(words)} after {below[0].strip()[:40]!r}, which ends the matrix. "
+                "Remove what stands between the rows."
+            )
+
+
 def _parse_row(words: list[str], where: str) -> NDArray[np.float64]:
     """Return four probabilities that sum to 1."""
-    try:
-        row = np.array(words, dtype=np.float64)
-    except ValueError:
-        row = np.empty(0)
+    numbers = [parse_number(word) for word in words]
+    row = np.array(numbers, dtype=np.float64)  # NaN for None
     if row.shape != (4,) or not ((row >= 0) & (row <= 1)).all() or abs(row.sum() - 1) > SUM_TOLERANCE + 1e-9:
         raise InputError(
             f"{where}: got {' '.join(words)}, expected four probabilities (A C G T) that sum to 1 "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import read_text
+from rcinterp.files import parse_number, read_text, split_lines, split_words
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_ppm
 
 Source = str | os.PathLike[str]
@@ -61,20 +61,30 @@ def split_records(text: str, source: Source) -> list[Record]:
     Raises
     ------
     InputError
-        If a ``>`` has no name after it.
+        If a ``>`` has no name after it, or a line has brackets and nothing else.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if not lines or not lines[0].startswith(">"):
-        lines.insert(0, ">" + Path(Path(source).name.removesuffix(".gz")).stem)
     records: list[tuple[str, list[tuple[str, ...]]]] = []
-    for line in lines:
+    for number, line in enumerate(split_lines(text), start=1):
+        if not split_words(line) or line.startswith("#"):
+            continue
         if line.startswith(">"):
-            records.append((line[1:].strip(), []))
-        else:
-            records[-1][1].append(tuple(line.replace("[", " ").replace("]", " ").split()))
-    if not all(header for header, _ in records):
-        raise InputError(f"{source}: got a line > without a name, expected e.g. >MA0139.1 CTCF.")
-    return [Record(header, tuple(rows)) for header, rows in records]
+            if not split_words(line[1:]):
+                raise InputError(
+                    f"{source}: got a line > without a name, expected e.g. >MA0139.1 CTCF in line {number}."
+                )
+            records.append((line[1:].strip(" \t"), []))
+            continue
+        if not records:
+            records.append((_name_of(source), []))
+        words = split_words(line.replace("[", " ").replace("]", " "))
+        if not words:
+            raise InputError(f"{source}: line {number} is {line.strip()!r}, expected numbers in the brackets.")
+        records[-1][1].append(tuple(words))
+    return [Record(header, tuple(rows)) for header, rows in records or [(_name_of(source), [])]]
+
+
+def _name_of(source: Source) -> str:
+    return Path(Path(source).name.removesuffix(".gz")).stem
 
 
 def numbers(rows: Iterable[Iterable[str]], where: str) -> NDArray[np.float64]:
@@ -99,10 +109,10 @@ def numbers(rows: Iterable[Iterable[str]], where: str) -> NDArray[np.float64]:
     """
     parsed: list[list[float]] = []
     for index, row in enumerate(map(list, rows), start=1):
-        try:
-            parsed.append([float(word) for word in row])
-        except ValueError:
-            raise InputError(f"{where}, row {index}: got {' '.join(row)}, expected numbers. Correct the row.") from None
+        values = [value for value in map(parse_number, row) if value is not None]
+        if len(values) < len(row):
+            raise InputError(f"{where}, row {index}: got {' '.join(row)}, expected numbers. Correct the row.")
+        parsed.append(values)
         if len(row) != len(parsed[0]):
             expected = f"{len(parsed[0])} as in the first"
             raise InputError(f"{where}, row {index}: got {len(row)} numbers, expected {expected}. Correct the row.")

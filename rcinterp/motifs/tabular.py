@@ -1,6 +1,7 @@
 """Motif files whose motifs start with ``>``: JASPAR, HOMER, ENCODE, and pfm as gimme and HOCOMOCO write it."""
 
 from rcinterp.errors import InputError
+from rcinterp.files import split_words
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Record, Source, collect, counts_to_motif, numbers, split_records
 
@@ -108,11 +109,11 @@ def parse_encode(text: str, source: Source) -> dict[str, Motif]:
 
 
 def _first_word(record: Record) -> str:
-    return record.header.split()[0]
+    return split_words(record.header)[0]
 
 
 def _other_words(record: Record) -> str:
-    return " ".join(record.header.split()[1:])
+    return " ".join(split_words(record.header)[1:])
 
 
 def _jaspar_motif(record: Record, source: Source) -> Motif | None:

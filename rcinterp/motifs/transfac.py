@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from rcinterp.errors import InputError
+from rcinterp.files import parse_number, split_lines, split_words
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
 
@@ -41,12 +42,12 @@ def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
 def _split_entries(text: str) -> Iterator[list[str]]:
     """Yield the lines of each entry that are not blank; an entry ends with ``//``, or where the next AC begins one."""
     lines: list[str] = []
-    for line in [*text.splitlines(), "//"]:
+    for line in [*split_lines(text), "//"]:
         is_end = line.strip() == "//"
-        if is_end or (line.split()[:1] == ["AC"] and any(MATRIX_HEADER.match(before) for before in lines)):
+        if is_end or (split_words(line)[:1] == ["AC"] and any(MATRIX_HEADER.match(before) for before in lines)):
             yield lines
             lines = []
-        if line.strip() and not is_end:
+        if split_words(line) and not is_end:
             lines.append(line)
 
 
@@ -63,20 +64,40 @@ def _parse_entry(lines: list[str], source: Source) -> tuple[str, Motif | None] |
     return name, _parse_matrix(lines[starts[0] :], f"{source}: motif {name}", other_name) if starts else None
 
 
+def _is_position(line: str) -> bool:
+    return line.lstrip(" \t")[:1].isdecimal()
+
+
+def _has_four_numbers(line: str) -> bool:
+    words = split_words(line)[1:5]
+    return len(words) == 4 and all(parse_number(word) is not None for word in words)
+
+
 def _field(lines: list[str], mark: str) -> str:
     """Return what the first line with this mark says."""
-    return next((" ".join(line.split()[1:]) for line in lines if line.split()[0] == mark), "")
+    return next((" ".join(split_words(line)[1:]) for line in lines if split_words(line)[0] == mark), "")
 
 
 def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None:
     """Return the motif of the lines from the header of its matrix on."""
-    letters = "".join(lines[0].split()[1:5]).upper().replace("U", "T")
+    letters = "".join(split_words(lines[0])[1:5]).upper().replace("U", "T")
     if sorted(letters) != list("ACGT"):
         raise InputError(f"{where}: got the letters {letters}, expected each of A, C, G, T once.")
-    rows = [line.split() for line in takewhile(lambda line: line.lstrip()[:1].isdigit(), lines[1:])]
+    rows = [split_words(line) for line in takewhile(_is_position, lines[1:])]
     for row in rows:
-        if len(row) < 5:
+        if len(row) < 5 or (len(row) > 5 and parse_number(row[5]) is not None):
             raise InputError(f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row.")
+    below = [line.strip() for line in lines[1 + len(rows) :]]
+    further = next((line for line in below if _is_position(line) and _has_four_numbers(line)), None)
+    if further is not None:
+        raise InputError(
+            f"{where}: got the position {further!r} after {below[0][:40]!r}, which ends the matrix. Remove what stands "
+            "between the positions."
+        )
+    positions = [row[0] for row in rows]
+    for before, after in pairwise(positions):
+        if before.isdecimal() and after.isdecimal() and int(after) != int(before) + 1:
+            raise InputError(f"{where}: position {after} follows {before}; expected one after the other. Correct it.")
     if not rows:
         return None
     by_letter = numbers((row[1:5] for row in rows), where).T

@@ -283,3 +283,26 @@ def test_a_folder_that_does_not_exist(tmp_path):
         InputError, match=r"cannot write .*out\.meme \(No such file or directory\)\. Give a path in a folder"
     ):
         write_meme(tmp_path / "nowhere" / "out.meme", random_motifs([7]))
+
+
+@pytest.mark.parametrize(
+    ("below", "message"),
+    [
+        ("x\n0 0 0 1\n", r"motif M1: got the row 0 0 0 1 after 'x', which ends the matrix"),
+        ("letter-probability matrix: w= 1\n0 0 0 1\n", r"motif M1: got two matrices, expected one"),
+        ("log-odds matrix: w= 1\n1 -2 3 4\nletter-probability matrix:\n0 0 0 1\n", r"motif M1: got two matrices"),
+    ],
+)
+def test_no_row_is_dropped_without_a_word(tmp_path, below, message):
+    text = HEADER + MOTIF.replace(" alength= 4 w= 2 nsites= 31 E= 1e-5", "")
+    assert read_meme(write(tmp_path, text + "log-odds matrix: w= 1\n1 -2 3 4\n"))["M1"].ppm.shape == (4, 2)
+    with pytest.raises(InputError, match=message):
+        read_meme(write(tmp_path, text + below))
+
+
+@pytest.mark.parametrize("row", ["1_0 0 0 0", "nan 0 0 1", "0 0 0 1\xa00"])
+def test_rows_of_anything_but_plain_numbers(tmp_path, row):
+    with pytest.raises(
+        InputError, match=r"expected four probabilities|has 1 rows of probabilities|which ends the matrix"
+    ):
+        read_meme(write(tmp_path, HEADER + MOTIF.replace("0.7 0.1 0.1 0.1", row)))

@@ -96,3 +96,20 @@ def test_collect_names_motifs_without_a_matrix():
         collect([("a", motif), ("a", None)], "x")
     with pytest.raises(InputError, match="x: found no motif, expected at least one with a matrix"):
         collect([], "x")
+
+
+def test_brackets_without_numbers():
+    with pytest.raises(InputError, match=r"b\.txt: line 3 is '\[ \]', expected numbers in the brackets\."):
+        split_records(">a\n1 2 3 4\n[ ]\n1 2 3 4\n", "b.txt")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_in_any_system_and_at_no_other_character(end):
+    text = end.join([">a\x0cb first\u2028second", "1 2", "", "# none", "3\t4", ""])
+    assert split_records(text, "x") == [Record("a\x0cb first\u2028second", (("1", "2"), ("3", "4")))]
+
+
+@pytest.mark.parametrize("word", ["1_0", "nan", "inf", "1e999", "\u0661", "0x1", "1\xa02", "--1", "1e", "."])
+def test_only_finite_numbers_in_plain_digits(word):
+    with pytest.raises(InputError, match=r"m, row 2: got 1 .*, expected numbers\. Correct the row"):
+        numbers([["1", "2"], ["1", word]], "m")

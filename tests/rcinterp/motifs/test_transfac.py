@@ -138,3 +138,24 @@ def test_a_motif_without_a_matrix_is_named():
 def test_bad_transfac(text, message):
     with pytest.raises(InputError, match=message):
         parse_transfac(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("01 1 2 3 4\nXX\n03 1 2 3 4", r"got the position '03 1 2 3 4' after 'XX', which ends the matrix"),
+        ("01 1 2 3 4\n03 1 2 3 4", r"position 03 follows 01; expected one after the other"),
+        ("01 1 2 3 4\n01 1 2 3 4", r"position 01 follows 01; expected one after the other"),
+        ("01 1 2 3 4 5\n02 1 2 3 4", r"position 01: got 5 numbers, expected four"),
+    ],
+)
+def test_no_position_is_dropped_without_a_word(rows, message):
+    with pytest.raises(InputError, match=message):
+        parse_transfac(f"AC M1\nP0 A C G T\n{rows}\n//\n", "x")
+
+
+def test_an_indented_position_is_one():
+    assert parse_transfac("AC M1\nP0 A C G T\n01 1 2 3 4\n  02 9 9 9 9\n03 1 2 3 4\n//\n", "x")["M1"].ppm.shape == (
+        4,
+        3,
+    )

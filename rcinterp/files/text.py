@@ -1,0 +1,45 @@
+"""Lines, words and numbers of text files, alike in every format."""
+
+import math
+import re
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_BLANKS = re.compile(r"[ \t]+")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+
+
+def split_lines(text: str) -> list[str]:
+    r"""Lines of a text, which end as on Unix, Windows or an old Macintosh, and at no other character.
+
+    Python's own `str.splitlines` also ends a line at form feeds and at separators of Unicode, which may stand in names.
+
+    Examples
+    --------
+    >>> split_lines("a\x0cb\r\nc\n")
+    ['a\x0cb', 'c']
+    """
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
+
+
+def split_words(line: str) -> list[str]:
+    r"""Words of a line, blanks and tabs between them; other white space, such as a no-break space, is part of a word.
+
+    Examples
+    --------
+    >>> split_words(" 1\t2  3\xa04 ")
+    ['1', '2', '3\xa04']
+    """
+    return [word for word in _BLANKS.split(line) if word]
+
+
+def parse_number(word: str) -> float | None:
+    """A finite decimal number in plain digits; None for any other word, such as nan, 1_0 or 1e999.
+
+    Examples
+    --------
+    >>> [parse_number(word) for word in ("-1.5e2", ".5", "1_0", "nan", "1e999", "0x1")]
+    [-150.0, 0.5, None, None, None, None]
+    """
+    number = float(word) if _NUMBER.fullmatch(word) else math.inf
+    return number if math.isfinite(number) else None
