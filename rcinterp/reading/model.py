@@ -225,6 +225,11 @@ def _resolve(device: str | torch.device | None, home: torch.device) -> torch.dev
     return place
 
 
+def bar_options(progress: bool | None) -> dict[str, Any]:
+    """Options of a tqdm bar: shown, or not, or, if None, where standard error is a terminal; gone when it is done."""
+    return {"disable": None if progress is None else not progress, "leave": False}
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Calculate on one thread: small models are no slower, and the numbers are the same on any number of cores."""

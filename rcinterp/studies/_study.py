@@ -117,7 +117,7 @@ def run_study(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> Findings:
     """Execute a study, write what it found, and return it. A study that was stopped goes on where it stopped.
 

@@ -43,7 +43,7 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     score_train: bool = False,
     precision: str = FLOAT32,
     baseline: bool = True,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> list[pd.DataFrame]:
     """Train models of one architecture, each with a seed of its own, in one run; returns their histories.
 
@@ -134,7 +134,7 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
 
 
 def _train(
-    models: list[nn.Module], plan: Plan, settings: list[dict[str, Any]], progress: bool
+    models: list[nn.Module], plan: Plan, settings: list[dict[str, Any]], progress: bool | None
 ) -> tuple[list[Run], list[InputError | None]]:
     """All epochs of one start of each model, and what ended a run before its time."""
     place, precision, weight = place_of(models[0]), plan.settings["precision"], plan.positive_weight
@@ -150,7 +150,7 @@ def _train(
             logits = call_in(precision, stack.logits, x)
             return torch.vmap(lambda own, labels: loss_of(own, labels, weight))(logits, y)
 
-        shown = {"desc": settings[0].get("start"), "disable": not progress}
+        shown = {"desc": settings[0].get("start"), **bar_options(progress)}
         with tqdm(total=plan.settings["epochs"], unit="epoch", mininterval=1, **shown) as bar:
             while going := [i for i, run in enumerate(runs) if errors[i] is None and not run.is_over]:
                 train_losses = train_epoch(runs[going[0]], plan.train, orders, place, losses).tolist()
