@@ -88,7 +88,7 @@ def run_demo(
         say(f"training: {name}, {n_filters} filters, {count_parameters(model):,} parameters")
         work.append(_Work(model, name, train, valid, settings.epochs, seed))
     both = {}
-    for one, (model, found) in zip(work, _do_both(*work, progress=progress), strict=True):
+    for one, (model, found) in zip(work, _do_both(work[0], work[1], progress=progress), strict=True):
         place = folder / ("rc" if model.architecture.rc else "traditional")
         found.save(place, f"{one.name}: {MOTIF} simulated")
         save_model(model, place)
@@ -139,9 +139,7 @@ class _Work:
             return self.model, interpret(self.model, self.valid.positives(), self.valid.negatives())
 
 
-def _do_both(
-    here: _Work, beside: _Work, progress: bool | None = None
-) -> list[tuple[CompactModel, Interpretation]]:
+def _do_both(here: _Work, beside: _Work, progress: bool | None = None) -> list[tuple[CompactModel, Interpretation]]:
     """One here, with a progress bar, and at the same time the other in a process of its own, if there is a core for it.
 
     They must not share a model, since what is trained here may not have been sent yet.

@@ -22,11 +22,11 @@ from rcinterp.cli.study import study
 from rcinterp.cli.train import train
 
 _COMMANDS = {
-    "Sequences": (demo, simulate, dataset),
+    "To begin": (demo, doctor, completion),
+    "Sequences": (simulate, dataset),
     "Models": (train, evaluate, strands),
     "Filters and motifs": (interpret, compare_models, compare),
     "Results": (rerun, study),
-    "This installation": (doctor, completion),
 }
 _EXAMPLE = """\
 rcinterp demo                      # a first report, in about a minute

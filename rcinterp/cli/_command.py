@@ -73,7 +73,7 @@ class Command(click.Command):
     def perform(self, ctx: click.Context) -> Done:
         """Do the work, and leave a record of it."""
         done: Done = super().invoke(ctx)
-        if done.folder is not None:
+        if done.folder is not None and done.folder.is_dir():
             write_record(ctx, done.folder, done.chosen)
         return done
 

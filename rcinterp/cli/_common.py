@@ -3,7 +3,6 @@
 import ctypes
 import os
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 import click

@@ -1,7 +1,7 @@
 """Help in which options and commands stand in groups, with an example at the end."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import click
 
@@ -9,6 +9,8 @@ import click
 PLAIN = "Options"
 #: The heading above what every command has.
 GENERAL = "General"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Option(click.Option):
@@ -25,7 +27,7 @@ class Option(click.Option):
         self.group = group
 
 
-def option(*names: str, group: str = PLAIN, **settings: Any) -> Any:
+def option(*names: str, group: str = PLAIN, **settings: Any) -> Callable[[Decorated], Decorated]:
     """As `click.option`, under a heading."""
     return click.option(*names, cls=Option, group=group, **settings)
 

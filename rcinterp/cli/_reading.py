@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rcinterp.cli._common import shows_progress
-from rcinterp.cli._help import option
+from rcinterp.cli._help import Decorated, option
 from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
 from rcinterp.errors import InputError
 
@@ -33,7 +33,9 @@ WEIGHTS = option(
     "--weights", type=FILE, group=_MODEL, help="For FILE.py:NAME: its state_dict, .safetensors or of torch.save."
 )
 RUN = (
-    option("--output", group=_MODEL, help="For models that return a tuple or dict: the part that is meant, 1 or counts."),
+    option(
+        "--output", group=_MODEL, help="Of a model that returns a tuple or dict: the part meant, such as 1 or counts."
+    ),
     option("--logit", is_flag=True, group=_MODEL, help="The outputs are probabilities: read their logits."),
     option(
         "--args",
@@ -112,11 +114,11 @@ INTERPRET = (
 )
 
 
-def together(*options: Any) -> Callable[[Any], Any]:
+def together(*options: Any) -> Callable[[Decorated], Decorated]:
     """One decorator of several options, or of tuples of them, in their order."""
     single = [one for given in options for one in (given if isinstance(given, tuple) else (given,))]
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Decorated) -> Decorated:
         for one in reversed(single):
             function = one(function)
         return function

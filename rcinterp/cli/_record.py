@@ -87,7 +87,9 @@ def read_record(folder: Path) -> Record:
             f"{folder}: no {RECORD} here, expected a folder that a command of rcinterp 0.2 or later wrote."
         ) from None
     except (TomlError, UnicodeDecodeError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again.") from None
+        raise InputError(
+            f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again."
+        ) from None
 
 
 def recorded(command: click.Command) -> list[click.Parameter]:

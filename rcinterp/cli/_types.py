@@ -49,7 +49,7 @@ class DataFolder(click.Path):
         return _sequence_files(value)
 
 
-class _Text(click.ParamType):
+class _Text(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
     """Text that may name a file."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -11,7 +11,11 @@ from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE
 
 
-@click.command(cls=Command, example="rcinterp compare report/filters.meme --motifs encode --out matches.tsv")
+@click.command(
+    cls=Command,
+    short_help="Compare the motifs of a file with known ones.",
+    example="rcinterp compare report/filters.meme --motifs encode --out matches.tsv",
+)
 @click.argument("queries", type=FILE)
 @option("--motifs", type=MOTIFS, default="encode", group="Known motifs", help='"encode", or a motif file.')
 @option(

@@ -11,7 +11,7 @@ rcinterp completion zsh >> ~/.zshrc
 rcinterp completion fish > ~/.config/fish/completions/rcinterp.fish"""
 
 
-@click.command(cls=Command, example=_EXAMPLE)
+@click.command(cls=Command, short_help="Print the script that completes commands with Tab.", example=_EXAMPLE)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> Done:

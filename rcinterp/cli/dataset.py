@@ -20,7 +20,9 @@ rcinterp dataset build --peaks peaks.narrowPeak.gz --negatives dnase.narrowPeak.
 _FETCH = "rcinterp dataset fetch gm12878-ctcf --out ctcf"
 
 
-@click.group(cls=Group, example=f"{_BUILD}\n{_FETCH}")
+@click.group(
+    cls=Group, short_help="Build sequences from peaks and a genome, or fetch some.", example=f"{_BUILD}\n{_FETCH}"
+)
 def dataset() -> None:
     """Build labelled sequences from peaks and a genome (section 3.3 of the paper), or fetch the paper's."""
 
@@ -30,15 +32,30 @@ def dataset() -> None:
 @option("--summits", group="Regions", type=FILE, help="BED: the peaks' summits, instead of narrowPeak's column 10.")
 @option("--negatives", group="Regions", type=FILE, required=True, help="BED or narrowPeak: DNase peaks in the paper.")
 @option(
-    "--relaxed-peaks", group="Regions", type=FILE, help="BED or narrowPeak that no negative may overlap; --peaks if not given."
+    "--relaxed-peaks",
+    group="Regions",
+    type=FILE,
+    help="BED or narrowPeak that no negative may overlap; --peaks if not given.",
 )
-@option("--top-relaxed", group="Regions", type=click.IntRange(1), help="Only so many of them, by score: 150000 in the paper.")
+@option(
+    "--top-relaxed",
+    group="Regions",
+    type=click.IntRange(1),
+    help="Only so many of them, by score: 150000 in the paper.",
+)
 @option("--genome", group="Windows", type=GENOME, required=True, help="FASTA, plain or bgzip, or a folder.")
 @option("--width", group="Windows", type=click.IntRange(1), default=1000, help="Of the windows in bp.")
 @option("--split", group="Windows", required=True, help=_SPLIT_HELP)
 @option("--max-n", group="Windows", type=click.FloatRange(0, 1), default=0.0, help="Largest share of N in a window.")
-@option("--negatives-per-positive", group="Negatives", type=click.FloatRange(0, min_open=True), help="Draw so many, not all.")
-@option("--match-gc", group="Negatives", is_flag=True, help="Draw negatives with the GC contents of the positives, 1 each.")
+@option(
+    "--negatives-per-positive",
+    group="Negatives",
+    type=click.FloatRange(0, min_open=True),
+    help="Draw so many, not all.",
+)
+@option(
+    "--match-gc", group="Negatives", is_flag=True, help="Draw negatives with the GC contents of the positives, 1 each."
+)
 @option("--seed", group="Negatives", type=SEED, default=0, help="Of what is drawn.")
 @option("--out", group="Output", type=OUT, required=True, help="Folder for the FASTA files and dataset.json.")
 def build(
@@ -68,9 +85,13 @@ def build(
 @dataset.command(cls=Command, example=_FETCH)
 @click.argument("name", metavar="gm12878-ctcf|gm12878-spi1|gm12878-max")
 @option("--chromosomes", group="Windows", help='Those to fetch, or "all"; those of --split if not given.')
-@option("--split", group="Windows", help=f"{_SPLIT_HELP} If not given, the paper's: chr21/chr22 (CTCF), rest/chr1/chr2.")
+@option(
+    "--split", group="Windows", help=f"{_SPLIT_HELP} If not given, the paper's: chr21/chr22 (CTCF), rest/chr1/chr2."
+)
 @option("--width", group="Windows", type=click.IntRange(1), default=1000, help="Of the windows in bp.")
-@option("--cache", group="Downloads", type=FOLDER, help="Where downloads are kept; the user's cache folder if not given.")
+@option(
+    "--cache", group="Downloads", type=FOLDER, help="Where downloads are kept; the user's cache folder if not given."
+)
 @option("--mirror", group="Downloads", help="URL of a copy of UCSC's goldenPath/hg19.")
 @option("--out", group="Output", type=OUT, required=True, help="Folder for the FASTA files and dataset.json.")
 def fetch(
@@ -88,9 +109,14 @@ def fetch(
         split=split,
         width=width,
         say=say,
-        **({"progress": True} if shows_progress() else {}),
+        **_progress(),
     )
     return Done(str(out), {"folder": out, **_count(record)}, out)
+
+
+def _progress() -> Any:
+    """Keywords that show bars, where a person looks at them."""
+    return {"progress": True} if shows_progress() else {}
 
 
 def _count(record: Mapping[str, Any] | None) -> dict[str, Any]:

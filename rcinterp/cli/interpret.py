@@ -35,7 +35,7 @@ rcinterp interpret my_model.py:build --weights weights.pt --positives pos.fa.gz 
 _SHOWN = ("filter", "contribution", "contribution_q", "verdict", "best_match", "match_factor", "match_q")
 
 
-@click.command(cls=Command, example=_EXAMPLE)
+@click.command(cls=Command, short_help="Read the filters of a trained model; write a report.", example=_EXAMPLE)
 @click.argument("model", type=MODEL)
 @together(CLASSES, WEIGHTS, RUN)
 @option(
@@ -66,9 +66,7 @@ _SHOWN = ("filter", "contribution", "contribution_q", "verdict", "best_match", "
     help='Assembly by its name at the UCSC Genome Browser, such as "hg38", to which sites are linked.',
 )
 @option("--out", type=OUT, required=True, group="Output", help="Folder for the tables, logos and report.")
-@click.pass_context
 def interpret(
-    ctx: click.Context,
     model: str,
     positives: tuple[Path, ...],
     negatives: tuple[Path, ...],
@@ -102,7 +100,7 @@ def interpret(
     numbers = find_targets(targets, target_names, loaded)
     run = run_options(output, logit, further, device, batch_size)
     warm_up()
-    found, line = {}, command_line(ctx)
+    found, line = {}, command_line(click.get_current_context())
     for layer in layers or (None,):
         for target, number in zip(targets, numbers, strict=True):
             one = interpret(

@@ -26,7 +26,11 @@ from rcinterp.cli._types import FOLDER, OUT
 from rcinterp.errors import InputError
 
 
-@click.command(cls=Command, example="rcinterp rerun report\nrcinterp rerun report --out report-again")
+@click.command(
+    cls=Command,
+    short_help="Make a result again, and compare the bytes.",
+    example="rcinterp rerun report\nrcinterp rerun report --out report-again",
+)
 @click.argument("folder", type=FOLDER)
 @option(
     "--from",
@@ -125,9 +129,8 @@ def _check_inputs(record: Record, folder: Path) -> None:
 
 def _warn_of_differences(record: Record) -> None:
     here = list_versions()
-    other = [
-        f"{name} {here.get(name, 'missing')}, not {then}" for name, then in record.versions.items() if here.get(name) != then
-    ]
+    then = record.versions
+    other = [f"{name} {here.get(name, 'missing')}, not {then[name]}" for name in then if here.get(name) != then[name]]
     if other:
         warn(f"here is {'; '.join(other)}: numbers may differ")
     if count_threads() != record.threads:
@@ -174,8 +177,11 @@ def _describe(found: _Comparison, folder: Path, out: Path | None) -> str:
     kept = f"; the second result is in {out}" if out is not None else ""
     if found.is_same:
         return f"{folder}: all {n} files have the same bytes{beside}{kept}"
-    said = [f"{len(found.different)} of {n} files have other bytes ({', '.join(found.different)})"] * bool(found.different)
-    said += [f"not there before: {', '.join(found.missing)}"] * bool(found.missing)
+    said = []
+    if found.different:
+        said.append(f"{len(found.different)} of {n} files have other bytes ({', '.join(found.different)})")
+    if found.missing:
+        said.append(f"not there before: {', '.join(found.missing)}")
     advice = "" if out is not None else "; to look at them, give --out NEW"
     return f"{folder}: {'; '.join(said)}{beside}{kept}{advice}"
 

@@ -11,13 +11,27 @@ from rcinterp.cli._types import MOTIFS, OUT, SEED
 from rcinterp.errors import InputError
 
 
-@click.command(cls=Command, example="rcinterp simulate --motif CTCF_known1 --n 500 --out data")
+@click.command(
+    cls=Command,
+    short_help="Simulate sequences with a motif, and without it.",
+    example="rcinterp simulate --motif CTCF_known1 --n 500 --out data",
+)
 @option("--motif", default="CTCF_known1", group="Motif", help="Name of the motif to embed.")
 @option(
-    "--motifs", "catalogue", type=MOTIFS, default="encode", group="Motif", help='Where it is: "encode", or a motif file.'
+    "--motifs",
+    "catalogue",
+    type=MOTIFS,
+    default="encode",
+    group="Motif",
+    help='Where it is: "encode", or a motif file.',
 )
 @option(
-    "--n", "n_per_class", type=click.IntRange(10), default=5000, group="Sequences", help="Positives, and as many negatives."
+    "--n",
+    "n_per_class",
+    type=click.IntRange(10),
+    default=5000,
+    group="Sequences",
+    help="Positives, and as many negatives.",
 )
 @option("--length", type=click.IntRange(1), default=200, group="Sequences", help="In bp.")
 @option(

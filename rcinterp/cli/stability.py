@@ -18,7 +18,9 @@ rcinterp compare-models model_0 model_1 model_2 \\
     --positives data/valid.pos.fa.gz --negatives data/valid.neg.fa.gz --out patterns"""
 
 
-@click.command("compare-models", cls=Command, example=_EXAMPLE)
+@click.command(
+    "compare-models", cls=Command, short_help="Find the patterns that several models share.", example=_EXAMPLE
+)
 @click.argument("models", nargs=-1, required=True, type=MODEL)
 @together(CLASSES)
 @option(

@@ -12,7 +12,11 @@ from rcinterp.cli._reading import RUN, WEIGHTS, run_options, together
 from rcinterp.cli._types import FILE, MODEL, OUT
 
 
-@click.command(cls=Command, example="rcinterp strands model --sequences data/valid.pos.fa.gz --out strands")
+@click.command(
+    cls=Command,
+    short_help="Ask whether both strands get the same answer.",
+    example="rcinterp strands model --sequences data/valid.pos.fa.gz --out strands",
+)
 @click.argument("model", type=MODEL)
 @option("--sequences", type=FILE, required=True, group="Sequences", help="FASTA, plain or gzip.")
 @together(WEIGHTS, RUN)

@@ -16,11 +16,9 @@ rcinterp train --positives data/train.pos.fa.gz --negatives data/train.neg.fa.gz
     --valid-positives data/valid.pos.fa.gz --valid-negatives data/valid.neg.fa.gz --out model"""
 
 
-@click.command(cls=Command, example=_EXAMPLE)
+@click.command(cls=Command, short_help="Train a compact model and save its best epoch.", example=_EXAMPLE)
 @option("--positives", type=FILE, required=True, group="Sequences", help="FASTA, plain or gzip: bound sequences.")
-@option(
-    "--negatives", type=FILE, required=True, group="Sequences", help="FASTA: unbound sequences of the same length."
-)
+@option("--negatives", type=FILE, required=True, group="Sequences", help="FASTA: unbound sequences of the same length.")
 @option(
     "--valid-positives",
     type=FILE,
@@ -74,9 +72,7 @@ rcinterp train --positives data/train.pos.fa.gz --negatives data/train.neg.fa.gz
     help="Also train a logistic regression on 6-mers, to compare with.",
 )
 @option("--seed", type=SEED, default=0, group="Training", help="Of the weights and the order of the sequences.")
-@option(
-    "--out", type=OUT, required=True, group="Output", help="Folder for the model; a stopped run in it goes on."
-)
+@option("--out", type=OUT, required=True, group="Output", help="Folder for the model; a stopped run in it goes on.")
 def train(
     positives: Path,
     negatives: Path,

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.reading.logits import as_logits
-from rcinterp.reading.model import BATCH_SIZE, place_of
+from rcinterp.reading.model import BATCH_SIZE, bar_options, place_of
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
 from rcinterp.training.recipes import Recipe
