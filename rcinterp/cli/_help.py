@@ -33,15 +33,20 @@ def option(*names: str, group: str = PLAIN, **settings: Any) -> Callable[[Decora
 
 
 def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write a command's options, each heading at its first option's place, what every command has at the end."""
+    """Write a command's options, each heading at its first option's place, what every command has at the end.
+
+    Where no option has a heading of its own, all stand under one.
+    """
     groups: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(ctx):
         row = parameter.get_help_record(ctx)
-        if row is not None:
-            own = GENERAL if parameter.name == "help" else getattr(parameter, "group", PLAIN)
+        if row is not None and isinstance(parameter, click.Option):  # the help's first lines say what arguments are
+            own = GENERAL if "--help" in parameter.opts else getattr(parameter, "group", PLAIN)
             groups.setdefault(own, []).append(row)
     general = groups.pop(GENERAL, [])
-    for heading, rows in [*groups.items(), (GENERAL if groups else PLAIN, general)]:
+    if set(groups) <= {PLAIN}:
+        groups, general = {PLAIN: groups.get(PLAIN, []) + general}, []
+    for heading, rows in [*groups.items(), (GENERAL, general)]:
         if rows:
             with formatter.section(heading):
                 formatter.write_dl(rows)

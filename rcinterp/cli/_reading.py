@@ -1,6 +1,7 @@
 """Options of the commands that read a model: each is defined once, and becomes a keyword of Python's functions."""
 
 import difflib
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,13 @@ def run_options(output: str | None, logit: bool, further: Sequence[str], device:
     }
 
 
+def name_device(device: str | None) -> str:
+    """Where a model runs."""
+    import torch
+
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def load_further(given: Sequence[str]) -> "tuple[Tensor, ...] | None":
     """Further inputs of a model, one tensor each, of files of numpy arrays, or of zeros; None if there are none."""
     import torch
@@ -160,10 +168,9 @@ def _arrays_of(given: str) -> list[Any]:
         arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
     except FileNotFoundError:
         raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.") from None
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile):
         raise InputError(
-            f"--args: {given}: cannot be read ({str(error).splitlines()[0]}), expected arrays of numbers, as "
-            "numpy.save or numpy.savez write them."
+            f"--args: {given}: cannot be read, expected arrays of numbers, as numpy.save or numpy.savez write them."
         ) from None
     kinds = {array.dtype.kind for array in arrays}
     if not arrays or not kinds <= set("fiub"):

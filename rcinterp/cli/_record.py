@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from rcinterp.cli._toml import TomlError, read_toml, write_toml
 from rcinterp.cli._types import files_behind
@@ -112,13 +111,9 @@ def command_name(ctx: click.Context) -> str:
 
 
 def command_line(ctx: click.Context) -> str:
-    """The command that makes a result again, in a folder called "again"."""
-    given = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    values = {
-        _name(parameter): _plain(_value(ctx, parameter))
-        for parameter in recorded(ctx.command)
-        if ctx.get_parameter_source(str(parameter.name)) in given
-    }
+    """The command that makes a result again, in a folder called "again"; what is as by default is left out."""
+    defaults = {_name(parameter): _plain(parameter.default) for parameter in recorded(ctx.command)}
+    values = {name: value for name, value in settings_of(ctx).items() if value not in (None, defaults[name])}
     words = [*command_name(ctx).split(), *arguments_of(ctx.command, values), "--out", "again"]
     return shlex.join(["rcinterp", *words])
 

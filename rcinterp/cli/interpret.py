@@ -19,6 +19,7 @@ from rcinterp.cli._reading import (
     WEIGHTS,
     check_each_once,
     find_targets,
+    name_device,
     run_options,
     together,
 )
@@ -120,7 +121,8 @@ def interpret(
     report = _save(found, out, f"Filters of {Path(model).name}", genome)
     warn_of_own_weights([(model, weights)])
     result = {"folder": out, "report": report, "readings": [_describe(one) for one in found.values()]}
-    return Done(str(report), result, out, {"layer": [one.layer for one in found.values()]})
+    chosen = {"layer": [one.layer for one in found.values()], "device": name_device(device)}
+    return Done(str(report), result, out, chosen)
 
 
 def _name(layer: str, target: str, has_layers: bool, has_targets: bool) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,9 +47,10 @@ from rcinterp.errors import InputError
 def rerun(ctx: click.Context, folder: Path, base: Path | None, out: Path | None) -> Done:
     """Make the result in FOLDER again by its run.toml, and compare the bytes of all files.
 
-    FOLDER stays as it is. Inputs must have the SHA-256 that run.toml names. Other versions of packages, or another
-    number of threads, are warned of. Exit status 0: every file that the command writes has the same bytes; 1: one has
-    not. Files of FOLDER that the command does not write, such as your own, are counted and left aside.
+    FOLDER stays as it is. Inputs must have the SHA-256 that run.toml names. Other versions of packages and another
+    number of threads are warned of; that run.toml names them is no difference. Exit status 0: every file that the command
+    writes has the same bytes; 1: one has not. Files of FOLDER that the command does not write, such as your own, are
+    counted and left aside.
     """
     record = read_record(folder)
     command, parent = _find_command(ctx.find_root(), record.command)
@@ -66,7 +67,7 @@ def rerun(ctx: click.Context, folder: Path, base: Path | None, out: Path | None)
         name = record.command.rpartition(" ")[2]
         with command.make_context(name, [*words, "--out", str(place)], parent=parent) as inner:
             made = command.perform(inner).folder or place
-        found = _compare(old, made, skip_record=base is not None)
+        found = _compare(old, made)
     return Done(_describe(found, folder, out), _result(found, folder, out), status=int(not found.is_same))
 
 
@@ -154,16 +155,23 @@ def _working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _compare(old: Path, new: Path, skip_record: bool) -> _Comparison:
-    """Compare the bytes of files; a record that names another folder is left aside."""
-    written = [name for name in _files_of(new) if not (skip_record and name == RECORD)]
+def _compare(old: Path, new: Path) -> _Comparison:
+    """Compare the bytes of files."""
+    written = _files_of(new)
     missing = [name for name in written if not (old / name).is_file()]
-    different = [
-        name for name in written if name not in missing and (old / name).read_bytes() != (new / name).read_bytes()
-    ]
+    different = [name for name in written if name not in missing and not _is_same(old / name, new / name)]
     same = [name for name in written if name not in missing and name not in different]
-    others = [name for name in _files_of(old) if name not in written and not (skip_record and name == RECORD)]
-    return _Comparison(same, different, missing, others)
+    return _Comparison(same, different, missing, [name for name in _files_of(old) if name not in written])
+
+
+def _is_same(old: Path, new: Path) -> bool:
+    """Whether two files have the same bytes; of records, whether they differ in what was warned of alone."""
+    if old.read_bytes() == new.read_bytes():
+        return True
+    if old.name != RECORD:
+        return False
+    first, second = (replace(read_record(path.parent), threads=0, versions={}, folder=None) for path in (old, new))
+    return first == second
 
 
 def _files_of(folder: Path) -> list[str]:

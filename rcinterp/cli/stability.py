@@ -9,7 +9,7 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import say, shows_progress, warm_up
 from rcinterp.cli._help import option
-from rcinterp.cli._reading import CLASSES, INTERPRET, RUN, TARGET, find_targets, run_options, together
+from rcinterp.cli._reading import CLASSES, INTERPRET, RUN, TARGET, find_targets, name_device, run_options, together
 from rcinterp.cli._types import FILE, MODEL, OUT
 from rcinterp.errors import InputError
 
@@ -88,7 +88,8 @@ def compare_models(
     report = found.save(out, f"Patterns of {len(loaded)} models")
     warn_of_own_weights(list(given.values()))
     tables = {"models": found.models.to_dict("records"), "patterns": found.table.to_dict("records")}
-    return Done(str(report), {"folder": out, "report": report, "answer": found.summary, **tables}, out)
+    result = {"folder": out, "report": report, "answer": found.summary, **tables}
+    return Done(str(report), result, out, {"device": name_device(device)})
 
 
 def name_models(given: Sequence[str]) -> dict[str, str]:

@@ -124,7 +124,7 @@ class Runner:
                 f"the model ({type(self.model).__name__}) cannot be run on inputs of shape {shapes} "
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
                 "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
-                "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
+                "args=(...) (--args on the command line); a model that reads (n, L, 4) needs a wrapper that turns its input."
             ) from error
 
     def settled(self, inputs: Inputs) -> "Runner":
