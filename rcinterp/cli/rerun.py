@@ -48,9 +48,9 @@ def rerun(ctx: click.Context, folder: Path, base: Path | None, out: Path | None)
     """Make the result in FOLDER again by its run.toml, and compare the bytes of all files.
 
     FOLDER stays as it is. Inputs must have the SHA-256 that run.toml names. Other versions of packages and another
-    number of threads are warned of; that run.toml names them is no difference. Exit status 0: every file that the command
-    writes has the same bytes; 1: one has not. Files of FOLDER that the command does not write, such as your own, are
-    counted and left aside.
+    number of threads are warned of; that run.toml names them is no difference. Exit status 0: every file that the
+    command writes has the same bytes; 1: one has not. Files of FOLDER that the command does not write, such as your
+    own, are counted and left aside.
     """
     record = read_record(folder)
     command, parent = _find_command(ctx.find_root(), record.command)

@@ -65,6 +65,11 @@ class Interpretation(Findings):
         How the training of a compact model went, one row an epoch.
     origin : Origin or None
         What all this was made from.
+
+    Examples
+    --------
+    ``found = interpret(model, positives, negatives)``, then ``found.answer``, ``found.table``, ``found.plot()``,
+    ``found.save("report")``.
     """
 
     def plot(self, max_filters: int | None = 8) -> Figure:

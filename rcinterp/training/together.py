@@ -90,6 +90,16 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     Parameters and running statistics lie in stacks (S, ...), of which each model's own are rows; the forward pass is
     `torch.vmap` over them, the loss the sum of the models' losses, and the optimiser works on the stacks. An optimiser
     must therefore treat each number by itself, as Adam and SGD do. Hooks on the gradients of parameters are called.
+
+    Examples
+    --------
+    >>> from rcinterp import compact_model, load_dataset
+    >>> train = load_dataset(["ACGT" * 15, "ACCT" * 15], ["GGGT" * 15, "CGGT" * 15])
+    >>> valid = load_dataset(["AAGT" * 15, "AACT" * 15], ["GGGG" * 15, "CGGC" * 15])
+    >>> models = [compact_model(1, 2, 60, widths=(11,), pool=10, stride=10) for seed in range(2)]
+    >>> histories = fit_seeds(models, train, valid, seeds=[0, 1], recipe="quiet", epochs=1, baseline=False)
+    >>> [len(history) for history in histories]
+    [1, 1]
     """
     models, seeds = _checked(models, seeds)
     plan = make_plan(
