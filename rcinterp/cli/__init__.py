@@ -30,7 +30,7 @@ _COMMANDS = {
 }
 _EXAMPLE = """\
 rcinterp demo                      # a first report, in about a minute
-rcinterp COMMAND --help            # options and an example of each"""
+rcinterp interpret --help          # what a command takes, and an example"""
 
 
 @click.group(
