@@ -180,6 +180,7 @@ def _train(run: Run, plan: Plan, path: Path | None, progress: bool | None) -> No
             now = run.rows[-1]["valid_auroc"]
             bar.set_postfix_str(f"valid_auroc={now:.4f}, best={run.best_auroc:.4f}", refresh=False)
             bar.update()
+        bar.refresh()  # the last numbers are seen, however short the training was
 
 
 def _train_epoch(run: Run, train: Dataset, order: Tensor, positive_weight: Tensor) -> float:

@@ -176,6 +176,7 @@ def _train(
                 best = [run.best_auroc for run in runs if run.rows] or [float("nan")]
                 bar.set_postfix_str(f"best valid_auroc={min(best):.4f} to {max(best):.4f}", refresh=False)
                 bar.update()
+            bar.refresh()  # the last numbers are seen, however short the training was
     return runs, errors
 
 

@@ -1,9 +1,10 @@
 """rcinterp doctor and rcinterp completion."""
 
+import importlib
 import os
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
@@ -22,14 +23,12 @@ def test_doctor_names_what_is_installed(run, run_for_json):
 
 
 def test_doctor_says_how_to_install_an_extra(run, monkeypatch):
-    from importlib.metadata import PackageNotFoundError
-
     def find(name):
         if name in ("memelite", "tqdm"):
             raise PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr("rcinterp.cli.doctor.version", find)
+    monkeypatch.setattr(sys.modules["rcinterp.cli.doctor"], "version", find)
     result = run("doctor", status=1)
     assert "pip install 'rcinterp[fast]'" in result.stdout
     assert "BROKEN: not installed; pip install tqdm" in result.stdout
@@ -37,14 +36,14 @@ def test_doctor_says_how_to_install_an_extra(run, monkeypatch):
 
 
 def test_doctor_names_a_package_that_cannot_be_imported(run, run_for_json, monkeypatch):
-    real = __import__("importlib").import_module
+    real = importlib.import_module
 
-    def find(name):
+    def find(name, *package):
         if name == "sklearn":
             raise ImportError("undefined symbol\nand more")
-        return real(name)
+        return real(name, *package)
 
-    monkeypatch.setattr("rcinterp.cli.doctor.importlib.import_module", find)
+    monkeypatch.setattr(importlib, "import_module", find)
     found = run_for_json("doctor", status=1)
     assert not found["is_whole"]
     assert found["packages"]["scikit-learn"]["error"] == (

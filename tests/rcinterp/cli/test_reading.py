@@ -1,5 +1,6 @@
 """interpret and compare-models take what Python takes: several layers and outputs, names, further inputs, methods."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -172,14 +173,12 @@ def test_compare_models_takes_what_interpret_takes():
 
 
 def test_sites_are_linked_to_a_genome(work, run):
-    import gzip
-
     for name in ("pos", "neg"):
         path = Path(f"data/valid.{name}.fa.gz")
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
         named = [f">chr1:{100 * i}-{100 * i + 100}" if line[0] == ">" else line for i, line in enumerate(lines)]
         path.write_bytes(gzip.compress("\n".join(named).encode()))
-    run("interpret", "model_0", *COMMON, "--genome", "hg38", "--out", "out")
+    run("interpret", "mine.py:Net", *COMMON, "--genome", "hg38", "--no-faithfulness", "--out", "out")
     assert "db=hg38" in Path("out/report.html").read_text()
 
 

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 WRITERS = ["simulate", "train", "interpret", "compare-models", "strands", "dataset build"]
 
 
-def change(folder, **values):
+def change(place, **values):
     """Change what run.toml of a folder says."""
-    path = Path(folder) / RECORD
+    path = Path(place) / RECORD
     path.write_text(write_toml(read_toml(path.read_text()) | values))
 
 
@@ -122,7 +122,7 @@ def test_inputs_that_were_moved_are_found_by_from(commands, run, tmp_path):
     for name in ("mine.py", "weights.pt", "data"):
         Path(name).rename(tmp_path / "moved" / name)
     run("rerun", "out", status=2)
-    assert "all 5 files have the same bytes" in run("rerun", "out", "--from", "moved").stdout
+    assert "all 7 files have the same bytes" in run("rerun", "out", "--from", "moved").stdout
     change("out", folder="/no/such/place")
     said = run("rerun", "out", status=2).stderr
     assert said == (
