@@ -50,7 +50,7 @@ def run_all(
     reading: Reading | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
-    progress: bool | None = None,
+    progress: bool | None = True,
 ) -> list[dict[str, Any]]:
     """Results of all runs, in their order; what is there already is not repeated.
 
@@ -67,8 +67,8 @@ def run_all(
     scheduler : str, optional
         Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers take the runs instead. They must see
         `folder`, and the data, under the same path.
-    progress : bool, optional
-        A bar on standard error; where it is a terminal, when not given.
+    progress : bool or None
+        A bar on standard error; None: where it is a terminal.
 
     Raises
     ------
@@ -97,6 +97,7 @@ def run_all(
                     if done is not None:
                         results[done] = _await_result(left.pop(done), folder, named)
                         bar.update()
+        bar.refresh()  # the last number is seen
     return [results[run.name] for run in runs]
 
 

@@ -129,8 +129,10 @@ def run_study(
         chosen after it, but for the number of seeds: "fig5-quiet-w300pad" (`name_of`);
         <folder>/runs/ takes the runs, which other studies share.
     options : Options, optional
-    jobs, scheduler, progress
+    jobs, scheduler
         As in `run_all`.
+    progress : bool, optional
+        A bar on standard error; where it is a terminal, when not given.
 
     Raises
     ------

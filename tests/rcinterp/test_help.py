@@ -68,8 +68,8 @@ def test_every_method_says_what_it_does(name):
 
 
 def test_a_parameter_that_is_not_named_is_found():
-    def function(given, more: int = 0) -> int:
-        """Give a number.
+    def function(given, more=0):
+        """Take two.
 
         Parameters
         ----------
