@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import say, warm_up, warn
+from rcinterp.cli._common import say, shows_progress, warm_up, warn
 from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE
 
@@ -63,7 +63,14 @@ def compare(
 
     if distance == "euclidean":
         warm_up()
-    table = compare_motifs(queries, motifs, distance=distance, background=background, max_q_value=max_q_value)
+    table = compare_motifs(
+        queries,
+        motifs,
+        distance=distance,
+        background=background,
+        max_q_value=max_q_value,
+        progress=shows_progress(),
+    )
     _warn_of_composition(table, queries, motifs)
     if table.empty:
         say(f"no motif of {queries} has a match with q <= {max_q_value:g}; --max-q-value 1 shows the nearest ones")
@@ -84,7 +91,9 @@ def _warn_of_composition(matches: Any, queries: Path, motifs: str) -> None:
 
     best = best_matches(matches)
     best = best[best["q-value"] <= MATCH_Q_VALUE]
-    doubtful = best["Query_ID"][shuffled_p_values(best, queries, motifs) > SHUFFLED_P_VALUE].tolist()
+    doubtful = best["Query_ID"][
+        shuffled_p_values(best, queries, motifs, progress=shows_progress()) > SHUFFLED_P_VALUE
+    ].tolist()
     if doubtful:
         shown = ", ".join(doubtful[:5]) + (f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else "")
         warn(

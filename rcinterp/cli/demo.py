@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import say, warm_up
+from rcinterp.cli._common import quiet_fit, say, warm_up
 from rcinterp.cli._help import option
 from rcinterp.cli._types import OUT, SEED
 
@@ -21,5 +21,13 @@ def demo(out: Path, seed: int, epochs: int) -> Done:
     from rcinterp.demo import DemoSettings, run_demo
 
     warm_up()
-    report = run_demo(out, seed=seed, settings=DemoSettings(epochs=epochs), say=say)
-    return Done(str(report), {"folder": out, "report": report}, out)
+    report = run_demo(out, seed=seed, settings=DemoSettings(epochs=epochs), say=say, **quiet_fit())
+    return Done(str(report), {"folder": out, "report": report, "valid_auroc": _aurocs(out)}, out)
+
+
+def _aurocs(out: Path) -> dict[str, float]:
+    """Validation auROC of each model, by the name of its folder."""
+    from rcinterp.training.models import load_model
+
+    folders = [path.parent for path in sorted(out.glob("*/model.json"))]
+    return {folder.name: load_model(folder).provenance["valid_auroc"] for folder in folders}

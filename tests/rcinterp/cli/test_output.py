@@ -93,6 +93,14 @@ def test_bars_show_on_a_terminal_alone_and_leave_nothing(commands, name, run, on
     assert "%|" not in run(*commands[name], "--out", "quiet", "--quiet").stderr
 
 
+def test_comparing_motifs_shows_a_bar_too(work, run, on_a_terminal):
+    asked = ["compare", "known.meme", "--motifs", "known.meme", "--distance", "pearson", "--out", "matches.tsv"]
+    shown = run(*asked).stderr
+    assert re.search(r"\rcomparing motifs: +\d+%\|", shown)
+    assert re.search(r"\rshuffled motifs: +\d+%\|", shown)
+    assert "\r" not in run(*asked, "--quiet").stderr
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_no_bar_shows_in_a_pipe(commands, name, run):
     assert "\r" not in run(*commands[name], "--out", "out").stderr
