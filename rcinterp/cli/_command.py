@@ -88,7 +88,8 @@ class Command(click.Command):
                 say(f"chosen: {_list(done.chosen)}")
             say(f"took {time.perf_counter() - start:.1f} s")
         if is_asked(JSON):
-            click.echo(json.dumps(as_json(done.result), indent=1, ensure_ascii=False, allow_nan=False))
+            files = {} if done.folder is None else {"files": _files_in(done.folder)}
+            click.echo(json.dumps(as_json({**done.result, **files}), indent=1, ensure_ascii=False, allow_nan=False))
         elif done.text:
             click.echo(done.text, nl=not done.text.endswith("\n"))
         if done.status:
@@ -184,6 +185,10 @@ def _flag(name: str, key: str, text: str) -> click.Option:
             ctx.meta[key] = True
 
     return Option([name], group=GENERAL, is_flag=True, expose_value=False, callback=note, help=text)
+
+
+def _files_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _list(values: Mapping[str, Any]) -> str:

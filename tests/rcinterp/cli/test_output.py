@@ -22,10 +22,11 @@ NUMBERS = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NUMBERS)
-def test_json_is_one_object_with_the_folder_and_the_numbers(commands, name, run_for_json):
+def test_json_is_one_object_with_the_folder_and_the_numbers(commands, name, run_for_json, files_of):
     found = run_for_json(*commands[name], "--out", "out")
     assert set(found) >= {"folder", *NUMBERS[name]}
     assert found["folder"] == "out"
+    assert sorted(found["files"]) == sorted(files_of("out"))
 
 
 def test_json_of_interpret_has_the_answer_and_the_performance(commands, run_for_json):
