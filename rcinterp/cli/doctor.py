@@ -6,7 +6,6 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +51,11 @@ def doctor() -> Done:
 
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:
     """Names of the packages that are required, and of those of each extra."""
+    from importlib import metadata
+
     try:
-        lines = requires("rcinterp") or []
-    except PackageNotFoundError:
+        lines = metadata.requires("rcinterp") or []
+    except metadata.PackageNotFoundError:
         lines = ["torch", "numpy", "scipy", "pandas", "click"]  # run from its sources
     needed: list[str] = []
     extras: dict[str, list[str]] = {extra: [] for extra in _EXTRAS}
@@ -70,11 +71,13 @@ def _requirements() -> tuple[list[str], dict[str, list[str]]]:
 
 def _try(package: str) -> dict[str, Any]:
     """Version of a package, and why it does not work; both None if it is not there and may be away."""
+    from importlib import metadata
+
     try:
-        found = version(package)
+        found = metadata.version(package)
         if package not in _DATA_ONLY:
             importlib.import_module(_MODULES.get(package, package))
-    except PackageNotFoundError:
+    except metadata.PackageNotFoundError:
         return {"version": None, "error": f"not installed; pip install {package}"}
     except Exception as error:  # whatever a broken package raises
         reason = str(error).partition("\n")[0]

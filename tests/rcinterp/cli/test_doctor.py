@@ -28,7 +28,7 @@ def test_doctor_says_how_to_install_an_extra(run, monkeypatch):
             raise PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr(sys.modules["rcinterp.cli.doctor"], "version", find)
+    monkeypatch.setattr("importlib.metadata.version", find)
     result = run("doctor", status=1)
     assert "pip install 'rcinterp[fast]'" in result.stdout
     assert "BROKEN: not installed; pip install tqdm" in result.stdout
