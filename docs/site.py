@@ -101,6 +101,10 @@ def describe_commands() -> str:
         "This is what `--help` says of each command.",
         "Standard output has the path of what was written, or the table; everything else goes to standard error.",
         "Bad input gives one line on standard error, and exit status 2.",
+        "Every command takes `--json` (standard output is one JSON object), `--quiet` (only warnings and errors on "
+        "standard error) and `--verbose` (settings and times, and where in the code an error arose).",
+        "Progress bars are shown where standard error is a terminal.",
+        "`rcinterp completion bash`, `zsh` or `fish` prints what completes commands with the Tab key.",
     ]
     for name, text in help_texts(main):
         parts += [f"\n## {name}\n", "```text", text, "```"]

@@ -51,6 +51,7 @@ def run_demo(
     seed: int = 0,
     settings: DemoSettings | None = None,
     say: Callable[[str], None] = lambda message: None,
+    progress: bool | None = None,
 ) -> Path:
     """Write a report on an RC and a traditional model of simulated CTCF sites; each model and its tables beside it.
 
@@ -63,6 +64,8 @@ def run_demo(
     settings : DemoSettings, optional
     say : callable
         Told in a line what is being done.
+    progress : bool, optional
+        A bar on standard error; where it is a terminal, when not given.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def run_demo(
         work.append(_Work(model, name, train, valid, settings.epochs, seed))
     both = {}
     beside, here = work  # the traditional model takes longer, and the other process starts later
-    for one, (model, found) in zip(work, reversed(_do_both(here, beside)), strict=True):
+    for one, (model, found) in zip(work, reversed(_do_both(here, beside, progress=progress)), strict=True):
         place = folder / ("rc" if model.architecture.rc else "traditional")
         found.save(place, f"{one.name}: {MOTIF} simulated")
         save_model(model, place)
@@ -121,7 +124,7 @@ class _Work:
     epochs: int
     seed: int
 
-    def do(self, progress: bool = True) -> tuple[CompactModel, Interpretation]:
+    def do(self, progress: bool | None = None) -> tuple[CompactModel, Interpretation]:
         """The trained model, and what its filters have learned; the same numbers in any process."""
         with one_thread():
             augment = not self.model.architecture.rc
@@ -137,18 +140,18 @@ class _Work:
             return self.model, interpret(self.model, self.valid.positives(), self.valid.negatives())
 
 
-def _do_both(here: _Work, beside: _Work) -> list[tuple[CompactModel, Interpretation]]:
+def _do_both(here: _Work, beside: _Work, progress: bool | None = None) -> list[tuple[CompactModel, Interpretation]]:
     """One here, with a progress bar, and at the same time the other in a process of its own, if there is a core for it.
 
     They must not share a model, since what is trained here may not have been sent yet.
     The process is one of joblib's, which scripts without ``if __name__ == "__main__"`` can start too.
     """
     if cpu_count() < 2 or multiprocessing.current_process().daemon:  # which may start no other
-        return [here.do(), beside.do()]
+        return [here.do(progress), beside.do(progress)]
     executor = ProcessPoolExecutor(max_workers=1)
     try:
         future = executor.submit(_do_and_note, beside)
-        own = here.do()
+        own = here.do(progress)
         other, caught = future.result()
     except TerminatedWorkerError:
         raise InputError(

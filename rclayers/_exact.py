@@ -16,6 +16,10 @@ def exact_strands() -> Iterator[None]:
     float32 (docs/explanation/layers.md), since a turned filter adds up its products in the opposite order. With it,
     inference takes up to twice as long.
 
+    Returns
+    -------
+    context manager
+
     Examples
     --------
     >>> import torch

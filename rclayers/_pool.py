@@ -87,7 +87,22 @@ class RCMaxPool1d(nn.Module):
 
 
 class RCAvgPool1d(nn.AvgPool1d):
-    """Mean value in each window of each channel; sizes and errors as in `RCMaxPool1d`."""
+    """Mean value in each window of each channel; sizes and errors as in `RCMaxPool1d`.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Positions of a window.
+    stride : int, optional
+        From one window to the next; `kernel_size` when not given.
+
+    Examples
+    --------
+    >>> import torch
+    >>> RCAvgPool1d(2)(torch.tensor([[[1.0, 3.0, 5.0, 7.0], [2.0, 2.0, 0.0, 0.0]]]))
+    tensor([[[2., 6.],
+             [2., 0.]]])
+    """
 
     def __init__(self, kernel_size: int, stride: int | None = None) -> None:
         stride = kernel_size if stride is None else stride

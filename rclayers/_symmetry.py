@@ -91,6 +91,12 @@ def join_strands(y: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (N, 2F, L) or (N, 2F)
+
+    Examples
+    --------
+    >>> x = torch.rand(2, 6, 7)
+    >>> torch.equal(join_strands(by_strand(x)), x)
+    True
     """
     forward, reverse = y.chunk(2)
     return torch.cat([forward, act(reverse)], dim=1)

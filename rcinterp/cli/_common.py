@@ -1,50 +1,23 @@
-"""What all commands share: types of options, errors and warnings as one line, messages on standard error."""
+"""What all commands share: messages and warnings on standard error, and what torch needs of the process."""
 
 import ctypes
 import os
 import sys
-import warnings
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from rcinterp.errors import InputError
-
-SEED = click.IntRange(0, 2**32 - 1)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-OUT = click.Path(file_okay=False, writable=True, path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
+#: Keys of what every command may be asked for, in click's ``Context.meta``.
+JSON, QUIET, VERBOSE = "rcinterp.json", "rcinterp.quiet", "rcinterp.verbose"
 
 
-class _InputProblem(click.ClickException):
-    """One line on standard error, exit status 2."""
-
-    exit_code = 2
-
-
-class Commands(click.Group):
-    """Turns what is wrong with the input into one line, and warnings too."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        warnings.showwarning = _show_warning
-        try:
-            return super().invoke(ctx)
-        except (click.MissingParameter, BrokenPipeError):  # shown with the usage; a reader that left, as click does
-            raise
-        except click.BadParameter as error:
-            raise _InputProblem(error.format_message()) from error
-        except OSError as error:
-            raise _InputProblem(f"{error.filename or 'file'}: {error.strerror or error}") from error
-        except ValueError as error:
-            from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
-
-            if not isinstance(error, InputError | SymmetryError):
-                raise
-            raise _InputProblem(str(error)) from error
+def is_asked(key: str) -> bool:
+    """Whether the command that runs was given ``--json``, ``--quiet`` or ``--verbose``."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(key))
 
 
-def _show_warning(
+def show_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -52,7 +25,24 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
+    """Show a warning as one line."""
+    warn(str(message))
+
+
+def say(message: str) -> None:
+    """Say what is going on, on standard error, unless quiet was asked for."""
+    if not is_asked(QUIET):
+        click.echo(message, err=True)
+
+
+def warn(message: str) -> None:
+    """Warn on standard error, also if quiet was asked for."""
     click.echo(f"Warning: {message}", err=True)
+
+
+def shows_progress() -> bool:
+    """Whether bars are drawn: where a person looks at standard error, who has not asked for quiet."""
+    return sys.stderr.isatty() and not is_asked(QUIET)
 
 
 def keep_freed_memory() -> None:
@@ -73,52 +63,22 @@ def keep_freed_memory() -> None:
             mallopt(number, n_bytes)
 
 
-def say(message: str) -> None:
-    click.echo(message, err=True)
-
-
 def warn_below_chance(auroc: float) -> None:
+    """Warn of a model that ranks negatives above positives."""
     from rcinterp.interpretation.verdicts import LEAST_AUROC
 
     if auroc < LEAST_AUROC:
-        say(f"Warning: auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
-
-
-def warn_of_composition(matches: Any, queries: Path, motifs: str) -> None:
-    """Name the queries whose best match is one by composition alone, by the limits of `interpret`."""
-    from rcinterp.comparison import best_matches, shuffled_p_values
-    from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE
-
-    best = best_matches(matches)
-    best = best[best["q-value"] <= MATCH_Q_VALUE]
-    doubtful = best["Query_ID"][shuffled_p_values(best, queries, motifs) > SHUFFLED_P_VALUE].tolist()
-    if doubtful:
-        shown = ", ".join(doubtful[:5]) + (f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else "")
-        say(
-            f"Warning: {len(doubtful)} of {len(best)} best matches (q <= {MATCH_Q_VALUE:g}) may be of composition "
-            f"alone; with their columns in other orders these are as similar to some known motif: {shown}"
-        )
+        warn(f"auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
 
 
 def warm_up() -> None:
+    """Say so if the motif comparison must be compiled first."""
     from rcinterp.comparison import is_engine_compiled
 
     if not is_engine_compiled():
         say("the motif comparison compiles itself at its first use on this machine: about a minute more")
 
 
-def describe_split(how: dict[str, Any], valid: Any) -> str:
-    if how["by"] == "chromosome":
-        return f"validation: {len(valid)} sequences of {', '.join(how['valid_chromosomes'])}, held out of training"
-    return (
-        f"validation: {len(valid)} sequences drawn at random (seed {how['seed']}), as their names tell no chromosomes, "
-        "or too few"
-    )
-
-
-def describe_start(provenance: dict[str, Any]) -> str:
-    words, starts, taken = provenance["words"], provenance["starts"], provenance["start"]
-    others = ", ".join(f"{name} {auroc:.4f}" for name, auroc in starts.items() if name != taken)
-    beside = f" (validation auROC with the start from {others})" if others else ""
-    more = "" if len(words) <= 6 else f" and {len(words) - 6} more"
-    return f"filters started from {taken}{beside}; words: {', '.join(words[:6])}{more}"
+def quiet_fit() -> dict[str, Any]:
+    """Keywords that keep `rcinterp.fit` and what calls it from drawing bars, which they do on a terminal."""
+    return {"progress": False} if is_asked(QUIET) else {}

@@ -3,10 +3,11 @@
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rcinterp.cli._common import warn
 from rcinterp.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ def load_any_model(given: str, weights: Path | None) -> "nn.Module":
     if weights is not None:
         _load_weights(model, weights)
     return model
+
+
+def warn_of_own_weights(models: Sequence[tuple[str, Path | None]]) -> None:
+    """Warn of models FILE.py:NAME that were read without weights: what was read is perhaps not what was trained."""
+    bare = [model for model, weights in models if weights is None and not Path(model).is_dir()]
+    if bare:
+        warn(
+            f"{', '.join(bare)}: read with the weights that the file itself makes, perhaps random ones; trained ones "
+            "are given by --weights FILE."
+        )
 
 
 def choose_output(output: str | None, logit: bool) -> Callable[[Any], Any] | None:

@@ -5,46 +5,71 @@ from typing import Any
 
 import click
 
-from rcinterp.cli._common import FOLDER, OUT, say, warm_up
+from rcinterp.cli._command import Command, Done, Group
+from rcinterp.cli._common import quiet_fit, say, warm_up
+from rcinterp.cli._help import option
+from rcinterp.cli._types import DATA, OUT
 from rcinterp.studies import FORMER_NAMES, STUDIES
 
 #: Studies that compare motifs, for which an engine may have to be compiled first.
 _COMPARE_MOTIFS = ("fig5", "recovery", "triage", "contributions")
 
 
-@click.group()
+@click.group(cls=Group, example="rcinterp study list\nrcinterp study fig3 --small --out results")
 def study() -> None:
     """Run the paper's experiments again."""
 
 
-@study.command("list")
-def list_studies() -> None:
+@study.command("list", cls=Command, example="rcinterp study list")
+def list_studies() -> Done:
     """Name every study, and the question that it puts."""
-    for name, question in STUDIES.items():
-        click.echo(f"{name:<15}{question}")
+    return Done("".join(f"{name:<15}{question}\n" for name, question in STUDIES.items()), {"studies": STUDIES})
 
 
 def _command(name: str, question: str, hidden: bool = False) -> click.Command:
-    @click.command(name, help=question, hidden=hidden)
-    @click.option("--data", type=FOLDER, multiple=True, help="Folder with train*/valid* .pos.fa and .neg.fa files.")
-    @click.option("--seeds", type=click.IntRange(1), default=10)
-    @click.option("--epochs", type=click.IntRange(1), help="[default: the study's own]")
-    @click.option("--recipe", default="paper", help="Of every model.")
-    @click.option("--length", "lengths", type=click.IntRange(1), multiple=True, help="Of simulated sequences, in bp.")
-    @click.option("--noise", type=click.Choice(["shuffled", "flipped"]), help="Of simulated labels (strategies only).")
-    @click.option("--small", is_flag=True, help="A first look in minutes; no claim rests on it.")
-    @click.option("--jobs", type=click.IntRange(1), default=1, help="Processes on this machine.")
-    @click.option("--scheduler", help="Address of a Dask scheduler, instead of --jobs.")
-    @click.option("--out", type=OUT, default=Path("results"), help="For the study's folder, and runs/ of all studies.")
-    def command(out: Path, jobs: int, scheduler: str | None, **chosen: Any) -> None:
+    data = "--data ctcf " if question.startswith("Real data") else ""
+    example = f"rcinterp study {name} {data}--small --out results"
+
+    @click.command(name, cls=Command, example=example, help=question, hidden=hidden)
+    @option(
+        "--data", type=DATA, multiple=True, group="Data", help="Folder with train*/valid* .pos.fa and .neg.fa files."
+    )
+    @option(
+        "--length",
+        "lengths",
+        type=click.IntRange(1),
+        multiple=True,
+        group="Data",
+        help="Of simulated sequences, in bp.",
+    )
+    @option(
+        "--noise",
+        type=click.Choice(["shuffled", "flipped"]),
+        group="Data",
+        help="Of simulated labels (strategies only).",
+    )
+    @option("--seeds", type=click.IntRange(1), default=10, group="Models", help="Models of each kind.")
+    @option("--epochs", type=click.IntRange(1), group="Models", help="At most.  [default: the study's own]")
+    @option("--recipe", default="paper", group="Models", help="Of every model.")
+    @option("--small", is_flag=True, group="Models", help="A first look in minutes; no claim rests on it.")
+    @option("--jobs", type=click.IntRange(1), default=1, group="Where it runs", help="Processes on this machine.")
+    @option("--scheduler", group="Where it runs", help="Address of a Dask scheduler, instead of --jobs.")
+    @option(
+        "--out",
+        type=OUT,
+        default=Path("results"),
+        group="Output",
+        help="For the study's folder, and runs/ of all studies.",
+    )
+    def command(out: Path, jobs: int, scheduler: str | None, **chosen: Any) -> Done:
         from rcinterp.studies import Options, find_study, run_study
 
         study = find_study(name)
         if study.name in _COMPARE_MOTIFS:
             warm_up()
-        found = run_study(study, out, Options(**chosen), jobs=jobs, scheduler=scheduler)
+        found = run_study(study, out, Options(**chosen), jobs=jobs, scheduler=scheduler, **quiet_fit())
         say(found.verdict)
-        click.echo(found.folder)
+        return Done(str(found.folder), {"folder": found.folder, "verdict": found.verdict}, found.folder)
 
     return command
 

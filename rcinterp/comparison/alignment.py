@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from rcinterp.comparison.distances import EUCLIDEAN, PEARSON, ColumnDistance
 from rcinterp.comparison.layout import AlignmentLayout, TargetColumns
@@ -41,7 +42,7 @@ class Alignments:
     overlaps: Integers
 
 
-def align(queries: list[Floats], targets: list[Floats], distance: str) -> Alignments:
+def align(queries: list[Floats], targets: list[Floats], distance: str, *, progress: bool = False) -> Alignments:
     r"""Find the best alignment of every query with every target, and its p-value.
 
     Parameters
@@ -51,6 +52,8 @@ def align(queries: list[Floats], targets: list[Floats], distance: str) -> Alignm
         orientations are expected among them.
     distance : str
         A key of `COLUMN_DISTANCES`; minus the distance is the score of two columns.
+    progress : bool
+        A bar on standard error.
 
     Returns
     -------
@@ -82,14 +85,16 @@ def align(queries: list[Floats], targets: list[Floats], distance: str) -> Alignm
         worker = _Worker(against, column_distance, factor)
         for index in waiting:
             worker.align(queries[index], found, index)
+            bar.update()
 
     n_workers = min(torch.get_num_threads(), len(queries))
-    if n_workers <= 1:
-        work()
-    else:
-        with ThreadPoolExecutor(n_workers) as pool:
-            for done in [pool.submit(work) for _ in range(n_workers)]:
-                done.result()
+    with tqdm(total=len(queries), desc="comparing motifs", leave=False, disable=not progress) as bar:
+        if n_workers <= 1:
+            work()
+        else:
+            with ThreadPoolExecutor(n_workers) as pool:
+                for done in [pool.submit(work) for _ in range(n_workers)]:
+                    done.result()
     return found
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
+from tqdm import tqdm
 
 from rcinterp.comparison.queries import QuerySource, read_queries
 from rcinterp.errors import InputError, require_whole
@@ -25,6 +26,7 @@ def shuffled_p_values(
     *,
     n_shuffles: int = N_SHUFFLES,
     seed: int = 0,
+    progress: bool = False,
 ) -> pd.Series:
     r"""How often a query with its columns in another order is as similar to any known motif as the query to its match.
 
@@ -41,6 +43,8 @@ def shuffled_p_values(
         Copies of each query, whose columns are shuffled.
     seed : int
         Of the shuffles; those of a query do not depend on the others.
+    progress : bool
+        A bar on standard error.
 
     Returns
     -------
@@ -71,7 +75,8 @@ def shuffled_p_values(
     given = {name: matrix for name, (matrix, _) in read_queries(queries).items()}
     bank = _Bank(load_motifs(motifs))
     p = np.full(len(matches), np.nan)
-    for name, places in matches.groupby("Query_ID", sort=False).indices.items():
+    places_of = matches.groupby("Query_ID", sort=False).indices
+    for name, places in tqdm(places_of.items(), "shuffled motifs", leave=False, disable=not progress):
         targets = list(matches["Target_ID"].iloc[places])
         unknown = [target for target in targets if target not in bank.number]
         if name not in given or unknown:

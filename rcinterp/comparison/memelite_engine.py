@@ -57,6 +57,13 @@ def _threads_of_torch_kept() -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
+def cache_folder() -> Path | None:
+    """Give the folder in which numba keeps what memelite compiled; None if memelite is not installed."""
+    if not is_installed():
+        return None
+    return Path(importlib.import_module("memelite.tomtom")._tomtom.stats.cache_path)
+
+
 def is_engine_compiled() -> bool:
     """Tell whether `compare_motifs` starts at once, or memelite first compiles itself (a minute, once a machine).
 

@@ -38,6 +38,7 @@ def compare_motifs(
     max_q_value: float | None = 0.5,
     n_sites: float = DEFAULT_N_SITES,
     min_bits: float = MIN_BITS,
+    progress: bool = False,
 ) -> pd.DataFrame:
     r"""Find the known motifs that each query resembles, as MEME's ``tomtom`` does.
 
@@ -62,6 +63,8 @@ def compare_motifs(
         pseudocount of 0.1; 20 is what Tomtom assumes.
     min_bits : float, default 2
         Total information of a query, in bits against a uniform background, below which it is refused. See Notes.
+    progress : bool, default False
+        A bar on standard error; memelite shows none.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def compare_motifs(
     if not informative:
         return empty_table()
     asked = {name: _add_pseudocount(motif, n_sites) for name, motif in informative.items()}
-    found = _align(list(asked.values()), list(known.values()), others, distance)
+    found = _align(list(asked.values()), list(known.values()), others, distance, progress)
     return tabulate(asked, known, found, 1.0 if max_q_value is None else max_q_value)
 
 
@@ -186,13 +189,15 @@ def _load(source: MotifSource) -> dict[str, Floats]:
     return {name: _add_pseudocount(motif, DEFAULT_N_SITES) for name, motif in load_motifs_with_sites(source).items()}
 
 
-def _align(queries: list[Floats], targets: list[Floats], others: list[Floats], distance: str) -> Alignments:
+def _align(
+    queries: list[Floats], targets: list[Floats], others: list[Floats], distance: str, progress: bool
+) -> Alignments:
     """Return the alignments with the targets, forward and then reverse; the others are only background."""
     forward = [*targets, *others]
     both = [*forward, *(reverse_complement_motif(ppm) for ppm in forward)]
-    if distance == "euclidean":
-        found = align_by_memelite(queries, both) if is_installed() else align(queries, both, "euclidean")
+    if distance == "euclidean" and is_installed():
+        found = align_by_memelite(queries, both)
     else:
-        found = align(queries, both, "pearson")
+        found = align(queries, both, distance, progress=progress)
     kept = np.concatenate([np.arange(len(targets)), len(forward) + np.arange(len(targets))])
     return Alignments(found.p_values[:, kept], found.offsets[:, kept], found.overlaps[:, kept])

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import pooch
 from filelock import FileLock
+from tqdm import tqdm
 
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.errors import InputError
@@ -35,6 +36,7 @@ CHROMOSOMES = tuple(f"chr{name}" for name in (*range(1, 23), "X"))
 _GENOME, _TF, _DNASE = "chromosomes", "encodeDCC/wgEncodeAwgTfbsUniform", "encodeDCC/wgEncodeAwgDnaseUniform"
 _OPEN_CHROMATIN = "wgEncodeAwgDnaseUwdukeGm12878UniPk.narrowPeak.gz"
 _SUMS = "md5sum.txt"
+_CHUNK = 2**18  # bytes at a time
 _LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
@@ -85,10 +87,14 @@ class ResumingDownloader:
         Tries and times.
     say : callable
         Called with a message before the file is asked for.
+    progress : bool
+        A bar on standard error.
     """
 
-    def __init__(self, part: Path, md5: str | None, connection: Connection, say: Callable[[str], None]) -> None:
-        self.part, self.md5, self.connection, self.say = part, md5, connection, say
+    def __init__(
+        self, part: Path, md5: str | None, connection: Connection, say: Callable[[str], None], progress: bool = False
+    ) -> None:
+        self.part, self.md5, self.connection, self.say, self.progress = part, md5, connection, say, progress
 
     def __call__(self, url: str, output_file: str | os.PathLike[str], _: object = None) -> None:
         """Put the file of this URL to output_file in one step; damaged, it is fetched again once."""
@@ -132,6 +138,11 @@ class ResumingDownloader:
             "Run it again, and it goes on where it stopped."
         )
 
+    def _bar(self, length: int) -> Any:
+        """A bar of the bytes of one request."""
+        shown = {"desc": self.part.stem, "unit": "B", "unit_scale": True, "leave": False, "disable": not self.progress}
+        return tqdm(total=length if length > 0 else None, **shown)
+
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
@@ -144,9 +155,10 @@ class ResumingDownloader:
             if is_partial and _start(response.headers) != offset:
                 self.part.unlink(missing_ok=True)
                 return False
-            with self.part.open("ab" if is_partial else "wb") as file:
-                shutil.copyfileobj(response, file)
             length = int(response.headers.get("Content-Length", -1))
+            with self.part.open("ab" if is_partial else "wb") as file, self._bar(length) as bar:
+                while chunk := response.read(_CHUNK):
+                    bar.update(file.write(chunk))
         n_arrived = self._size() - (offset if is_partial else 0)
         if n_arrived < length:
             raise ConnectionError(f"cut {length - n_arrived} bytes before its end")
@@ -176,6 +188,8 @@ class Store:
         Tries and times.
     say : callable
         Called with each message.
+    progress : bool
+        A bar on standard error for each file.
 
     Notes
     -----
@@ -183,10 +197,13 @@ class Store:
     One process at a time changes a folder; another waits.
     """
 
-    def __init__(self, cache: Path, mirror: str, connection: Connection, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, cache: Path, mirror: str, connection: Connection, say: Callable[[str], None], progress: bool = False
+    ) -> None:
         if not _is_web_address(mirror):
             raise InputError(f"--mirror: got {mirror!r}, expected a URL that begins with http or https, as {HOME}.")
-        self.cache, self.mirror, self.connection, self.say = cache, mirror.rstrip("/"), connection, say
+        self.cache, self.mirror, self.connection = cache, mirror.rstrip("/"), connection
+        self.say, self.progress = say, progress
         self._fresh: set[str] = set()
 
     def fetch(self, folder: str, name: str) -> Path:
@@ -194,7 +211,8 @@ class Store:
         place = self.cache / folder
         with self._locked(place), _quiet(pooch.get_logger()):
             md5 = self._md5(folder, name)
-            downloader = ResumingDownloader(place / f"{name}.part", md5, self.connection, self.say)
+            part = place / f"{name}.part"
+            downloader = ResumingDownloader(part, md5, self.connection, self.say, self.progress)
             url = f"{self.mirror}/{folder}/{name}"
             return Path(pooch.retrieve(url, f"md5:{md5}", name, place, downloader=downloader))
 
@@ -278,6 +296,7 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
     width: int = 1000,
     connection: Connection = Connection(),
     say: Callable[[str], None] = lambda message: None,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Fetch what a data set of the paper needs, unless it is cached, and build the data set.
 
@@ -302,6 +321,8 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
         Tries and times.
     say : callable, optional
         Called with each message.
+    progress : bool
+        A bar on standard error for each file that is downloaded.
 
     Returns
     -------
@@ -323,7 +344,7 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
     settings = DatasetSettings(split or known.split, width)
     wanted = _choose_chromosomes(chromosomes, settings.split)
     check_place(Path(out))
-    store = Store(Path(pooch.os_cache("rcinterp") if cache is None else cache), mirror, connection, say)
+    store = Store(Path(pooch.os_cache("rcinterp") if cache is None else cache), mirror, connection, say, progress)
     files = DatasetFiles(
         peaks=store.fetch(_TF, known.peaks),
         negatives=store.fetch(_DNASE, _OPEN_CHROMATIN),

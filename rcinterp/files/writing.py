@@ -4,6 +4,8 @@ What is being written has a name that begins with ``.rcinterp-`` and tells the m
 a killed process has left is removed when something is next written beside it.
 """
 
+from __future__ import annotations
+
 import itertools
 import json
 import os
@@ -13,11 +15,12 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from rcinterp.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAME = ".rcinterp-{host}-{pid}-{number}.part{suffix}"
 #: The folder of what is complete, while its files take their places, and in it the list of those that go.

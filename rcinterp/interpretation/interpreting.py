@@ -132,7 +132,7 @@ def interpret(
         letters_only=settings.motifs_from != "sites",
     )
     found = replace(
-        _interpret(reading, known, motifs, settings),
+        _interpret(reading, known, motifs, settings, reader.runner.verbose),
         baseline=_measure_baseline(reader, reading),
         leakage=_leakage_of(reader.model),
         strands=_measure_strands(reader, reading),
@@ -160,7 +160,9 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
         )
 
 
-def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource, settings: Settings) -> Interpretation:
+def _interpret(
+    reading: Reading, known: dict[str, Motif], catalogue: MotifSource, settings: Settings, verbose: bool
+) -> Interpretation:
     """Compare, triage and judge the filters of a layer that was read."""
     layer, of_letters = reading.layer, reading.field.of_letters
     chosen = {
@@ -185,7 +187,9 @@ def _interpret(reading: Reading, known: dict[str, Motif], catalogue: MotifSource
         row["filter"]: Motif(row["ppm"], None if pd.isna(row["n_sites"]) else row["n_sites"])
         for row in found[found["refused"].isna()].to_dict("records")
     }
-    matches = compare_motifs(compared, known, distance=settings.distance) if compared else empty_table()
+    matches = empty_table()
+    if compared:
+        matches = compare_motifs(compared, known, distance=settings.distance, progress=verbose)
     names = name_motifs(matches, compared, known)
     table = tabulate_filters(reading.contributions, palindromes, triage, found, names)
     sites = reading.sites.tabulate(chosen)

@@ -100,6 +100,11 @@ class Interpretation(Findings):
         What all this was made from.
     motif_starts : dict of str to int
         Where the motif in `ppms` begins in the filter's sites [bp]: 0, but where flanks were looked at or left out.
+
+    Examples
+    --------
+    ``found = interpret(model, positives, negatives)``, then ``found.answer``, ``found.table``, ``found.plot()``,
+    ``found.save("report")``.
     """
 
     def plot(self, filter: str | int | None = None, *, max_filters: int | None = 8) -> Figure:

@@ -138,7 +138,29 @@ def sequence_contributions(
 ) -> Tensor:
     """How much each filter contributes to the logit of each sequence, shape (N, F), float64.
 
-    As `filter_contributions`, which has the parameters; filters are compared with a baseline of 0.
+    Parameters
+    ----------
+    model : nn.Module or Reader
+        As in `filter_contributions`.
+    sequences : Tensor (N, 4, L), or a FASTA path, or a list or Series of str
+    layer, target, method, at
+        As in `filter_contributions`; filters are compared with a baseline of 0.
+    func, args, device, batch_size, verbose, scheduler
+        How the model is run, as in `Reader`.
+
+    Returns
+    -------
+    Tensor, shape (N, F)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> model = compact_model(1, 2, 60, widths=(11,), pool=10, stride=10)
+    >>> sequence_contributions(model, x).shape
+    torch.Size([40, 2])
     """
     return as_reader(model, layer, target, **run).sequence_contributions(sequences, method=method, at=at)
 
@@ -162,8 +184,8 @@ def input_contributions(
     hypothetical : bool
         Whether to give what each base would contribute if it stood there, the gradient itself less its mean over the
         four; TF-MoDISco asks for it (`save_modisco`).
-    func, args, device, batch_size, verbose
-        How the model is run, as in `Reader`.
+    func, args, device, batch_size, verbose, scheduler
+        How the model is run, as in `Reader`; this process reads all sequences, whatever the scheduler.
 
     Returns
     -------
@@ -218,6 +240,17 @@ def find_sites(
     to, as far as sites lie whole within the sequence), on both strands if it is an RC layer. The score of a site is the
     filter's product with it. A deeper layer's site is what lies under its largest activation, which is its score: its
     receptive field, found by putting NaN in place of each base in turn and looking where it arrives.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> model = compact_model(1, 2, 60, widths=(11,), pool=10, stride=10)
+    >>> sites = find_sites(model, x)
+    >>> set(sites["end"] - sites["start"]), sorted(set(sites["strand"]))
+    ({11}, ['+', '-'])
     """
     if not isinstance(model, Reader):
         run.setdefault("func", _any_logits)
@@ -249,8 +282,8 @@ def faithfulness(
         As in `filter_contributions`.
     seed : int
         Of the draw.
-    func, args, device, batch_size, verbose
-        How the model is run, as in `Reader`.
+    func, args, device, batch_size, verbose, scheduler
+        How the model is run, as in `Reader`; this process reads all sequences, whatever the scheduler.
 
     Returns
     -------
@@ -261,6 +294,16 @@ def faithfulness(
     Where the model is linear above its activations (or takes maxima over one filter's own positions and is linear
     then, as the one-layer models of this package), both are the same number and r = 1. Non-linear layers in between,
     saturation and filters that stand in for each other take them apart.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rcinterp import compact_model
+    >>> letters = torch.randint(4, (40, 60), generator=torch.Generator().manual_seed(0))
+    >>> x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
+    >>> model = compact_model(1, 3, 60, widths=(11,), pool=10, stride=10)
+    >>> round(faithfulness(model, x[:20], x[20:]).pearson, 4)
+    1.0
     """
     run, own = split_options(dict(options))
     return as_reader(model, layer, target, **run).faithfulness(positives, negatives, **own)

@@ -124,7 +124,8 @@ class Runner:
                 f"the model ({type(self.model).__name__}) cannot be run on inputs of shape {shapes} "
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}), expected "
                 "one-hot sequences (n, 4, L) of the length that it was built for. Further inputs go into "
-                "args=(...); a model that reads (n, L, 4) needs a wrapper that turns its input."
+                "args=(...) (--args on the command line); a model that reads (n, L, 4) needs a wrapper that turns its "
+                "input."
             ) from error
 
     def settled(self, inputs: Inputs) -> "Runner":
@@ -225,6 +226,11 @@ def _resolve(device: str | torch.device | None, home: torch.device) -> torch.dev
     return place
 
 
+def bar_options(progress: bool | None) -> dict[str, Any]:
+    """Options of a tqdm bar: shown, or not, or, if None, where standard error is a terminal; gone when it is done."""
+    return {"disable": None if progress is None else not progress, "leave": False}
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Calculate on one thread: small models are no slower, and the numbers are the same on any number of cores."""
@@ -281,6 +287,13 @@ def predict(
     Returns
     -------
     Tensor, shape (N, n_tasks)
+
+    Examples
+    --------
+    >>> from rcinterp import compact_model
+    >>> model = compact_model(1, 2, 60, widths=(11,), pool=10, stride=10)
+    >>> predict(model, ["ACGT" * 15, "CCGT" * 15]).shape
+    torch.Size([2, 1])
     """
     inputs = as_inputs(x, args, "predict")
     runner = Runner(model, func=func, batch_size=batch_size, device=device, verbose=verbose)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import write_at_once
-from rcinterp.reading.model import one_thread
+from rcinterp.reading.model import bar_options, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 from rcinterp.training.fitting import second_checkpoint
@@ -50,7 +50,7 @@ def run_all(
     reading: Reading | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
-    progress: bool = True,
+    progress: bool | None = True,
 ) -> list[dict[str, Any]]:
     """Results of all runs, in their order; what is there already is not repeated.
 
@@ -67,8 +67,8 @@ def run_all(
     scheduler : str, optional
         Address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers take the runs instead. They must see
         `folder`, and the data, under the same path.
-    progress : bool
-        A bar on standard error.
+    progress : bool or None
+        A bar on standard error; None: where it is a terminal.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def run_all(
     left = {run.name: run for run in runs if run.name not in results}
     for name in left:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    with tqdm(total=len(kept), initial=len(results), disable=not progress, unit="run") as bar:
+    with tqdm(total=len(kept), initial=len(results), unit="run", **bar_options(progress)) as bar:
         for wait in (False, True):  # what another study is at comes last: two studies share the work
             do = partial(_run_one, folder=folder, reading=named, wait=wait)
             with closing(_spread(do, list(left.values()), jobs, scheduler)) as outcomes:
@@ -97,6 +97,7 @@ def run_all(
                     if done is not None:
                         results[done] = _await_result(left.pop(done), folder, named)
                         bar.update()
+        bar.refresh()  # the last number is seen
     return [results[run.name] for run in runs]
 
 

@@ -117,7 +117,7 @@ def run_study(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> Findings:
     """Execute a study, write what it found, and return it. A study that was stopped goes on where it stopped.
 
@@ -129,8 +129,10 @@ def run_study(
         chosen after it, but for the number of seeds: "fig5-quiet-w300pad" (`name_of`);
         <folder>/runs/ takes the runs, which other studies share.
     options : Options, optional
-    jobs, scheduler, progress
+    jobs, scheduler
         As in `run_all`.
+    progress : bool, optional
+        A bar on standard error; where it is a terminal, when not given.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.reading.model import place_of, predict
+from rcinterp.reading.model import bar_options, place_of, predict
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
 from rcinterp.training.recipes import Recipe
@@ -39,7 +39,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     precision: str = FLOAT32,
     checkpoint: str | os.PathLike[str] | None = None,
     baseline: bool = True,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Train a model and keep the weights of its best epoch, in eval mode; returns the history, one row an epoch.
 
@@ -88,8 +88,8 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     baseline : bool
         Also train a logistic regression on counts of 6-mers (`rcinterp.training.baseline.fit_baseline`; seconds), and
         warn if it ranks the validation set better than the model does.
-    progress : bool
-        A bar on standard error.
+    progress : bool, optional
+        A bar on standard error; where it is a terminal, when not given.
 
     Returns
     -------
@@ -150,7 +150,11 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
                 starts.leave_out(start, error)
                 continue
         starts.runs[start] = run
-    return starts.keep_best(find_baseline(train, valid) if baseline else None)
+    if not baseline:
+        return starts.keep_best(None)
+    with tqdm(total=1, desc="logistic regression on 6-mers", bar_format="{desc}", **bar_options(progress)):
+        found = find_baseline(train, valid)
+    return starts.keep_best(found)
 
 
 def second_checkpoint(path: Path) -> Path:
@@ -158,13 +162,13 @@ def second_checkpoint(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.words-alone")
 
 
-def _train(run: Run, plan: Plan, path: Path | None, progress: bool) -> None:
+def _train(run: Run, plan: Plan, path: Path | None, progress: bool | None) -> None:
     """All epochs of one start, from its checkpoint if it has one."""
     if path is not None and path.exists():
         run.restore(path)
     settings, order = run.settings, order_of(plan.train, run.settings)
     train_too = plan.train if settings["score_train"] else None
-    shown = {"initial": run.n_epochs, "desc": settings.get("start"), "disable": not progress}
+    shown = {"initial": run.n_epochs, "desc": settings.get("start"), **bar_options(progress)}
     with tqdm(total=settings["epochs"], unit="epoch", mininterval=1, **shown) as bar:
         while not run.is_over:
             torch.manual_seed(settings["seed"] + 1_000_003 * (1 + run.n_epochs))  # dropout: the same after a resume
@@ -176,6 +180,7 @@ def _train(run: Run, plan: Plan, path: Path | None, progress: bool) -> None:
             now = run.rows[-1]["valid_auroc"]
             bar.set_postfix_str(f"valid_auroc={now:.4f}, best={run.best_auroc:.4f}", refresh=False)
             bar.update()
+        bar.refresh()  # the last numbers are seen, however short the training was
 
 
 def _train_epoch(run: Run, train: Dataset, order: Tensor, positive_weight: Tensor) -> float:

@@ -250,7 +250,21 @@ def _check(architecture: Architecture) -> None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters, each shared weight counted once (section 3.6)."""
+    """Number of trainable parameters, each shared weight counted once (section 3.6).
+
+    Parameters
+    ----------
+    model : nn.Module
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_parameters(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10))
+    104
+    """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
@@ -272,6 +286,14 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     -----
     model.json holds the architecture, the order of the letters (ACGT), the provenance (seed, recipe and data hashes,
     when the model was trained by `fit`) and the versions of the packages. Nothing is pickled.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> model = compact_model(1, 2, 60, widths=(11,), pool=10, stride=10)
+    >>> with TemporaryDirectory() as folder:
+    ...     load_model(save_model(model, folder)).architecture == model.architecture
+    True
     """
     if not isinstance(model, CompactModel):
         raise InputError(
@@ -304,10 +326,23 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
 def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     """The model that `save_model` wrote, in eval mode, on the CPU.
 
+    Parameters
+    ----------
+    folder : path
+        That `save_model` or `rcinterp train` wrote.
+
+    Returns
+    -------
+    CompactModel
+
     Raises
     ------
     InputError
         If the folder holds no such model, or its two files do not belong together.
+
+    Examples
+    --------
+    ``load_model("model").architecture`` says how the model in the folder "model" is built.
     """
     folder = Path(folder)
     if folder.is_file():

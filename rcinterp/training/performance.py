@@ -43,7 +43,28 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
 
 
 def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -> pd.DataFrame:
-    """How well a model tells positives from negatives (auROC, auPRC), one row a task; as `score_logits`."""
+    """How well a model tells positives from negatives (auROC, auPRC), one row a task; as `score_logits`.
+
+    Parameters
+    ----------
+    model : nn.Module
+        (n, 4, L) -> logits (n, n_tasks).
+    data : Dataset
+    batch_size : int
+        Sequences at a time.
+
+    Returns
+    -------
+    DataFrame
+        Columns auroc and auprc.
+
+    Examples
+    --------
+    >>> from rcinterp import compact_model, load_dataset
+    >>> data = load_dataset(["ACGT" * 15, "ACCT" * 15], ["GGGT" * 15, "CGGT" * 15])
+    >>> evaluate(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10), data).columns.tolist()
+    ['auroc', 'auprc']
+    """
     return score_logits(data.y, predict(model, data.x, batch_size=batch_size))
 
 

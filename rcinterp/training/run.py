@@ -93,7 +93,8 @@ class Run:
         tensors |= {f"optimiser/{i}/{key}": value for i, slots in state.items() for key, value in slots.items()}
         metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_at_once(path, save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
+        data = save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
+        write_at_once(path, sort_metadata(data))
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -112,6 +113,16 @@ class Run:
             i, key = name.split("/")
             state.setdefault(int(i), {})[key] = value
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+
+def sort_metadata(data: bytes) -> bytes:
+    """A safetensors file whose metadata stand by name; the library leaves their order, and so the bytes, to chance."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def check_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.reading.logits import as_logits
-from rcinterp.reading.model import BATCH_SIZE, place_of
+from rcinterp.reading.model import BATCH_SIZE, bar_options, place_of
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
 from rcinterp.training.recipes import Recipe
@@ -43,7 +43,7 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     score_train: bool = False,
     precision: str = FLOAT32,
     baseline: bool = True,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> list[pd.DataFrame]:
     """Train models of one architecture, each with a seed of its own, in one run; returns their histories.
 
@@ -90,6 +90,16 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
     Parameters and running statistics lie in stacks (S, ...), of which each model's own are rows; the forward pass is
     `torch.vmap` over them, the loss the sum of the models' losses, and the optimiser works on the stacks. An optimiser
     must therefore treat each number by itself, as Adam and SGD do. Hooks on the gradients of parameters are called.
+
+    Examples
+    --------
+    >>> from rcinterp import compact_model, load_dataset
+    >>> train = load_dataset(["ACGT" * 15, "ACCT" * 15], ["GGGT" * 15, "CGGT" * 15])
+    >>> valid = load_dataset(["AAGT" * 15, "AACT" * 15], ["GGGG" * 15, "CGGC" * 15])
+    >>> models = [compact_model(1, 2, 60, widths=(11,), pool=10, stride=10) for seed in range(2)]
+    >>> histories = fit_seeds(models, train, valid, seeds=[0, 1], recipe="quiet", epochs=1, baseline=False)
+    >>> [len(history) for history in histories]
+    [1, 1]
     """
     models, seeds = _checked(models, seeds)
     plan = make_plan(
@@ -134,7 +144,7 @@ def fit_seeds(  # noqa: PLR0913  # the settings of `fit`
 
 
 def _train(
-    models: list[nn.Module], plan: Plan, settings: list[dict[str, Any]], progress: bool
+    models: list[nn.Module], plan: Plan, settings: list[dict[str, Any]], progress: bool | None
 ) -> tuple[list[Run], list[InputError | None]]:
     """All epochs of one start of each model, and what ended a run before its time."""
     place, precision, weight = place_of(models[0]), plan.settings["precision"], plan.positive_weight
@@ -150,7 +160,7 @@ def _train(
             logits = call_in(precision, stack.logits, x)
             return torch.vmap(lambda own, labels: loss_of(own, labels, weight))(logits, y)
 
-        shown = {"desc": settings[0].get("start"), "disable": not progress}
+        shown = {"desc": settings[0].get("start"), **bar_options(progress)}
         with tqdm(total=plan.settings["epochs"], unit="epoch", mininterval=1, **shown) as bar:
             while going := [i for i, run in enumerate(runs) if errors[i] is None and not run.is_over]:
                 train_losses = train_epoch(runs[going[0]], plan.train, orders, place, losses).tolist()
@@ -166,6 +176,7 @@ def _train(
                 best = [run.best_auroc for run in runs if run.rows] or [float("nan")]
                 bar.set_postfix_str(f"best valid_auroc={min(best):.4f} to {max(best):.4f}", refresh=False)
                 bar.update()
+            bar.refresh()  # the last numbers are seen, however short the training was
     return runs, errors
 
 

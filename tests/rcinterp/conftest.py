@@ -23,6 +23,12 @@ def documented_loader():
 
 
 @pytest.fixture
+def on_a_terminal(monkeypatch):
+    """Let the standard error of commands that a test runs be a terminal."""
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+
+
+@pytest.fixture
 def original_simulation_model(reference):
     """The trained model of section 3.4.1 and the arrays that the original computed with it."""
     arrays = np.load(reference / "golden/e2e_sim.npz")

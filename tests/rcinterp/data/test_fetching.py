@@ -147,6 +147,14 @@ def test_a_file_is_fetched_once(server, fetch, said):
     assert leftovers(path.parent) == ["chr21.fa.gz"]
 
 
+def test_a_bar_shows_what_has_arrived_if_wanted(server, tmp_path, said, capsys):
+    for progress in (False, True):
+        Store(tmp_path / str(progress), server.url, FAST, said.append, progress).fetch(GENOME, "chr21.fa.gz")
+        shown = capsys.readouterr().err
+        assert bool(re.search(r"\rchr21\.fa\.gz: .*B/s", shown)) is progress
+        assert bool(shown) is progress
+
+
 @pytest.mark.parametrize("n_cuts", [1, 3])
 def test_a_cut_connection_is_resumed(server, fetch, n_cuts):
     server.faults[PATH] = ["cut"] * n_cuts

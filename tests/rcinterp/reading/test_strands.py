@@ -100,6 +100,6 @@ def test_on_the_command_line(dna, tmp_path):
     assert "% of the sequences called from one strand alone" in result.stderr
     assert "the first layer to break it is conv1" in result.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("strands.tsv", "strand_logits.tsv", "strands_0.png", "strands_0.svg")
+        *("strands.tsv", "strand_logits.tsv", "strands_0.png", "strands_0.svg", "run.toml")
     }
     assert len(pd.read_csv(tmp_path / "out/strand_logits.tsv", sep="\t")) == 9

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load, save, save_file
 from torch import nn
 
 from rcinterp.data.datasets import Dataset
@@ -15,6 +15,7 @@ from rcinterp.training.models import compact_model, save_model
 from rcinterp.training.performance import evaluate
 from rcinterp.training.plan import as_positive_weight
 from rcinterp.training.recipes import PARTS, RECIPES, Recipe, compose
+from rcinterp.training.run import sort_metadata
 from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
@@ -413,3 +414,11 @@ def test_a_diverged_model_is_an_error_not_a_number(data):
     wild = Recipe("wild", RECIPES["paper"].initialise, lambda p: torch.optim.SGD(p, lr=1e30), lambda share: 1.0)
     with pytest.raises(InputError, match="logits are not finite"):
         fit(_model(), *data, seed=0, recipe=wild, **SETTINGS)
+
+
+def test_a_file_has_the_same_bytes_whatever_the_order_of_its_metadata():
+    tensors, names = {"b": torch.arange(3.0), "a": torch.ones(2, 5, dtype=torch.int64)}, list("qwertyuiop")
+    files = {sort_metadata(save(tensors, {name: f"µ {name}" for name in order})) for order in (names, names[::-1])}
+    assert len(files) == 1  # of 10! orders
+    (file,) = files
+    assert {name: value.tolist() for name, value in load(file).items()} == {k: v.tolist() for k, v in tensors.items()}

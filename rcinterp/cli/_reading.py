@@ -1,0 +1,221 @@
+"""Options of the commands that read a model: each is defined once, and becomes a keyword of Python's functions."""
+
+import difflib
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rcinterp.cli._common import shows_progress
+from rcinterp.cli._help import Decorated, option
+from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
+from rcinterp.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_METHODS = ["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
+_MODEL, _SEQUENCES, _MEASURED, _MOTIFS = "Model", "Sequences", "What is measured", "Motifs"
+
+CLASSES = (
+    option(
+        "--positives",
+        type=FILE,
+        multiple=True,
+        required=True,
+        group=_SEQUENCES,
+        help="FASTA, plain or gzip; best not seen in training. Once a file.",
+    ),
+    option("--negatives", type=FILE, multiple=True, required=True, group=_SEQUENCES, help="FASTA. Once a file."),
+)
+WEIGHTS = option(
+    "--weights", type=FILE, group=_MODEL, help="For FILE.py:NAME: its state_dict, .safetensors or of torch.save."
+)
+RUN = (
+    option(
+        "--output", group=_MODEL, help="Of a model that returns a tuple or dict: the part meant, such as 1 or counts."
+    ),
+    option("--logit", is_flag=True, group=_MODEL, help="The outputs are probabilities: read their logits."),
+    option(
+        "--args",
+        "further",
+        type=FURTHER,
+        multiple=True,
+        group=_MODEL,
+        help="A further input of the model, in its order: .npy or .npz with one row a sequence, those of the positives "
+        "first, or a single row; or zeros:4,1000 for zeros of that shape.",
+    ),
+    option("--device", group=_MODEL, help="Where it runs: cpu or cuda.  [default: cuda if there is one]"),
+    option("--batch-size", type=click.IntRange(1), default=100, group=_MODEL, help="Sequences at a time."),
+)
+TARGET = (
+    option("--target", default="0", group=_MEASURED, help="Which output: its number, from 0, or its name."),
+    option(
+        "--targets",
+        "target_names",
+        type=FILE,
+        group=_MEASURED,
+        help="Names of the outputs, one a line, the first for output 0.  [default: the model's task_names, if any]",
+    ),
+)
+INTERPRET = (
+    option(
+        "--method",
+        type=click.Choice(_METHODS),
+        default="gradient_x_activation",
+        group=_MEASURED,
+        help="How contributions are measured.",
+    ),
+    option(
+        "--baseline",
+        type=click.Choice(["zero", "mean"]),
+        default="zero",
+        group=_MEASURED,
+        help="What an activation is compared with: none, or its mean over the negatives.",
+    ),
+    option("--seed", type=SEED, default=0, group=_MEASURED, help="Of the resamples of contributions."),
+    option("--scheduler", group=_MEASURED, help="Address of a Dask scheduler, whose workers read the sequences."),
+    option(
+        "--motifs",
+        type=MOTIFS,
+        default="encode",
+        group=_MOTIFS,
+        help='Known motifs: "encode", or a motif file of any format.',
+    ),
+    option(
+        "--motifs-from",
+        type=click.Choice(["sites", "weights", "likelihood"]),
+        default="sites",
+        group=_MOTIFS,
+        help="How a filter becomes a motif.",
+    ),
+    option(
+        "--distance",
+        type=click.Choice(["euclidean", "pearson"]),
+        default="euclidean",
+        group=_MOTIFS,
+        help="Of two positions of motifs.",
+    ),
+    option(
+        "--threshold",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.5,
+        group=_MOTIFS,
+        help="Share of a filter's top contribution that a site must reach.",
+    ),
+    option(
+        "--flank",
+        type=click.IntRange(0),
+        default=0,
+        group=_MOTIFS,
+        help="Further bp beside each site that a motif may show.",
+    ),
+)
+
+
+def together(*options: Any) -> Callable[[Decorated], Decorated]:
+    """One decorator of several options, or of tuples of them, in their order."""
+    single = [one for given in options for one in (given if isinstance(given, tuple) else (given,))]
+
+    def decorate(function: Decorated) -> Decorated:
+        for one in reversed(single):
+            function = one(function)
+        return function
+
+    return decorate
+
+
+def run_options(output: str | None, logit: bool, further: Sequence[str], device: str | None, batch_size: int) -> Any:
+    """How a model is run: keywords of `rcinterp.Reader`."""
+    from rcinterp.cli._own_models import choose_output
+
+    return {
+        "func": choose_output(output, logit),
+        "args": load_further(further),
+        "device": device,
+        "batch_size": batch_size,
+        "verbose": shows_progress(),
+    }
+
+
+def name_device(device: str | None) -> str:
+    """Where a model runs."""
+    import torch
+
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_further(given: Sequence[str]) -> "tuple[Tensor, ...] | None":
+    """Further inputs of a model, one tensor each, of files of numpy arrays, or of zeros; None if there are none."""
+    import torch
+
+    arrays = [array for one in given for array in _arrays_of(one)]
+    return tuple(torch.as_tensor(array) for array in arrays) or None
+
+
+def _arrays_of(given: str) -> list[Any]:
+    import numpy as np
+
+    if given.startswith("zeros:"):
+        sizes = given.removeprefix("zeros:").split(",")
+        if not all(size.strip().isdigit() and int(size) for size in sizes):
+            raise InputError(f"--args: got {given!r}, expected zeros: and the shape of one row, such as zeros:4,1000.")
+        return [np.zeros((1, *map(int, sizes)), np.float32)]
+    try:
+        loaded = np.load(given, allow_pickle=False)
+        arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    except FileNotFoundError:
+        raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise InputError(
+            f"--args: {given}: cannot be read, expected arrays of numbers, as numpy.save or numpy.savez write them."
+        ) from None
+    kinds = {array.dtype.kind for array in arrays}
+    if not arrays or not kinds <= set("fiub"):
+        raise InputError(f"--args: {given}: holds no arrays of numbers, expected one row a sequence.")
+    return arrays
+
+
+def find_targets(given: Sequence[str], names: Path | None, model: "nn.Module") -> list[int]:
+    """Numbers of the outputs that are meant, each by its number or name."""
+    known, source = _names_of(names, model)
+    found = [_find_target(one, known, source) for one in given]
+    check_each_once("--target", found)
+    return found
+
+
+def check_each_once(name: str, values: Sequence[Any]) -> None:
+    """Refuse what is given twice."""
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise InputError(f"{name}: got {twice[0]} twice, expected each once. Leave one out.")
+
+
+def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
+    """Names of outputs, and where they are from."""
+    if names is None:
+        own = getattr(model, "task_names", None)
+        return ([str(name) for name in own] if isinstance(own, list | tuple) else []), "the model's task_names"
+    from rcinterp.files import read_text
+
+    text = read_text(names, "the names of the outputs, one a line")
+    return [line.strip() for line in text.splitlines() if line.strip()], str(names)
+
+
+def _find_target(given: str, known: list[str], source: str) -> int:
+    if given.isdecimal():
+        return int(given)
+    if known.count(given) == 1:
+        return known.index(given)
+    if not known:
+        raise InputError(
+            f"--target: got {given!r}, expected a number from 0; for names give --targets FILE, one name a line."
+        )
+    if given in known:
+        raise InputError(f"--target: {given!r} stands {known.count(given)} times in {source}; give its number, from 0.")
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0)
+    raise InputError(
+        f"--target: got {given!r}, expected a number from 0 or a name of {source}, such as {', '.join(near)}."
+    )

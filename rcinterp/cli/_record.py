@@ -1,0 +1,201 @@
+"""run.toml: what made the folder of a result, so that it can be made again."""
+
+import hashlib
+import os
+import platform
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rcinterp.cli._toml import TomlError, read_toml, write_toml
+from rcinterp.cli._types import files_behind
+from rcinterp.errors import InputError
+from rcinterp.files import write_at_once
+
+RECORD = "run.toml"
+_PACKAGES = ("rcinterp", "torch", "numpy")
+_HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Record:
+    """What run.toml says.
+
+    Attributes
+    ----------
+    command : str
+        Such as "dataset build".
+    threads : int
+    options : dict
+        Values by the names of options and arguments; without ``--out``, and without those that had none.
+    versions : dict of str to str
+    folder : str, optional
+        Where relative paths begin; None if none was given.
+    inputs : dict of str to str
+        SHA-256 of each file that was read, by its path as it was given.
+    chosen : dict
+        What the command chose itself.
+    """
+
+    command: str
+    threads: int
+    options: dict[str, Any]
+    versions: dict[str, str]
+    folder: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+
+def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any]) -> None:
+    """Write run.toml into the folder of a result."""
+    files = [path for parameter in recorded(ctx.command) for path in files_behind(parameter, _value(ctx, parameter))]
+    named = [path for parameter in recorded(ctx.command) for path in _paths_in(parameter, _value(ctx, parameter))]
+    values = {
+        "command": command_name(ctx),
+        "folder": os.getcwd() if any(not path.is_absolute() for path in [*files, *named]) else None,
+        "threads": count_threads(),
+        "options": settings_of(ctx),
+        "chosen": _plain(dict(chosen)),
+        "versions": list_versions(),
+        "inputs": {path.as_posix(): digest_of_file(path) for path in sorted(set(files)) if path.is_file()},
+    }
+    kept = {name: value for name, value in values.items() if value != {}}
+    write_at_once(folder / RECORD, _HEADING + write_toml(kept))
+
+
+def read_record(folder: Path) -> Record:
+    """Read run.toml of a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it says too little.
+    """
+    path = folder / RECORD
+    try:
+        said = read_toml(path.read_text(encoding="utf-8"))
+        return Record(**{name: said[name] for name in Record.__dataclass_fields__ if name in said})
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder}: no {RECORD} here, expected a folder that a command of rcinterp 0.2 or later wrote."
+        ) from None
+    except (TomlError, UnicodeDecodeError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again."
+        ) from None
+
+
+def recorded(command: click.Command) -> list[click.Parameter]:
+    """Parameters that decide what a command does: all but where it writes, and what it prints."""
+    return [parameter for parameter in command.params if parameter.expose_value and parameter.name != "out"]
+
+
+def settings_of(ctx: click.Context) -> dict[str, Any]:
+    """Value of each parameter, given or not, by its name on the command line."""
+    return {_name(parameter): _plain(_value(ctx, parameter)) for parameter in recorded(ctx.command)}
+
+
+def command_name(ctx: click.Context) -> str:
+    """Name of a command, below the program's: "train", or "dataset build"."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, str(ctx.info_name))
+        ctx = ctx.parent
+    return " ".join(names)
+
+
+def command_line(ctx: click.Context) -> str:
+    """The command that makes a result again, in a folder called "again"; what is as by default is left out."""
+    defaults = {_name(parameter): _plain(parameter.default) for parameter in recorded(ctx.command)}
+    values = {name: value for name, value in settings_of(ctx).items() if value not in (None, defaults[name])}
+    words = [*command_name(ctx).split(), *arguments_of(ctx.command, values), "--out", "again"]
+    return shlex.join(["rcinterp", *words])
+
+
+def arguments_of(command: click.Command, values: Mapping[str, Any]) -> list[str]:
+    """The words of a command line that give a command these values.
+
+    Raises
+    ------
+    InputError
+        If the command has no parameter of that name.
+    """
+    known = {_name(parameter): parameter for parameter in recorded(command)}
+    strange = [name for name in values if name not in known]
+    if strange:
+        raise InputError(
+            f"{RECORD}: has {strange[0]!r}, which {command.name} does not take; expected the options of this version "
+            "of rcinterp. Install the version that the record names."
+        )
+    return [word for name, value in values.items() for word in _words(known[name], value)]
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of what may change a number."""
+    return {"python": platform.python_version(), **{name: version_of(name) for name in _PACKAGES}}
+
+
+def version_of(package: str) -> str:
+    """Version of an installed package; "unknown" for one that is run from its sources."""
+    from importlib import metadata  # only now: it takes a fifth of the time of --help
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def count_threads() -> int:
+    """Threads on which torch calculates."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _name(parameter: click.Parameter) -> str:
+    """Its long name, without hyphens before it."""
+    if isinstance(parameter, click.Argument):
+        return str(parameter.name)
+    return max(parameter.opts, key=len).lstrip("-")
+
+
+def _value(ctx: click.Context, parameter: click.Parameter) -> Any:
+    return ctx.params.get(str(parameter.name))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _paths_in(parameter: click.Parameter, value: Any) -> Iterable[Path]:
+    """Paths among a parameter's values, whether or not a file of them is read."""
+    values = value if isinstance(value, tuple | list) else [value]
+    return [one for one in values if isinstance(one, Path)]
+
+
+def _words(parameter: click.Parameter, value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if isinstance(parameter, click.Argument):
+        return [str(one) for one in values]
+    if getattr(parameter, "is_flag", False):
+        names = parameter.opts if value else parameter.secondary_opts
+        return [max(names, key=len)] if names else []
+    return [word for one in values for word in (max(parameter.opts, key=len), str(one))]

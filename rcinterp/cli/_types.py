@@ -1,0 +1,115 @@
+"""Types of what is given to commands; each knows which files a value stands for."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+#: Files of a model's folder that decide what it says.
+_MODEL_FILES = ("model.json", "model.safetensors", "baseline.safetensors")
+
+SEED = click.IntRange(0, 2**32 - 1)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+OUT = click.Path(file_okay=False, writable=True, path_type=Path)
+#: A file that is written.
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class InputFile(click.Path):
+    """A file that is read."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def files(self, value: Path) -> list[Path]:
+        """Give the file itself."""
+        return [value]
+
+
+class Genome(click.Path):
+    """A FASTA file, or a folder of such files."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def files(self, value: Path) -> list[Path]:
+        """Give the file, or the FASTA files of the folder."""
+        return _sequence_files(value) if value.is_dir() else [value]
+
+
+class DataFolder(click.Path):
+    """A folder of sequences, train.pos.fa and so on."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def files(self, value: Path) -> list[Path]:
+        """Give its FASTA files."""
+        return _sequence_files(value)
+
+
+class _Text(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """Text that may name a file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give the text as it is."""
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Let the shell complete the name of a file."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Model(_Text):
+    """A folder of `rcinterp train`, or FILE.py:NAME."""
+
+    name = "model"
+
+    def files(self, value: str) -> list[Path]:
+        """Give the files of the folder that make the model, or FILE.py."""
+        file, colon, _ = value.rpartition(":")
+        if colon and file.endswith(".py"):
+            return [Path(file)]
+        return [Path(value) / name for name in _MODEL_FILES if (Path(value) / name).is_file()]
+
+
+class Motifs(_Text):
+    """The name of a catalogue, or a motif file."""
+
+    name = "motifs"
+
+    def files(self, value: str) -> list[Path]:
+        """Give the file, if it is one."""
+        return [Path(value)] if Path(value).is_file() else []
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the catalogue, or files."""
+        named = [CompletionItem("encode")] if incomplete and "encode".startswith(incomplete) else []
+        return named or super().shell_complete(ctx, param, incomplete)
+
+
+class FurtherInput(_Text):
+    """A file of numpy arrays, or zeros:SHAPE."""
+
+    name = "file"
+
+    def files(self, value: str) -> list[Path]:
+        """Give the file, unless no file is meant."""
+        return [] if value.startswith("zeros:") else [Path(value)]
+
+
+FILE, GENOME, DATA, MODEL, MOTIFS, FURTHER = InputFile(), Genome(), DataFolder(), Model(), Motifs(), FurtherInput()
+
+
+def files_behind(parameter: click.Parameter, value: Any) -> list[Path]:
+    """Files that a parameter's value, or each of its values, stands for."""
+    find = getattr(parameter.type, "files", None)
+    if find is None or value is None:
+        return []
+    values = value if isinstance(value, tuple | list) else [value]
+    return [path for one in values for path in find(one)]
+
+
+def _sequence_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.fa*") if path.is_file() and path.suffix not in (".fai", ".gzi"))
