@@ -7,14 +7,16 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rcinterp.cli._common import JSON, QUIET, VERBOSE, is_asked, say, show_warning
+from rcinterp.cli._common import JSON, OVERWRITE, QUIET, VERBOSE, is_asked, say, show_warning
 from rcinterp.cli._help import GENERAL, Option, write_commands, write_example, write_options
+from rcinterp.cli._place import place_to_write
 from rcinterp.cli._record import command_name, settings_of, write_record
 from rcinterp.errors import InputError
 
@@ -51,11 +53,18 @@ class Command(click.Command):
     ----------
     example : str
         A command line or several, shown at the end of the help.
+    writes : sequence of str, optional
+        Names, or patterns of names, of the files that it writes into ``--out``: the folder is then held while it runs,
+        and none of these is replaced that no command has recorded there.
     """
 
-    def __init__(self, *arguments: Any, example: str, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, example: str, writes: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.example = example
+        self.example, self.writes = example, tuple(writes)
+        if any(parameter.name == "out" for parameter in self.params):
+            self.params.append(
+                _flag("--overwrite", OVERWRITE, "Replace files in --out that no command of rcinterp wrote.", "Output")
+            )
         self.params += [
             _flag("--json", JSON, "Print one JSON object on standard output: what was written, and the main numbers."),
             _flag("--quiet", QUIET, "Only warnings and errors on standard error."),
@@ -72,9 +81,14 @@ class Command(click.Command):
 
     def perform(self, ctx: click.Context) -> Done:
         """Do the work, and leave a record of it."""
-        done: Done = super().invoke(ctx)
-        if done.folder is not None and done.folder.is_dir():
-            write_record(ctx, done.folder, done.chosen)
+        out = ctx.params.get("out")
+        with ExitStack() as stack:
+            if self.writes and isinstance(out, Path):
+                what = f"rcinterp {command_name(ctx)}"
+                stack.enter_context(place_to_write(out, what, self.writes, is_asked(OVERWRITE)))
+            done: Done = super().invoke(ctx)
+            if done.folder is not None and done.folder.is_dir():
+                write_record(ctx, done.folder, done.chosen, self.writes)
         return done
 
     def invoke(self, ctx: click.Context) -> None:
@@ -179,12 +193,12 @@ def _is_want_of_memory(error: BaseException) -> bool:
     )
 
 
-def _flag(name: str, key: str, text: str) -> click.Option:
+def _flag(name: str, key: str, text: str, group: str = GENERAL) -> click.Option:
     def note(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         if value:
             ctx.meta[key] = True
 
-    return Option([name], group=GENERAL, is_flag=True, expose_value=False, callback=note, help=text)
+    return Option([name], group=group, is_flag=True, expose_value=False, callback=note, help=text)
 
 
 def _files_in(folder: Path) -> list[str]:

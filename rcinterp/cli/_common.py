@@ -9,6 +9,7 @@ import click
 
 #: Keys of what every command may be asked for, in click's ``Context.meta``.
 JSON, QUIET, VERBOSE = "rcinterp.json", "rcinterp.quiet", "rcinterp.verbose"
+OVERWRITE = "rcinterp.overwrite"
 
 
 def is_asked(key: str) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Record:
         SHA-256 of each file that was read, by its path as it was given.
     chosen : dict
         What the command chose itself.
+    files : list of str
+        Names of what it wrote.
     """
 
     command: str
@@ -49,10 +51,11 @@ class Record:
     folder: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
 
 
-def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any]) -> None:
-    """Write run.toml into the folder of a result."""
+def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], names: Sequence[str] = ()) -> None:
+    """Write run.toml into the folder of a result; `names` are patterns of what the command writes there."""
     files = [path for parameter in recorded(ctx.command) for path in files_behind(parameter, _value(ctx, parameter))]
     named = [path for parameter in recorded(ctx.command) for path in _paths_in(parameter, _value(ctx, parameter))]
     values = {
@@ -60,11 +63,12 @@ def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any]) ->
         "folder": os.getcwd() if any(not path.is_absolute() for path in [*files, *named]) else None,
         "threads": count_threads(),
         "options": settings_of(ctx),
+        "files": sorted({path.name for name in names for path in folder.glob(name)}),
         "chosen": _plain(dict(chosen)),
         "versions": list_versions(),
         "inputs": {path.as_posix(): digest_of_file(path) for path in sorted(set(files)) if path.is_file()},
     }
-    kept = {name: value for name, value in values.items() if value != {}}
+    kept = {name: value for name, value in values.items() if value not in ({}, [])}
     write_at_once(folder / RECORD, _HEADING + write_toml(kept))
 
 
@@ -88,6 +92,11 @@ def read_record(folder: Path) -> Record:
         raise InputError(
             f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again."
         ) from None
+
+
+def files_in_record(folder: Path) -> list[str]:
+    """Names of what the command that wrote a folder has written there; none if there is no record."""
+    return [str(name) for name in read_record(folder).files] if (folder / RECORD).is_file() else []
 
 
 def recorded(command: click.Command) -> list[click.Parameter]:

@@ -6,8 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-#: Files of a model's folder that decide what it says.
-_MODEL_FILES = ("model.json", "model.safetensors", "baseline.safetensors")
+from rcinterp.files.results import MODEL_FILES
 
 SEED = click.IntRange(0, 2**32 - 1)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -71,7 +70,7 @@ class Model(_Text):
         file, colon, _ = value.rpartition(":")
         if colon and file.endswith(".py"):
             return [Path(file)]
-        return [Path(value) / name for name in _MODEL_FILES if (Path(value) / name).is_file()]
+        return [Path(value) / name for name in MODEL_FILES if (Path(value) / name).is_file()]
 
 
 class Motifs(_Text):

@@ -6,9 +6,11 @@ from typing import Any
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import say, shows_progress, warm_up, warn
+from rcinterp.cli._common import OVERWRITE, is_asked, say, shows_progress, warm_up, warn
 from rcinterp.cli._help import option
+from rcinterp.cli._place import check_file
 from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE
+from rcinterp.files import write_at_once
 
 
 @click.command(
@@ -61,6 +63,8 @@ def compare(
     from rcinterp.comparison import compare_motifs, find_uninformative, format_matches
     from rcinterp.motifs.groups import best_groups, group_motifs, name_families
 
+    if out is not None:
+        check_file(out, "Query_ID\t", is_asked(OVERWRITE))
     if distance == "euclidean":
         warm_up()
     table = compare_motifs(
@@ -80,7 +84,7 @@ def compare(
     rows = table.to_dict("records")
     if out is None:
         return Done(text, {"matches": rows})
-    out.write_text(text, encoding="utf-8")
+    write_at_once(out, text)
     return Done(str(out), {"file": out, "matches": rows})
 
 

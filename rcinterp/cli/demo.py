@@ -11,7 +11,10 @@ from rcinterp.cli._types import OUT, SEED
 
 
 @click.command(
-    cls=Command, short_help="A first report, on simulated CTCF sites, in a minute.", example="rcinterp demo --out demo"
+    cls=Command,
+    writes=("report.html",),
+    short_help="A first report, on simulated CTCF sites, in a minute.",
+    example="rcinterp demo --out demo",
 )
 @option("--out", type=OUT, default=Path("demo"), help="Folder for the report, models and tables.")
 @option("--seed", type=SEED, default=0, help="Of the simulation and the models.")

@@ -25,6 +25,7 @@ from rcinterp.cli._reading import (
 )
 from rcinterp.cli._record import command_line
 from rcinterp.cli._types import MODEL, OUT
+from rcinterp.files.results import INTERPRETATION
 
 if TYPE_CHECKING:
     from rcinterp.interpretation import Interpretation
@@ -36,7 +37,12 @@ rcinterp interpret my_model.py:build --weights weights.pt --positives pos.fa.gz 
 _SHOWN = ("filter", "contribution", "contribution_q", "verdict", "best_match", "match_factor", "match_q")
 
 
-@click.command(cls=Command, short_help="Read the filters of a trained model; write a report.", example=_EXAMPLE)
+@click.command(
+    cls=Command,
+    writes=INTERPRETATION,
+    short_help="Read the filters of a trained model; write a report.",
+    example=_EXAMPLE,
+)
 @click.argument("model", type=MODEL)
 @together(CLASSES, WEIGHTS, RUN)
 @option(

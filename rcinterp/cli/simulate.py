@@ -9,10 +9,13 @@ from rcinterp.cli._command import Command, Done
 from rcinterp.cli._help import option
 from rcinterp.cli._types import MOTIFS, OUT, SEED
 from rcinterp.errors import InputError
+from rcinterp.files import whole_folder, write_table
+from rcinterp.files.results import SIMULATION
 
 
 @click.command(
     cls=Command,
+    writes=SIMULATION,
     short_help="Simulate sequences with a motif, and without it.",
     example="rcinterp simulate --motif CTCF_known1 --n 500 --out data",
 )
@@ -67,12 +70,12 @@ def simulate(
         raise InputError(
             f"--out: {out} holds a data set that was built from a genome (dataset.json); name another folder."
         )
-    out.mkdir(parents=True, exist_ok=True)
-    for label, x in sequences.items():
-        names = [f"{label}_{i}" for i in range(n_per_class)]
-        write_fasta(out / f"train.{label}.fa.gz", decode(x[:n_train]), names[:n_train])
-        write_fasta(out / f"valid.{label}.fa.gz", decode(x[n_train:]), names[n_train:])
     sites = simulation.sites.assign(sequence="pos_" + simulation.sites["sequence"].astype(str))
-    sites.to_csv(out / "sites.tsv", sep="\t", index=False)
+    with whole_folder(out, SIMULATION) as part:
+        for label, x in sequences.items():
+            names = [f"{label}_{i}" for i in range(n_per_class)]
+            write_fasta(part / f"train.{label}.fa.gz", decode(x[:n_train]), names[:n_train])
+            write_fasta(part / f"valid.{label}.fa.gz", decode(x[n_train:]), names[n_train:])
+        write_table(part / "sites.tsv", sites)
     numbers = {"positives": n_per_class, "negatives": n_per_class, "training_share": n_train / n_per_class}
     return Done(str(out), {"folder": out, **numbers, "sites": len(sites)}, out)

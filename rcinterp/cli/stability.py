@@ -12,6 +12,7 @@ from rcinterp.cli._help import option
 from rcinterp.cli._reading import CLASSES, INTERPRET, RUN, TARGET, find_targets, name_device, run_options, together
 from rcinterp.cli._types import FILE, MODEL, OUT
 from rcinterp.errors import InputError
+from rcinterp.files.results import PATTERNS
 
 _EXAMPLE = """\
 rcinterp compare-models model_0 model_1 model_2 \\
@@ -19,7 +20,11 @@ rcinterp compare-models model_0 model_1 model_2 \\
 
 
 @click.command(
-    "compare-models", cls=Command, short_help="Find the patterns that several models share.", example=_EXAMPLE
+    "compare-models",
+    cls=Command,
+    writes=PATTERNS,
+    short_help="Find the patterns that several models share.",
+    example=_EXAMPLE,
 )
 @click.argument("models", nargs=-1, required=True, type=MODEL)
 @together(CLASSES)

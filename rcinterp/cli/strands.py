@@ -10,10 +10,13 @@ from rcinterp.cli._common import say
 from rcinterp.cli._help import option
 from rcinterp.cli._reading import RUN, WEIGHTS, run_options, together
 from rcinterp.cli._types import FILE, MODEL, OUT
+from rcinterp.files import whole_folder, write_table
+from rcinterp.files.results import STRANDS
 
 
 @click.command(
     cls=Command,
+    writes=STRANDS,
     short_help="Ask whether both strands get the same answer.",
     example="rcinterp strands model --sequences data/valid.pos.fa.gz --out strands",
 )
@@ -37,11 +40,12 @@ def strands(model: str, sequences: Path, weights: Path | None, out: Path, **run:
     from rcinterp.report.figures import save_figure
 
     found = strand_consistency(load_any_model(model, weights), sequences, **run_options(**run))
-    out.mkdir(parents=True, exist_ok=True)
-    found.table.to_csv(out / "strands.tsv", sep="\t", index=False)
-    found.logits.to_csv(out / "strand_logits.tsv", sep="\t", index=False)
-    for task in found.table["task"]:
-        save_figure(found.plot(task), out / f"strands_{task}")
+    old = {path.name for name in STRANDS for path in out.glob(name)}
+    with whole_folder(out, old) as part:
+        write_table(part / "strands.tsv", found.table)
+        write_table(part / "strand_logits.tsv", found.logits)
+        for task in found.table["task"]:
+            save_figure(found.plot(task), part / f"strands_{task}")
     say(str(found))
     warn_of_own_weights([(model, weights)])
     result = {"folder": out, "answer": str(found), "tasks": found.table.to_dict("records")}

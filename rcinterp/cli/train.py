@@ -10,13 +10,17 @@ from rcinterp.cli._common import quiet_fit, say, warn_below_chance
 from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, OUT, SEED
 from rcinterp.errors import InputError
+from rcinterp.files import write_table
+from rcinterp.files.results import TRAINING
 
 _EXAMPLE = """\
 rcinterp train --positives data/train.pos.fa.gz --negatives data/train.neg.fa.gz \\
     --valid-positives data/valid.pos.fa.gz --valid-negatives data/valid.neg.fa.gz --out model"""
 
 
-@click.command(cls=Command, short_help="Train a compact model and save its best epoch.", example=_EXAMPLE)
+@click.command(
+    cls=Command, writes=TRAINING, short_help="Train a compact model and save its best epoch.", example=_EXAMPLE
+)
 @option("--positives", type=FILE, required=True, group="Sequences", help="FASTA, plain or gzip: bound sequences.")
 @option("--negatives", type=FILE, required=True, group="Sequences", help="FASTA: unbound sequences of the same length.")
 @option(
@@ -114,7 +118,6 @@ def train(
             "train: got validation sequences of one class, expected --valid-positives and --valid-negatives, or none."
         )
     model = compact_model(layers, filters, train_data.length, rc=rc, widths=widths or None, pool=pool, stride=stride)
-    out.mkdir(parents=True, exist_ok=True)
     history = fit(
         model,
         train_data,
@@ -132,7 +135,7 @@ def train(
     )
     if how is not None:
         model.provenance["split"] = how
-    history.to_csv(out / "history.tsv", sep="\t", index=False)
+    write_table(out / "history.tsv", history)
     save_model(model, out)
     best = history[history["is_best"]].iloc[0]
     warn_below_chance(best["valid_auroc"])

@@ -1,5 +1,6 @@
 """Files: text that is read whole or refused, and files and folders that are written whole or not at all."""
 
+from rcinterp.files.locks import held
 from rcinterp.files.reading import BGZIP_END, GZIP_MAGIC, is_bgzip, read_text
 from rcinterp.files.text import parse_number, split_lines, split_words
 from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
@@ -9,6 +10,7 @@ __all__ = [
     "GZIP_MAGIC",
     "check_place",
     "finish",
+    "held",
     "is_bgzip",
     "parse_number",
     "read_text",

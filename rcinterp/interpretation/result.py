@@ -14,6 +14,7 @@ from torch import nn
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder, write_at_once, write_table
+from rcinterp.files.results import INTERPRETATION
 from rcinterp.interpretation.figures import (
     figure_of_contributions,
     figure_of_logos,
@@ -33,21 +34,6 @@ from rcinterp.report.sequence import SequenceFigureOptions, plot_sequence
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-
-#: Names of all files that `Interpretation.save` may write.
-_FILES = (
-    *(
-        "filters.tsv",
-        "contributions.tsv",
-        "palindromes.tsv",
-        "triage.tsv",
-        "sites.tsv",
-        "sites.bed",
-        "faithfulness.tsv",
-    ),
-    *("faithfulness.tsv", "matches.tsv", "filters.meme", "logos.png", "logos.svg", "report.html"),
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -267,7 +253,7 @@ class Interpretation(Findings):
             Of the report.
         """
         folder = Path(folder)
-        with whole_folder(folder, _FILES) as part:
+        with whole_folder(folder, INTERPRETATION) as part:
             for name in ("contributions", "palindromes", "triage"):
                 write_table(part / f"{name}.tsv", getattr(self, name))
             write_table(part / "filters.tsv", self.table)

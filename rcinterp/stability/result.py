@@ -14,17 +14,13 @@ from numpy.typing import NDArray
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import whole_folder, write_table
+from rcinterp.files.results import PATTERNS
 from rcinterp.motifs import write_meme
 from rcinterp.report.figures import save_figure
 from rcinterp.stability.drawing import plot_patterns
 from rcinterp.stability.page import write_patterns
 from rcinterp.stability.rates import expected_new
 
-#: Names of all files that `ModelComparison.save` may write.
-_FILES = (
-    *("patterns.tsv", "members.tsv", "left_out.tsv", "models.tsv", "pattern_contributions.tsv"),
-    *("consensus.meme", "patterns.png", "patterns.svg", "report.html"),
-)
 _MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
 
 
@@ -128,7 +124,7 @@ class ModelComparison:
             Of the report.
         """
         folder = Path(folder)
-        with whole_folder(folder, _FILES) as part:
+        with whole_folder(folder, PATTERNS) as part:
             for name in ("members", "left_out", "models"):
                 write_table(part / f"{name}.tsv", getattr(self, name))
             write_table(part / "patterns.tsv", self.table)

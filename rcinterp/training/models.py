@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import finish, whole_folder, write_at_once
+from rcinterp.files.results import MODEL_FILES
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.initialisation import initialise_as_keras
 from rcinterp.training.sizes import choose_sizes
@@ -315,7 +316,7 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     }
     text = json.dumps(description, indent=1) + "\n"
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with whole_folder(folder, ("model.json", "model.safetensors", KmerBaseline.FILE)) as part:
+    with whole_folder(folder, MODEL_FILES) as part:
         if model.baseline is not None:
             model.baseline.save(part)
         write_at_once(part / "model.safetensors", save(weights))
