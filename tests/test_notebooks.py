@@ -27,6 +27,7 @@ def check_outputs(notebook):
 
 def run(path, folder, parameters=""):
     """Execute a notebook, with these lines after its cell of parameters."""
+    (folder / "data").symlink_to(path.parent / "data")  # what lies beside the notebooks
     notebook = nbformat.read(path, as_version=4)
     (place,) = (i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(parameters))
