@@ -37,7 +37,6 @@ rcinterp interpret --help          # what a command takes, and an example"""
     cls=Program,
     example=_EXAMPLE,
     headings={heading: [str(command.name) for command in commands] for heading, commands in _COMMANDS.items()},
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(package_name="rcinterp")
 def main() -> None:

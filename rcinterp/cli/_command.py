@@ -20,6 +20,9 @@ from rcinterp.cli._place import place_to_write
 from rcinterp.cli._record import command_name, settings_of, write_record
 from rcinterp.errors import InputError
 
+#: Of every command by itself, as click remembers the options of the help that it was first asked for.
+HELP: dict[str, Any] = {"context_settings": {"help_option_names": ["-h", "--help"], "show_default": True}}
+
 
 @dataclass(frozen=True)
 class Done:
@@ -59,7 +62,7 @@ class Command(click.Command):
     """
 
     def __init__(self, *arguments: Any, example: str, writes: Sequence[str] = (), **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
+        super().__init__(*arguments, **HELP | settings)
         self.example, self.writes = example, tuple(writes)
         if any(parameter.name == "out" for parameter in self.params):
             self.params.append(
@@ -123,7 +126,7 @@ class Group(click.Group):
     def __init__(
         self, *arguments: Any, example: str, headings: Mapping[str, Sequence[str]] | None = None, **settings: Any
     ) -> None:
-        super().__init__(*arguments, **settings)
+        super().__init__(*arguments, **HELP | settings)
         self.example, self.headings = example, dict(headings or {})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rcinterp.cli._record import RECORD, files_in_record
 from rcinterp.errors import InputError
 from rcinterp.files import check_place, finish, held
+from rcinterp.files.results import SIGNS
 
 
 @contextmanager
@@ -46,19 +47,24 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
     InputError
         If it begins otherwise.
     """
-    if overwrite or not out.is_file() or not out.stat().st_size:
-        return
-    with out.open("rb") as file:
-        begins_alike = file.read(len(beginning)) == beginning.encode()
-    if not begins_alike:
+    if not overwrite and out.is_file() and out.stat().st_size and not _begins_with(out, beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
             "--overwrite."
         )
 
 
+def _begins_with(path: Path, sign: bytes) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(sign)) == sign
+
+
 def _check_strangers(out: Path, names: Sequence[str]) -> None:
-    """Refuse to replace files that no command wrote."""
+    """Refuse to replace files that neither a command nor the library wrote."""
+    if any(name in names and _begins_with(out / name, sign) for name, sign in SIGNS.items()):
+        return
     known = {RECORD, *files_in_record(out)}
     there = sorted({path.name for name in names for path in out.glob(name)} - known)
     if there:

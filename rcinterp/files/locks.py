@@ -41,10 +41,12 @@ def held(folder: Path, what: str) -> Iterator[bool]:
     """
     made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = folder / LOCK
-        was_left = lock.exists()
-        file = _acquire(lock, what)
+        lock, was_left, file = folder / LOCK, False, None
+        while file is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            was_left = lock.exists()
+            with suppress(FileNotFoundError):  # another process has just taken its empty folder away
+                file = _acquire(lock, what)
     except OSError as error:
         _remove(made)
         raise OSError(error.errno, error.strerror, str(folder)) from None

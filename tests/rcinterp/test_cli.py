@@ -1,5 +1,6 @@
 """The commands as they are typed: what they print where, what they write, and what they say of bad input."""
 
+import errno
 import gzip
 import json
 import os
@@ -693,9 +694,13 @@ def test_a_damaged_checkpoint(commands, tmp_path):
 def test_a_checkpoint_that_cannot_be_written(commands, tmp_path, monkeypatch):
     """... is found out when the first epoch is done; where nobody looks, no bar stands above the error."""
     monkeypatch.setattr("rcinterp.training.fitting._train_epoch", lambda *_: 0.5)
-    (tmp_path / "checkpoint.safetensors.part").mkdir()
+
+    def full_disk(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full_disk)
     result = run(*commands["train"], "--out", tmp_path)
-    assert_refused(result, r"checkpoint\.safetensors\.part: Is a directory\n$")
+    assert_refused(result, r"checkpoint\.safetensors: No space left on device\n$")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""The folder or file that a command writes: one process at a time, and nothing of others is lost."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from rcinterp.cli._place import _check_strangers
+from rcinterp.files import held
+from rcinterp.files.locks import LOCK
+from rcinterp.files.results import TRAINING
+from rcinterp.training.models import compact_model, save_model
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from rcinterp.cli._place import _check_strangers
+from rcinterp.files import held
+with held(Path(sys.argv[1]), "rcinterp train"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds tmp_path/out, while it lives."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "out"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.fixture
+def simulate(run, tmp_path):
+    """Give ``simulate(*options, status=0)``: the result of a small `rcinterp simulate` to tmp_path/out."""
+    return lambda *options, **status: run(
+        "simulate", "--n", 10, "--length", 100, "--out", tmp_path / "out", *options, **status
+    )
+
+
+def test_a_second_process_is_told_which_one_writes(holder, simulate, tmp_path):
+    result = simulate(status=2)
+    assert re.search(
+        rf"out: process {holder.pid} on \S+ \(rcinterp train\) is writing there; wait until it has ended, or give "
+        r"another folder\.\n$",
+        result.stderr,
+    )
+    assert os.listdir(tmp_path / "out") == [LOCK]
+
+
+def test_a_killed_process_holds_nothing(holder, simulate, tmp_path):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert (tmp_path / "out" / LOCK).exists()
+    simulate()
+    assert not (tmp_path / "out" / LOCK).exists()
+
+
+def test_one_of_many_holds_a_folder_at_a_time(tmp_path):
+    """... though each removes the lock when it ends."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom rcinterp.files import held\nfrom rcinterp.errors import "
+        "InputError\nplace, n = Path(sys.argv[1]), 0\nwhile n < 20:\n    try:\n        with held(place, 'x'):\n"
+        "            (place / 'alone').mkdir()\n            time.sleep(.001)\n            (place / 'alone').rmdir()\n"
+        "            n += 1\n    except InputError:\n        time.sleep(.0005)\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "out"]) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert list(tmp_path.glob("out/*")) == []
+
+
+def test_a_command_that_fails_leaves_no_empty_folder(simulate, tmp_path):
+    simulate("--motif", "none", status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_others_are_not_replaced(simulate, tmp_path):
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "sites.tsv"
+    mine.write_text("mine")
+    result = simulate(status=2)
+    assert "out holds sites.tsv, which no command of rcinterp has recorded there; name another folder" in result.stderr
+    assert mine.read_text() == "mine"
+    simulate("--overwrite")
+    assert mine.read_text().startswith("sequence\t")
+    simulate()  # the record names what the command wrote
+
+
+def test_files_of_other_names_stay(simulate, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    simulate()
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.data.simulation.simulate_motifs", lambda *_, **__: pytest.fail("worked"))
+    (tmp_path / "file").write_text("")
+    result = run("simulate", "--n", 10, "--out", tmp_path / "file" / "out", status=2)
+    assert result.stderr.endswith("out: Not a directory\n")
+
+
+def test_what_a_stopped_command_left_is_replaced(simulate, tmp_path):
+    """It had looked before its work, and its lock is still there; there is no record of what it wrote."""
+    with held(tmp_path / "out", "rcinterp simulate"):
+        (tmp_path / "out" / "sites.tsv").write_text("half")
+        lock = (tmp_path / "out" / LOCK).read_bytes()
+    (tmp_path / "out" / LOCK).write_bytes(lock)
+    simulate()
+    assert (tmp_path / "out" / "sites.tsv").read_text().startswith("sequence\t")
+
+
+def test_a_table_replaces_a_table_and_no_other_file(run, work):
+    out, command = work / "matches.tsv", ["compare", "known.meme", "--motifs", "known.meme", "--out", "matches.tsv"]
+    for _ in range(2):
+        run(*command)
+    table = out.read_bytes()
+    out.write_text("mine\n")
+    result = run(*command, status=2)
+    assert "matches.tsv is there, and holds something else than this command writes; name another file" in result.stderr
+    assert out.read_text() == "mine\n"
+    run(*command, "--overwrite")
+    assert out.read_bytes() == table
+
+
+def test_a_model_that_python_saved_is_known(tmp_path):
+    save_model(compact_model(1, 1, 60, widths=(11,), pool=10, stride=10), tmp_path)
+    _check_strangers(tmp_path, TRAINING)
