@@ -123,8 +123,8 @@ class RCReport:
             return f"equivariant: the output turns with the sequence, up to {self.error:.3g}"
         if math.isnan(self.error):
             return (
-                f"cannot be judged: {self.first_break} raised: {self.advice}. Give the length that the model is "
-                "for, and further inputs by args=."
+                f"cannot be judged: {self.first_break} raised: {str(self.advice).rstrip('.')}. Give the length that "
+                "the model is for, if it is for another, and further inputs by args=."
             )
         outputs = f"outputs differ by up to {self.error:.3g}" if self.error > 1e-5 else "its present weights hide it"
         return f"not {self.kind}: {outputs}; the first layer to break it is {self.first_break}: {self.advice}"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rcinterp.interpretation.answer import answer
+from rcinterp.interpretation.answer import answer, carries
 from rcinterp.interpretation.origin import Origin
 from rcinterp.interpretation.settings import Settings
 from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
@@ -49,6 +49,14 @@ class Findings:
     def target(self) -> int:
         """Which logit was read."""
         return 0 if self.origin is None else self.origin.target
+
+    @property
+    def carrying(self) -> pd.DataFrame:
+        """Rows of `table` of the filters that carry the prediction, as `answer` counts them.
+
+        Their contribution is significant (q of at most 0.05) and at least a twentieth of the largest, signs aside.
+        """
+        return self.table[[carries(row) for row in self.table.to_dict("records")]]
 
     @property
     def answer(self) -> str:

@@ -28,7 +28,7 @@ InputMethod = Literal["gradient_x_input", "ism"]
 OneSequence: TypeAlias = "str | NDArray[Any] | Tensor"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SequenceReading:
     """What a model reads in one sequence.
 
@@ -51,6 +51,11 @@ class SequenceReading:
     hypothetical: NDArray[np.float64]
     sites: pd.DataFrame
     logit: float
+
+    def __repr__(self) -> str:
+        """Put it in a line."""
+        length = self.x.shape[1]
+        return f"SequenceReading of {length:,} bp: logit {self.logit:.4g}, {len(self.sites):,} sites of filters"
 
     @property
     def contributions(self) -> NDArray[np.float64]:

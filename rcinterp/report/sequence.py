@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Longer sequences are shown in part, by default,
 WHOLE_LENGTH = 150
-#: namely as many bp about the bases that contribute most.
+#: namely as many bp about the sites that contribute most.
 WINDOW_LENGTH = 100
 #: A site is shown if its contribution is at least this share of the largest in the sequence.
 LEAST_SHARE = 0.1
@@ -67,7 +68,8 @@ def plot_sequence(
         How what a base contributes is measured; see Notes. The first by default.
     window : (int, int), optional
         Start and end of the part that is shown [bp], 0-based and half-open. By default the whole of a sequence of up to
-        150 bp, and of a longer one 100 bp about the bases that contribute most, signs aside; the title says which.
+        150 bp, and of a longer one 100 bp about the sites that contribute most, signs aside (about the bases, where
+        sites have no numbers); the title says which.
     max_filters : int
         Filters whose sites are shown at most, those of the largest sites in the window. With 0 there are none, and the
         model needs no convolution.
@@ -117,19 +119,22 @@ def plot_sequence(
     require_whole("max_filters", max_filters, 0, "plot_sequence")
     reader = as_reader(model, layer, target, **run)
     found = reader.read_sequence(sequence, method=method, with_sites=max_filters > 0)
-    first, end = _choose_window(found.contributions, window)
     sites = thin_sites(found.sites, LEAST_SHARE)
+    first, end = _choose_window(found, sites, window)
     seen = sites[(sites["start"] < end) & (sites["end"] > first)]
     shown = list(dict.fromkeys(seen["filter"]))[:max_filters]
     lanes = [(name, _label(name, names or {})) for name in shown]
-    title = _title(found, (first, end), window is None, method)
+    title = _title(found, (first, end), _about(sites) if window is None else None, method)
     return draw_sequence(found.contributions[:, first:end], first, seen, lanes, title)
 
 
-def _choose_window(contributions: NDArray[np.float64], window: tuple[int, int] | None) -> tuple[int, int]:
-    length = contributions.shape[1]
+def _choose_window(found: SequenceReading, sites: pd.DataFrame, window: tuple[int, int] | None) -> tuple[int, int]:
+    length = found.x.shape[1]
     if window is None:
-        return (0, length) if length <= WHOLE_LENGTH else richest_window(contributions, WINDOW_LENGTH)
+        if length <= WHOLE_LENGTH:
+            return 0, length
+        of_bases = _about(sites) == "bases"
+        return richest_window(found.contributions if of_bases else _spread(sites, length), WINDOW_LENGTH)
     try:
         first, end = (require_whole("window", value, 0, "plot_sequence") for value in window)
     except (TypeError, ValueError):
@@ -139,6 +144,22 @@ def _choose_window(contributions: NDArray[np.float64], window: tuple[int, int] |
             f"plot_sequence: got window={window!r}, expected (start, end) in bp with 0 <= start < end <= {length}."
         )
     return first, end
+
+
+def _about(sites: pd.DataFrame) -> str:
+    """What a window is chosen by: sites where they have numbers.
+
+    A place just above a filter's threshold has the whole gradient of a site, and next to nothing of its contribution.
+    """
+    return "sites" if sites["site_contribution"].notna().any() else "bases"
+
+
+def _spread(sites: pd.DataFrame, length: int) -> NDArray[np.float64]:
+    """Contributions of sites, signs aside, spread over their places: (1, L)."""
+    spread = np.zeros((1, length))
+    for start, end, contribution in sites[["start", "end", "site_contribution"]].dropna().itertuples(index=False):
+        spread[0, max(0, start) : end] += abs(contribution) / (end - start)
+    return spread
 
 
 def richest_window(contributions: NDArray[np.float64], width: int) -> tuple[int, int]:
@@ -157,12 +178,12 @@ def _label(name: str, names: Mapping[str, str]) -> str:
     return f"{name} · {beside}" if beside else name
 
 
-def _title(found: SequenceReading, window: tuple[int, int], is_chosen: bool, method: str) -> str:
+def _title(found: SequenceReading, window: tuple[int, int], about: str | None, method: str) -> str:
     length = found.x.shape[1]
     part = f"{window[0]:,}–{window[1]:,} of {length:,} bp"
     if window == (0, length):
         part = f"all {length:,} bp"
-    elif is_chosen:
-        part += ", about the bases that contribute most"
+    elif about is not None:
+        part += f", about the {about} that contribute most"
     logit = f"{found.logit:.3g}".replace("-", "−")
     return f"{part} · logit {logit} · {_METHODS[method]}"

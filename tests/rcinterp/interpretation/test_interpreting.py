@@ -544,6 +544,14 @@ def test_the_report_is_one_file_that_needs_no_other(saved, found):
     assert set(re.findall(r"href=#([\w-]+)", page)) <= set(identities)
 
 
+def test_the_filters_that_carry_the_prediction(found):
+    table = found.table
+    size = table["contribution"].abs()
+    expected = table[(table["contribution_q"] <= 0.05) & (size >= 0.05 * size.max())]
+    assert 0 < len(expected) < len(table)
+    pd.testing.assert_frame_equal(found.carrying, expected)
+
+
 def test_the_report_says_what_there_is_to_say(saved, found):
     page = html.unescape((saved / "report.html").read_text(encoding="utf-8"))
     for row in found.table.to_dict("records"):

@@ -96,7 +96,7 @@ def test_a_long_sequence_is_shown_where_it_contributes(model):
     long = "A" * 700 + MOTIF + "A" * 293
     figure = plot_sequence(net, long)
     (title,) = (text.get_text() for text in figure.texts[-1:])
-    assert title.startswith("654–754 of 1,000 bp, about the bases that contribute most · logit ")
+    assert title.startswith("654–754 of 1,000 bp, about the sites that contribute most · logit ")
     assert "".join(letter for _, (letter, _) in sorted(letters_of(figure.axes[0]).items())) == MOTIF
     assert figure.axes[0].get_xlim() == pytest.approx((653.4, 753.6))
     assert WHOLE_LENGTH < 1000
@@ -172,3 +172,25 @@ def test_text_of_a_file_can_be_edited(model, sequence, tmp_path):
         assert ">filter_0</text>" in text
     plot_sequence(model, sequence).savefig(tmp_path / "two.svg")
     assert (tmp_path / "two.svg").read_text() == text
+
+
+def test_places_just_above_a_threshold_do_not_hide_the_site():
+    """Two of them have the gradient of two sites, and a tenth of what the one real site contributes."""
+    conv = nn.Conv1d(4, 1, 5)
+    with torch.no_grad():
+        conv.weight.copy_(one_hot(["ACGTA"]))
+        conv.bias.fill_(-3.9)
+    net = nn.Sequential(conv, nn.ReLU(), nn.Flatten(), nn.Linear(396, 1, bias=False)).eval()
+    nn.init.ones_(net[-1].weight)
+    letters = list("G" * 400)
+    for start, site in ((50, "ACGTA"), (300, "ACGTC"), (320, "ACGTC")):
+        letters[start : start + 5] = site
+    sequence = "".join(letters)
+    reading = Reader(net).read_sequence(sequence)
+    sizes = dict(zip(reading.sites["start"], reading.sites["site_contribution"], strict=True))
+    assert sizes[50] == pytest.approx(1.1)
+    assert sizes[300] == sizes[320] == pytest.approx(0.1)
+    assert np.abs(reading.contributions[:, 290:330]).sum() > np.abs(reading.contributions[:, 40:60]).sum()
+    first, end = (round(x) for x in plot_sequence(net, sequence).axes[0].get_xlim())
+    assert first < 50 < 55 < end
+    assert repr(reading) == f"SequenceReading of 400 bp: logit 1.3, {len(reading.sites)} sites of filters"
