@@ -40,6 +40,8 @@ BENCHMARKS = {
     "stability_speed": Benchmark("stability_speed"),
     "precision": Benchmark("precision"),
     "seeds": Benchmark("seeds"),
+    # How safe.
+    "faults": Benchmark("faults"),
     # How good.
     "calibration": Benchmark("calibration"),
     "false_discoveries": Benchmark("false_discoveries"),

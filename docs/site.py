@@ -14,7 +14,7 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 #: Files that the site takes from outside of docs/.
 TAKEN = [
-    *("CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "rcinterp/guide.md"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE", "rcinterp/guide.md"),
     *("examples/*.py", "notebooks/*.ipynb"),
 ]
 #: Folders that pages link to: each gets a page that lists its files.

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,3 +131,15 @@ def test_all_skips_what_is_there(run_all, capsys):
     assert run_all("--only", "good", "lines")[0] == 0
     assert "is there, skipped" in capsys.readouterr().err
     assert (run_all("--only", "good")[1] / "good.json").read_text() == "[7]"
+
+
+@pytest.mark.slow
+def test_nothing_that_stops_a_command_loses_or_changes_a_result():
+    """A part of what benchmarks/faults.py does."""
+    command = [sys.executable, str(FOLDER / "faults.py"), "--kills", "3", "--only", "simulate", "train", "interpret"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) >= 9
+    assert {line["left"] for line in lines} == {"old or new"}
+    assert {line["again"] for line in lines} <= {"the same bytes", "-"}
+    assert all(len(line["said"]) == 1 for line in lines if line.get("exit_status"))

@@ -10,7 +10,7 @@ from rcinterp.cli._common import quiet_fit, say, warn_below_chance
 from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, OUT, SEED
 from rcinterp.errors import InputError
-from rcinterp.files import write_table
+from rcinterp.files import whole_folder, write_table
 from rcinterp.files.results import TRAINING
 
 _EXAMPLE = """\
@@ -135,8 +135,9 @@ def train(
     )
     if how is not None:
         model.provenance["split"] = how
-    write_table(out / "history.tsv", history)
-    save_model(model, out)
+    with whole_folder(out, TRAINING) as part:
+        write_table(part / "history.tsv", history)
+        save_model(model, part)
     best = history[history["is_best"]].iloc[0]
     warn_below_chance(best["valid_auroc"])
     sizes = model.architecture

@@ -170,6 +170,10 @@ def _errors_of(path: Path, part: Path | None = None) -> Iterator[None]:
         if part is not None and error.filename is not None and Path(os.fsdecode(error.filename)).parent == part:
             at_fault = path / Path(os.fsdecode(error.filename)).name
         raise OSError(error.errno, error.strerror or str(error), str(at_fault)) from None
+    except InputError as error:
+        if part is None or str(part) not in str(error):
+            raise
+        raise InputError(str(error).replace(str(part), str(path))) from None
     except UnicodeEncodeError as error:
         wrong = error.object[error.start : error.end]
         raise InputError(

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
 from rcinterp.files import (
     BGZIP_END,
@@ -206,6 +208,11 @@ def test_an_error_in_a_folder_is_told_of_the_file_in_its_place(old, monkeypatch)
     with pytest.raises(OSError, match="No space left") as error:
         make(old, {"a": "new a"})
     assert error.value.filename == str(old / "a")
+    with (
+        pytest.raises(InputError, match=rf"write_fasta: cannot write {re.escape(str(old / 'a.fa'))} \(No space left"),
+        whole_folder(old, ()) as part,
+    ):
+        write_fasta(part / "a.fa", ["ACGT"])
     assert content(old) == OLD
     assert set(os.listdir(old)) == set(OLD)
 
