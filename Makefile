@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser bench docs lint format clean
+.PHONY: demo test test-slow test-peers test-browser bench docs licences lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,6 +43,16 @@ bench: .venv/.installed
 docs: .venv/.installed
 	$(PIP) --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
+
+# Which licences all that is installed has (docs/project/licences.md), and a list of it for scanners (sbom.json, CycloneDX).
+# Both tools have an environment of their own, so that they do not stand in the lists.
+licences: .venv/.installed
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/pip install --quiet --disable-pip-version-check --no-compile pip-licenses cyclonedx-bom
+	sed '/^| Name/,$$d' docs/project/licences.md > .venv/licences.md
+	.venv/tools/bin/pip-licenses --python=$(BIN)/python --format=markdown --ignore-packages rcinterp >> .venv/licences.md
+	mv .venv/licences.md docs/project/licences.md
+	.venv/tools/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json $(BIN)/python
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
