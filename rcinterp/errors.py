@@ -1,6 +1,8 @@
 """The one exception for input that cannot be used."""
 
+import difflib
 import operator
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -20,3 +22,20 @@ def require_whole(name: str, value: object, least: int, caller: str = "") -> int
         got = f"{caller}: got {name}={value!r}" if caller else f"{name}: got {value!r}"
         raise InputError(f"{got}, expected a whole number of at least {least}.")
     return whole
+
+
+def nearest_names(given: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Names that a mistyped or shortened one may stand for, the likeliest first; case does not count.
+
+    Examples
+    --------
+    >>> nearest_names("ctcf", ["TCF7_1", "CTCF_known1", "CTCFL_disc1", "MYC_1"], n=2)
+    ['CTCF_known1', 'CTCFL_disc1']
+    >>> nearest_names("CTFC_known1", ["TCF7_1", "CTCF_known1", "CTCFL_disc1", "MYC_1"], n=1)
+    ['CTCF_known1']
+    """
+    names, wanted = list(known), given.lower()
+    holding = sorted((name for name in names if wanted and wanted in name.lower()), key=lambda x: (len(x), x))
+    by_lower = {name.lower(): name for name in names}
+    near = [by_lower[one] for one in difflib.get_close_matches(wanted, by_lower, n=n, cutoff=0)]
+    return list(dict.fromkeys([*holding, *near]))[:n]

@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,14 +56,21 @@ class Command(click.Command):
     ----------
     example : str
         A command line or several, shown at the end of the help.
-    writes : sequence of str, optional
-        Names, or patterns of names, of the files that it writes into ``--out``: the folder is then held while it runs,
-        and none of these is replaced that no command has recorded there.
+    writes : sequence of str, or callable, optional
+        Names, or patterns of names, of the files that it writes into ``--out``, or a function that gives them for the
+        options. The folder is then held while it runs, none of these is replaced that it has not recorded there, and
+        those of the last time that it does not write again are removed.
     """
 
-    def __init__(self, *arguments: Any, example: str, writes: Sequence[str] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        example: str,
+        writes: Sequence[str] | Callable[[dict[str, Any]], Sequence[str]] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **HELP | settings)
-        self.example, self.writes = example, tuple(writes)
+        self.example, self.writes = example, writes
         if any(parameter.name == "out" for parameter in self.params):
             self.params.append(
                 _flag("--overwrite", OVERWRITE, "Replace files in --out that no command of rcinterp wrote.", "Output")
@@ -84,14 +91,17 @@ class Command(click.Command):
 
     def perform(self, ctx: click.Context) -> Done:
         """Do the work, and leave a record of it."""
-        out = ctx.params.get("out")
+        out, written = ctx.params.get("out"), None
         with ExitStack() as stack:
             if self.writes and isinstance(out, Path):
-                what = f"rcinterp {command_name(ctx)}"
-                stack.enter_context(place_to_write(out, what, self.writes, is_asked(OVERWRITE)))
+                names = self.writes(ctx.params) if callable(self.writes) else self.writes
+                place = place_to_write(out, command_name(ctx), names, is_asked(OVERWRITE))
+                written = stack.enter_context(place)
             done: Done = super().invoke(ctx)
+            if written is not None:
+                written.remove_the_rest()
             if done.folder is not None and done.folder.is_dir():
-                write_record(ctx, done.folder, done.chosen, self.writes)
+                write_record(ctx, done.folder, done.chosen, written.list() if written is not None else ())
         return done
 
     def invoke(self, ctx: click.Context) -> None:

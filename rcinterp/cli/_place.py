@@ -1,42 +1,74 @@
-"""The folder that a command writes: held while it is written to, and looked at before the work."""
+"""The folder that a command writes: held while it is written to, looked at before the work, and cleared up after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
-from rcinterp.cli._record import RECORD, files_in_record
+from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
 from rcinterp.files import check_place, finish, held
 from rcinterp.files.results import SIGNS
 
 
+class Written:
+    """What a command has written into a folder so far.
+
+    Parameters
+    ----------
+    folder : path
+    names : sequence of str
+        Names, or patterns of names, of what it may write there.
+    before : sequence of str
+        Names of what it wrote the last time.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], before: Sequence[str]) -> None:
+        self.folder, self.names, self.before = folder, names, before
+        self._old = _look(folder, names)
+
+    def list(self) -> list[str]:
+        """Names of the files that are new, or have been written anew."""
+        now = _look(self.folder, self.names)
+        return sorted(name for name, seen in now.items() if self._old.get(name) != seen)
+
+    def remove_the_rest(self) -> None:
+        """Remove what the same command wrote the last time, and has not written this time."""
+        kinds, place = {Path(name).name for name in self.names}, self.folder.resolve()
+        for name in set(self.before) - set(self.list()):
+            path = (self.folder / name).resolve()  # of a record, which may have been edited
+            if path.is_relative_to(place) and any(fnmatch(path.name, kind) for kind in kinds):
+                path.unlink(missing_ok=True)
+
+
 @contextmanager
-def place_to_write(out: Path, what: str, names: Sequence[str], overwrite: bool) -> Iterator[None]:
+def place_to_write(out: Path, command: str, names: Sequence[str], overwrite: bool) -> Iterator[Written]:
     """Hold a folder, after a look at what would be replaced in it.
 
     Parameters
     ----------
     out : path
-    what : str
-        The command, for a second process that wants the folder.
+    command : str
+        Such as "dataset build"; a second process that wants the folder is told of it.
     names : sequence of str
         Names, or patterns of names, of the files that the command may write.
     overwrite : bool
-        Whether files may be replaced that no command wrote.
+        Whether files may be replaced that no command wrote, or another one.
 
     Raises
     ------
     InputError
-        If another process writes there, or a file would be replaced that no command wrote.
+        If another process writes there, or a file would be replaced that this command did not write.
     OSError
         If the folder cannot be written to.
     """
-    with held(out, what) as was_stopped:
+    with held(out, f"rcinterp {command}") as stopped_at:
         check_place(out)
         finish(out)
-        if not overwrite and not was_stopped:  # what a stopped command had written has no record yet
-            _check_strangers(out, names)
-        yield
+        before = _recorded(out, command, overwrite)
+        if not overwrite:
+            _check_strangers(out, names, before, stopped_at)
+        yield Written(out, names, before)
 
 
 def check_file(out: Path, beginning: str, overwrite: bool) -> None:
@@ -54,22 +86,62 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
         )
 
 
-def _begins_with(path: Path, sign: bytes) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(sign)) == sign
+def _recorded(out: Path, command: str, overwrite: bool) -> list[str]:
+    """Names of what the same command wrote there the last time.
+
+    Raises
+    ------
+    InputError
+        If the folder is another command's, or its record cannot be read.
+    """
+    if not (out / RECORD).is_file():
+        return []
+    advice = "name another folder, or give --overwrite to replace it."
+    try:
+        record: Record | None = read_record(out)
+    except InputError:
+        record = None
+    if record is not None and record.command == command:
+        return [str(name) for name in record.files]
+    if not overwrite:
+        holds = (
+            f"a {RECORD} that is no record of rcinterp" if record is None else f"what rcinterp {record.command} wrote"
+        )
+        raise InputError(f"--out: {out} holds {holds}; {advice}")
+    return []
 
 
-def _check_strangers(out: Path, names: Sequence[str]) -> None:
-    """Refuse to replace files that neither a command nor the library wrote."""
-    if any(name in names and _begins_with(out / name, sign) for name, sign in SIGNS.items()):
-        return
-    known = {RECORD, *files_in_record(out)}
-    there = sorted({path.name for name in names for path in out.glob(name)} - known)
+def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], stopped_at: float | None) -> None:
+    """Refuse to replace files that neither this command nor the library wrote.
+
+    Of a command that was stopped there may be no record; what was written while it ran may be its own.
+    """
+    known = {*before}
+    for name, (sign, own) in SIGNS.items():
+        if _begins_with(out / name, sign):
+            known |= {*own}
+    found = _look(out, names)
+    there = sorted(
+        name for name in found.keys() - known if stopped_at is None or (out / name).stat().st_mtime < stopped_at
+    )
     if there:
         shown = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
         raise InputError(
             f"--out: {out} holds {shown}, which no command of rcinterp has recorded there; name another folder, or "
             "give --overwrite to replace them."
         )
+
+
+def _look(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Files of these names, and what changes when they are written anew."""
+    paths = {path for name in names for path in folder.glob(name) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns) for path in sorted(paths)
+    }
+
+
+def _begins_with(path: Path, sign: bytes) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(sign)) == sign

@@ -1,6 +1,5 @@
 """Options of the commands that read a model: each is defined once, and becomes a keyword of Python's functions."""
 
-import difflib
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from rcinterp.cli._common import shows_progress
 from rcinterp.cli._help import Decorated, option
 from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, nearest_names
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -215,7 +214,7 @@ def _find_target(given: str, known: list[str], source: str) -> int:
         )
     if given in known:
         raise InputError(f"--target: {given!r} stands {known.count(given)} times in {source}; give its number, from 0.")
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0)
+    near = nearest_names(given, known)
     raise InputError(
         f"--target: got {given!r}, expected a number from 0 or a name of {source}, such as {', '.join(near)}."
     )

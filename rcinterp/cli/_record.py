@@ -55,7 +55,7 @@ class Record:
 
 
 def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], names: Sequence[str] = ()) -> None:
-    """Write run.toml into the folder of a result; `names` are patterns of what the command writes there."""
+    """Write run.toml into the folder of a result; `names` are what the command has written there."""
     files = [path for parameter in recorded(ctx.command) for path in files_behind(parameter, _value(ctx, parameter))]
     named = [path for parameter in recorded(ctx.command) for path in _paths_in(parameter, _value(ctx, parameter))]
     values = {
@@ -63,7 +63,7 @@ def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], na
         "folder": os.getcwd() if any(not path.is_absolute() for path in [*files, *named]) else None,
         "threads": count_threads(),
         "options": settings_of(ctx),
-        "files": sorted({path.name for name in names for path in folder.glob(name)}),
+        "files": list(names),
         "chosen": _plain(dict(chosen)),
         "versions": list_versions(),
         "inputs": {path.as_posix(): digest_of_file(path) for path in sorted(set(files)) if path.is_file()},
@@ -92,11 +92,6 @@ def read_record(folder: Path) -> Record:
         raise InputError(
             f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again."
         ) from None
-
-
-def files_in_record(folder: Path) -> list[str]:
-    """Names of what the command that wrote a folder has written there; none if there is no record."""
-    return [str(name) for name in read_record(folder).files] if (folder / RECORD).is_file() else []
 
 
 def recorded(command: click.Command) -> list[click.Parameter]:

@@ -8,11 +8,15 @@ from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import quiet_fit, say, warm_up
 from rcinterp.cli._help import option
 from rcinterp.cli._types import OUT, SEED
+from rcinterp.files.results import INTERPRETATION, MODEL_FILES
 
 
 @click.command(
     cls=Command,
-    writes=("report.html",),
+    writes=(
+        "report.html",
+        *(f"{kind}/{name}" for kind in ("rc", "traditional") for name in INTERPRETATION + MODEL_FILES),
+    ),
     short_help="A first report, on simulated CTCF sites, in a minute.",
     example="rcinterp demo --out demo",
 )

@@ -37,9 +37,20 @@ rcinterp interpret my_model.py:build --weights weights.pt --positives pos.fa.gz 
 _SHOWN = ("filter", "contribution", "contribution_q", "verdict", "best_match", "match_factor", "match_q")
 
 
+def _names(options: Mapping[str, Any]) -> list[str]:
+    """Names of the files that are written: one result in the folder, or several in folders of it."""
+    layers, targets = options["layers"], options["targets"]
+    if len(layers) < 2 and len(targets) < 2:
+        return [*INTERPRETATION]
+    several = [
+        _name(layer, target, len(layers) > 1, len(targets) > 1) for layer in layers or "*" for target in targets or "*"
+    ]
+    return ["report.html", *(f"{_folder(name)}/{file}" for name in several for file in INTERPRETATION)]
+
+
 @click.command(
     cls=Command,
-    writes=INTERPRETATION,
+    writes=_names,
     short_help="Read the filters of a trained model; write a report.",
     example=_EXAMPLE,
 )
@@ -137,6 +148,10 @@ def _name(layer: str, target: str, has_layers: bool, has_targets: bool) -> str:
     return ", ".join([*parts, *([f"output {target}"] if has_targets else [])])
 
 
+def _folder(name: str) -> str:
+    return re.sub(r"[^\w.+*-]+", "_", name)
+
+
 def _save(found: Mapping[str, "Interpretation"], out: Path, title: str, genome: str | None) -> Path:
     """Write one result into the folder, or several into folders of it with a page of all."""
     from rcinterp.interpretation import write_report
@@ -145,7 +160,7 @@ def _save(found: Mapping[str, "Interpretation"], out: Path, title: str, genome: 
         (one,) = found.values()
         return one.save(out, title, genome=genome)
     for name, one in found.items():
-        one.save(out / re.sub(r"[^\w.+-]+", "_", name), f"{title}: {name}", genome=genome)
+        one.save(out / _folder(name), f"{title}: {name}", genome=genome)
     write_report(out / "report.html", found, title, genome=genome)
     return out / "report.html"
 

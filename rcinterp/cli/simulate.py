@@ -1,6 +1,5 @@
 """The command line of simulated sequences."""
 
-import difflib
 from pathlib import Path
 
 import click
@@ -8,7 +7,7 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._help import option
 from rcinterp.cli._types import MOTIFS, OUT, SEED
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, nearest_names
 from rcinterp.files import whole_folder, write_table
 from rcinterp.files.results import SIMULATION
 
@@ -56,8 +55,8 @@ def simulate(
 
     known = load_motifs(catalogue)
     if motif not in known:
-        near = difflib.get_close_matches(motif, known, n=3, cutoff=0) or list(known)[:3]
-        raise InputError(f"--motif: {motif!r} is not in {catalogue}, expected a name such as {', '.join(near)}.")
+        near = ", ".join(nearest_names(motif, known))
+        raise InputError(f"--motif: {motif!r} is not in {catalogue}, expected a name such as {near}.")
     simulation = simulate_motifs({motif: known[motif]}, n_per_class, length, seed=seed)
     sequences = {"pos": simulation.x, "neg": simulate_background(n_per_class, length, seed=seed)}
     n_train = round((1 - valid_fraction) * n_per_class)

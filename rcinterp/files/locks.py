@@ -17,8 +17,8 @@ LOCK = ".rcinterp-lock"
 
 
 @contextmanager
-def held(folder: Path, what: str) -> Iterator[bool]:
-    """Hold a folder while it is written to; gives whether a writer before this one was stopped on the way.
+def held(folder: Path, what: str) -> Iterator[float | None]:
+    """Hold a folder while it is written to; gives when a writer began that was stopped on the way, None if none was.
 
     Parameters
     ----------
@@ -41,26 +41,29 @@ def held(folder: Path, what: str) -> Iterator[bool]:
     """
     made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     try:
-        lock, was_left, file = folder / LOCK, False, None
-        while file is None:
+        lock, acquired = folder / LOCK, None
+        while acquired is None:
             folder.mkdir(parents=True, exist_ok=True)
-            was_left = lock.exists()
             with suppress(FileNotFoundError):  # another process has just taken its empty folder away
-                file = _acquire(lock, what)
+                acquired = _acquire(lock, what)
+        file, stopped_at = acquired
     except OSError as error:
         _remove(made)
         raise OSError(error.errno, error.strerror, str(folder)) from None
     try:
-        yield was_left
+        yield stopped_at
     finally:
+        if sys.platform == "win32":  # where no open file can be removed
+            os.close(file)
         with suppress(OSError):
             lock.unlink()
-        os.close(file)
+        if sys.platform != "win32":
+            os.close(file)
         _remove(made)
 
 
-def _acquire(lock: Path, what: str) -> int:
-    """The open file, locked, with the name of this process in it."""
+def _acquire(lock: Path, what: str) -> tuple[int, float | None]:
+    """The open file, locked, with the name of this process in it; and when one wrote its name who did not remove it."""
     while True:
         file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -75,9 +78,11 @@ def _acquire(lock: Path, what: str) -> int:
         except OSError:  # a file system without locks
             pass
         if _is_same(file, lock):
+            before = os.fstat(file)
+            stopped_at = before.st_mtime if before.st_size else None
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {socket.gethostname()} ({what})\n".encode())
-            return file
+            return file, stopped_at
         os.close(file)  # the holder before removed it in between
 
 

@@ -2,12 +2,6 @@
 
 #: Of `save_model`: what decides what a model says.
 MODEL_FILES = ("model.json", "model.safetensors", "baseline.safetensors")
-#: How the file begins by which a folder is known that was written from Python, without a record.
-SIGNS = {
-    "model.json": b'{\n "format": "rcinterp model',
-    "report.html": b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    b'<meta name="generator" content="rcinterp">',
-}
 #: Of `rcinterp train`, beside the checkpoint, from which a stopped run goes on.
 TRAINING = (*MODEL_FILES, "history.tsv")
 #: Of `Interpretation.save`.
@@ -24,3 +18,12 @@ PATTERNS = (
 SIMULATION = (*(f"{part}.{label}.fa.gz" for part in ("train", "valid") for label in ("pos", "neg")), "sites.tsv")
 #: Of `rcinterp strands`; patterns of names.
 STRANDS = ("strands.tsv", "strand_logits.tsv", "strands_*.png", "strands_*.svg")
+#: How the file begins by which a folder is known that was written from Python, without a record; what else is there.
+SIGNS = {
+    "model.json": (b'{\n "format": "rcinterp model', TRAINING),
+    "report.html": (
+        b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        b'<meta name="generator" content="rcinterp">',
+        (*INTERPRETATION, *PATTERNS),
+    ),
+}

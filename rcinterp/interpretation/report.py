@@ -19,6 +19,8 @@ from rcinterp.report.svg import draw_curves, draw_logo, draw_points
 
 #: Logos at the top of a page, at most: of as many groups, each by its filter that contributes most.
 _N_HERO = 5
+#: Which filters these are: of one group, or of several.
+_HERO_TEXT = ("The largest filters.", "The largest filter of each motif, then the next largest ones.")
 #: Filters of a table in a notebook, at most.
 _N_NOTEBOOK = 24
 
@@ -99,6 +101,7 @@ def make_part(
         numbers=_numbers(found),
         warnings=found.warnings(),
         hero=_hero(found, groups),
+        hero_text=_HERO_TEXT[sum(any(map(carries, group.rows)) for group in groups) > 1],
         filters=make_section(identity, found, groups, has_pictures=has_pictures, elsewhere=elsewhere, genome=genome),
         charts=_charts(found),
         methods=describe_methods(found),

@@ -9,6 +9,7 @@ from rcinterp.files import parse_number, split_lines, split_words
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
 
+_MARK = re.compile(r"[A-Z]{2}(\s|$)")
 MATRIX_HEADER = re.compile(r"P[0O]((?:\s+[ACGTU]){4})(?:\s|$)", re.IGNORECASE)
 
 
@@ -89,7 +90,7 @@ def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None
             raise InputError(f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row.")
     below = [line.strip() for line in lines[1 + len(rows) :]]
     further = next((line for line in below if _is_position(line) and _has_four_numbers(line)), None)
-    if further is not None:
+    if further is not None and not _MARK.match(below[0]):  # after a mark, other tables may follow
         raise InputError(
             f"{where}: got the position {further!r} after {below[0][:40]!r}, which ends the matrix. Remove what stands "
             "between the positions."

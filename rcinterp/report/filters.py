@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from rcinterp.files import split_lines
 from rcinterp.motifs import consensus, information_content, reverse_complement_motif
 from rcinterp.motifs.groups import name_in_full
 from rcinterp.reading.contributions import Histogram
@@ -170,7 +171,7 @@ def filter_section(
             )
         total = float(sum(row["contribution"] for row in rows))
         shown.append(FilterGroup(name, made, is_idle, total))
-    lines = tables.table.to_csv(sep="\t", index=False).splitlines()
+    lines = split_lines(tables.table.to_csv(sep="\t", index=False))
     targets = [(name, encode_shares(ppm)) for name, ppm in tables.targets.items()]
     return FilterSection(identity, shown, tables.unit, tables.length, lines, targets)
 

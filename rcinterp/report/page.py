@@ -57,7 +57,7 @@ class Part:
         How good the model is.
     warnings : list of str
         What would mislead a reader who does not know it, a sentence each.
-    hero : list of Picture
+    hero, hero_text : list of Picture, str
         The filters that matter.
     filters : FilterSection
     charts : list of Chart
@@ -74,6 +74,7 @@ class Part:
     numbers: list[Number]
     warnings: list[str]
     hero: list[Picture]
+    hero_text: str
     filters: FilterSection
     charts: list[Chart] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)

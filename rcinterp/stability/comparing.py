@@ -81,6 +81,9 @@ def compare_models(
     ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
     seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
 
+    ``artefact_share`` is the share of what a pattern's filters contribute that is of artefact hybrids, as `interpret`
+    calls them; from a half on the pattern is called one itself.
+
     A consensus is named as a filter is in `interpret`: if half of its filters or more have enough sites, and more of
     them in their own class than chance gives, and if its composition alone does not explain the match.
 
@@ -104,7 +107,7 @@ def compare_models(
     members = compared.join(_align(compared, consensus))
     return ModelComparison(
         tabulate_patterns(compared, consensus, contributions, matches),
-        members[["model", "filter", "pattern", *_ALIGNMENT, "contribution", "n_sites", "sites_in"]],
+        members[["model", "filter", "pattern", *_ALIGNMENT, "contribution", "n_sites", "sites_in", "is_artefact"]],
         filters.loc[filters["reason"].notna(), ["model", "filter", "contribution", "reason"]].reset_index(drop=True),
         tabulate_models(found, filters, contributions),
         contributions,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rcinterp.files import split_lines
 from rcinterp.interpretation.answer import word_of
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import consensus, information_content
@@ -62,5 +63,5 @@ def write_patterns(
         models=plain_rows(tables["models"]),
         left_out=plain_rows(tables["left_out"]),
         limits=LIMITS,
-        data=as_data(lines={"patterns": patterns.to_csv(sep="\t", index=False).splitlines()}, targets={}),
+        data=as_data(lines={"patterns": split_lines(patterns.to_csv(sep="\t", index=False))}, targets={}),
     )

@@ -20,7 +20,10 @@ from rcinterp.report.figures import save_figure
 from rcinterp.stability.drawing import plot_patterns
 from rcinterp.stability.page import write_patterns
 from rcinterp.stability.rates import expected_new
+from rcinterp.stability.tables import MOSTLY
 
+#: Fewer models say little of what a further one shows: with all 5 of 5, at least 57 % of such models do.
+FEW_MODELS = 5
 _MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
 
 
@@ -66,11 +69,20 @@ class ModelComparison:
             again = self.models["seen_again"]
             if again.notna().any():
                 said.append(
-                    f"Of what a model's filters contribute, another model shows {again.mean():.0%} (by model "
-                    f"{again.min():.0%} to {again.max():.0%}), and {self.models['missed'].mean():.1f} patterns more"
+                    f"Of what a model's filters contribute, {again.mean():.0%} (by model {again.min():.0%} to "
+                    f"{again.max():.0%}) lies in patterns that a second model shows too; the second has "
+                    f"{self.models['missed'].mean():.1f} patterns that the first lacks"
                 )
             new = expected_new(n_with, n_models)
             said.append(f"A further model would add about {new:.1f} patterns that none of these shows")
+        artefacts = int((self.table["artefact_share"] >= MOSTLY).sum())
+        if artefacts:
+            said.append(f"{artefacts} of the patterns {'are artefacts' if artefacts > 1 else 'is an artefact'}")
+        if 1 < n_models < FEW_MODELS and len(self.table):
+            low = self.table["share_low"].max()
+            said.append(
+                f"{n_models} models are few: what all of them show is shown by at least {low:.0%} of such models"
+            )
         empty = self.models.loc[self.models["n_compared"] == 0, "model"]
         if len(empty):
             said.append(f"Without a filter to compare, and counted all the same: {', '.join(empty)}")

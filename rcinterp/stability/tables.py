@@ -9,11 +9,15 @@ import pandas as pd
 from rcinterp.interpretation import Interpretation
 from rcinterp.interpretation.verdicts import LEAST_AUROC, NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
+from rcinterp.palindromes.triage import HYBRID
 from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
+
+#: A pattern is called an artefact if artefact hybrids make at least this share of what its filters contribute.
+MOSTLY = 0.5
 
 
 def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
-    """One row a filter of a model: model, filter, contribution, n_sites, sites_in, sites_p, ppm, reason (to leave out).
+    """One row a filter of a model: model, filter, contribution, n_sites, sites_in, sites_p, is_artefact, ppm, reason.
 
     Parameters
     ----------
@@ -24,10 +28,13 @@ def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The reason is None for a filter that is compared.
+        The reason to leave a filter out is None for one that is compared; ``is_artefact`` says whether it is an artefact
+        hybrid.
     """
     table = found.table[["filter", "contribution", "n_sites", "sites_in", "sites_p"]].copy()
     table.insert(0, "model", name)
+    kinds = found.table.get("verdict_kinds", pd.Series("", index=table.index))  # a table made by hand may have none
+    table["is_artefact"] = [HYBRID in one.split("; ") for one in kinds]
     if found.performance["auroc"] < LEAST_AUROC:  # the sites speak for neither class
         table["sites_p"] = table["sites_p"].where(table["sites_p"].isna(), 1.0)
     table["ppm"] = table["filter"].map(found.ppms)
@@ -76,7 +83,7 @@ def tabulate_patterns(
     Parameters
     ----------
     compared : DataFrame
-        One row a filter: pattern.
+        One row a filter: pattern, contribution, is_artefact.
     consensus : dict of str to Motif
         In the order of the rows.
     contributions : DataFrame
@@ -96,15 +103,36 @@ def tabulate_patterns(
         "contribution_mean": contributions.mean(axis=1),
         "contribution_lowest": contributions.min(axis=1),
         "contribution_highest": contributions.max(axis=1),
+        "artefact_share": _artefact_share(compared).reindex(contributions.index),
         "n_sites": pd.Series({name: motif.n_sites for name, motif in consensus.items()}, dtype=float),
         "information": pd.Series({name: _bits(motif) for name, motif in consensus.items()}, dtype=float),
     }
     table = pd.DataFrame(columns, index=contributions.index).join(matches).reset_index()
-    verdicts = [_judge(row) for row in table.to_dict("records")]
-    often = [_how_often(n, n_all) for n in table["n_models"]]
-    table["verdict_kinds"] = pd.Series([verdict.kind for verdict in verdicts], dtype=object)
-    table["verdict"] = pd.Series([f"{n}; {verdict}" for n, verdict in zip(often, verdicts, strict=True)], dtype=object)
+    rows = table.to_dict("records")
+    verdicts = [_judge(row) for row in rows]
+    kinds = [
+        f"{verdict.kind}; {HYBRID}" if row["artefact_share"] >= MOSTLY else verdict.kind
+        for row, verdict in zip(rows, verdicts, strict=True)
+    ]
+    said = [
+        f"{_how_often(row['n_models'], n_all)}; {verdict}{_of_artefacts(row['artefact_share'])}"
+        for row, verdict in zip(rows, verdicts, strict=True)
+    ]
+    table["verdict_kinds"], table["verdict"] = pd.Series(kinds, dtype=object), pd.Series(said, dtype=object)
     return table
+
+
+def _of_artefacts(share: float) -> str:
+    if not share > 0:
+        return ""
+    return f"; artefacts (hybrids of both strands) make {share:.0%} of what its filters contribute"
+
+
+def _artefact_share(compared: pd.DataFrame) -> pd.Series:
+    """Share of what the filters of each pattern contribute, signs aside, that is of artefact hybrids."""
+    size = compared["contribution"].abs()
+    totals = size.groupby(compared["pattern"]).sum()
+    return size.where(compared["is_artefact"].astype(bool), 0.0).groupby(compared["pattern"]).sum() / totals
 
 
 def _bits(motif: Motif) -> float:

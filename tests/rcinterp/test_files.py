@@ -1,6 +1,7 @@
 """Files and folders that are either whole or not there, and text that is whole or refused."""
 
 import errno
+import fcntl
 import gzip
 import os
 import re
@@ -21,12 +22,14 @@ from rcinterp.files import (
     BGZIP_END,
     check_place,
     finish,
+    held,
     read_text,
     whole_folder,
     write_at_once,
     write_table,
     writing,
 )
+from rcinterp.files.locks import LOCK
 from rcinterp.motifs import write_meme
 
 
@@ -259,3 +262,24 @@ def test_more_text_than_the_limit_is_refused_before_it_is_unpacked(tmp_path):
     path.write_bytes(b"A" * 11)
     with pytest.raises(InputError, match="has more than 0 MiB of text"):
         read_text(path, "text", largest=10)
+
+
+# Locks.
+
+
+def test_a_lock_that_its_holder_has_removed_is_taken_anew(tmp_path, monkeypatch):
+    """... as another process may hold the file that stands there now: what was opened before counts for nothing."""
+    place, flock, opened = tmp_path / "out", fcntl.flock, []
+
+    def lock_late(file, how):
+        opened.append(file)
+        if len(opened) == 1:  # the holder ends between our opening the file and our locking it
+            (place / LOCK).unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with held(place, "one") as stopped_at:
+        assert stopped_at is None
+        assert len(opened) == 2
+        with pytest.raises(InputError, match=r"process \d+ on \S+ \(one\) is writing there"), held(place, "two"):
+            pass

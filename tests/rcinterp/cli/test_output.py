@@ -78,7 +78,7 @@ def test_verbose_adds_settings_times_and_where_an_error_arose(commands, run):
     assert re.search(r"\ntook \d+\.\d s\n$", said)
     said = run(*commands["train"], "--out", "model", "--verbose").stderr
     assert re.search(r"\nchosen: width=\[\d+\], pool=\d+, stride=\d+", said)
-    wrong = ["strands", "mine.py:Nets", "--sequences", "data/valid.pos.fa.gz", "--out", "out"]
+    wrong = ["strands", "mine.py:Nets", "--sequences", "data/valid.pos.fa.gz", "--out", "strands"]
     plain, traced = (run(*wrong, *more, status=2).stderr for more in ([], ["--verbose"]))
     assert re.fullmatch(r"Error: mine\.py: has no 'Nets'[^\n]*\n", plain)
     assert "Traceback (most recent call last)" in traced

@@ -9,9 +9,11 @@ import sys
 import pytest
 
 from rcinterp.cli._place import _check_strangers
+from rcinterp.cli._record import read_record
+from rcinterp.errors import InputError
 from rcinterp.files import held
 from rcinterp.files.locks import LOCK
-from rcinterp.files.results import TRAINING
+from rcinterp.files.results import INTERPRETATION, TRAINING
 from rcinterp.training.models import compact_model, save_model
 
 HOLD = """
@@ -108,10 +110,19 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, m
 
 def test_what_a_stopped_command_left_is_replaced(simulate, tmp_path):
     """It had looked before its work, and its lock is still there; there is no record of what it wrote."""
-    with held(tmp_path / "out", "rcinterp simulate"):
-        (tmp_path / "out" / "sites.tsv").write_text("half")
-        lock = (tmp_path / "out" / LOCK).read_bytes()
-    (tmp_path / "out" / LOCK).write_bytes(lock)
+    out = tmp_path / "out"
+    with held(out, "rcinterp simulate"):
+        lock, begun = (out / LOCK).read_bytes(), (out / LOCK).stat().st_mtime
+        (out / "sites.tsv").write_text("half")
+    (out / "train.pos.fa.gz").write_text("mine, from before")
+    for name, when in ((LOCK, begun), ("sites.tsv", begun + 1), ("train.pos.fa.gz", begun - 100)):
+        (out / name).write_bytes(lock if name == LOCK else (out / name).read_bytes())
+        os.utime(out / name, (when, when))
+    assert "holds train.pos.fa.gz, which no command" in simulate(status=2).stderr
+    assert (out / "train.pos.fa.gz").read_text() == "mine, from before"
+    (out / "train.pos.fa.gz").unlink()
+    (out / LOCK).write_bytes(lock)
+    os.utime(out / LOCK, (begun, begun))
     simulate()
     assert (tmp_path / "out" / "sites.tsv").read_text().startswith("sequence\t")
 
@@ -131,4 +142,40 @@ def test_a_table_replaces_a_table_and_no_other_file(run, work):
 
 def test_a_model_that_python_saved_is_known(tmp_path):
     save_model(compact_model(1, 1, 60, widths=(11,), pool=10, stride=10), tmp_path)
-    _check_strangers(tmp_path, TRAINING)
+    _check_strangers(tmp_path, TRAINING, [], None)
+    (tmp_path / "filters.tsv").write_text("mine")
+    with pytest.raises(InputError, match=r"holds filters\.tsv, which no command"):
+        _check_strangers(tmp_path, [*TRAINING, *INTERPRETATION], [], None)
+
+
+def test_the_result_of_another_command_is_not_replaced(run, work):
+    record = (work / "model_0" / "run.toml").read_bytes()
+    classes = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
+    command = ["interpret", "model_0", *classes, "--motifs", "known.meme", "--no-faithfulness", "--out", "model_0"]
+    result = run(*command, status=2)
+    assert "model_0 holds what rcinterp train wrote; name another folder, or give --overwrite" in result.stderr
+    assert (work / "model_0" / "run.toml").read_bytes() == record
+    (work / "model_0" / "run.toml").write_text("command = 'mine'\n")
+    assert "holds a run.toml that is no record of rcinterp; name another" in run(*command, status=2).stderr
+    run(*command, "--overwrite")
+    assert read_record(work / "model_0").command == "interpret"
+
+
+def test_results_of_several_layers_are_looked_at_and_recorded_and_what_is_not_written_again_goes(run, work):
+    classes = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
+    start = ["interpret", "mine.py:Net", *classes, "--motifs", "known.meme", "--no-faithfulness", "--out", "out"]
+    run(*start)
+    single = set(read_record(work / "out").files)
+    assert "filters.tsv" in single
+    (work / "out" / "b").mkdir()
+    (work / "out" / "b" / "filters.tsv").write_text("mine")
+    both = [*start, "--layer", "a", "--layer", "b"]
+    assert "out holds b/filters.tsv, which no command of rcinterp has recorded" in run(*both, status=2).stderr
+    (work / "out" / "b" / "filters.tsv").unlink()
+    run(*both)
+    files = set(read_record(work / "out").files)
+    assert {"a/filters.tsv", "b/filters.tsv", "a/report.html", "report.html"} <= files
+    there = {path.relative_to(work / "out").as_posix() for path in (work / "out").rglob("*") if path.is_file()}
+    assert there == {*files, "run.toml"}  # those of the single layer are gone
+    run(*both)
+    assert set(read_record(work / "out").files) == files

@@ -192,9 +192,9 @@ def test_forgotten_weights_are_warned_of_once(work, run):
     assert "Warning" not in run(*asked, "--weights", "weights.pt", "--out", "out").stderr
     assert "Warning" not in run("strands", "model_0", *asked[2:], "--out", "out").stderr
     two = ["mine.py:Net", "mine.py:Controlled", *COMMON, "--args", "zeros:1,1", "--args", "zeros:1"]
-    assert "cannot be run" in run("compare-models", *two, "--out", "out", status=2).stderr
+    assert "cannot be run" in run("compare-models", *two, "--out", "patterns", status=2).stderr
     layers = ["--layer", "a", "--layer", "b"]
-    said = run("interpret", "mine.py:Net", *COMMON, *layers, "--no-faithfulness", "--out", "out").stderr
+    said = run("interpret", "mine.py:Net", *COMMON, *layers, "--no-faithfulness", "--out", "report").stderr
     assert said.count("perhaps random ones") == 1
 
 

@@ -143,7 +143,7 @@ def test_bad_transfac(text, message):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("01 1 2 3 4\nXX\n03 1 2 3 4", r"got the position '03 1 2 3 4' after 'XX', which ends the matrix"),
+        ("01 1 2 3 4\nx\n02 1 2 3 4", r"got the position '02 1 2 3 4' after 'x', which ends the matrix"),
         ("01 1 2 3 4\n03 1 2 3 4", r"position 03 follows 01; expected one after the other"),
         ("01 1 2 3 4\n01 1 2 3 4", r"position 01 follows 01; expected one after the other"),
         ("01 1 2 3 4 5\n02 1 2 3 4", r"position 01: got 5 numbers, expected four"),

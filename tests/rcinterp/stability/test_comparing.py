@@ -1,5 +1,7 @@
 """compare_models on filters made by hand, and on models whose filters are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.demo import simulate_one_motif
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
+from rcinterp.interpretation.answer import word_of
 from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import one_thread
@@ -201,7 +204,14 @@ def test_no_model_has_a_live_filter(interpretation):
 def compare_models_columns():
     return [
         *("pattern", "n_models", "share", "share_low", "share_high", "seen_again", "n_filters"),
-        *("contribution_mean", "contribution_lowest", "contribution_highest", "n_sites", "information"),
+        *(
+            "contribution_mean",
+            "contribution_lowest",
+            "contribution_highest",
+            "artefact_share",
+            "n_sites",
+            "information",
+        ),
         *("sites_p", "refused", "best_match", "match_q", "match_shuffled_p", "match_factor", "match_known"),
         *("verdict_kinds", "verdict"),
     ]
@@ -220,8 +230,28 @@ def test_columns(found):
             "contribution",
             "n_sites",
             "sites_in",
+            "is_artefact",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("artefact", "share", "word"), [(1.0, 0.2, "CTCF"), (9.0, 9 / 13, "artefact"), (None, 0, "CTCF")]
+)
+def test_artefacts_are_told_in_their_pattern(place, interpretation, artefact, share, word):
+    """... as those of the filters that `interpret` has found; a pattern that is mostly of these is called one."""
+    rows = [("a", place("CTCF_known1", 2), 2.0, 50, 1e-9), ("b", place("CTCF_known1", 3), artefact or 1.0, 50, 1e-9)]
+    one, other = interpretation(rows), interpretation(rows[:1])
+    if artefact is not None:
+        kinds = ["known motif; artefact hybrid" if name == "b" else "known motif" for name in one.table["filter"]]
+        one = replace(one, table=one.table.assign(verdict_kinds=kinds))
+    found = compare_models([one, other])
+    (pattern,) = found.table.to_dict("records")
+    assert pattern["artefact_share"] == pytest.approx(share)
+    assert ("artefacts (hybrids of both strands) make" in pattern["verdict"]) == (share > 0)
+    assert word_of(pattern | {"triage": None})[0] == word
+    assert ("1 of the patterns is an artefact" in found.summary) == (word == "artefact")
+    assert found.members["is_artefact"].sum() == (artefact is not None)
 
 
 def test_motifs_of_weights_have_no_sites(place, interpretation):
