@@ -31,7 +31,7 @@ def nearest_names(given: str, known: Iterable[str], n: int = 3) -> list[str]:
     --------
     >>> nearest_names("ctcf", ["TCF7_1", "CTCF_known1", "CTCFL_disc1", "MYC_1"], n=2)
     ['CTCF_known1', 'CTCFL_disc1']
-    >>> nearest_names("CTFC_known1", ["TCF7_1", "CTCF_known1", "CTCFL_disc1", "MYC_1"], n=1)
+    >>> nearest_names("ctfc_known1", ["TCF7_1", "CTCF_known1", "CTCFL_disc1", "MYC_1"], n=1)
     ['CTCF_known1']
     """
     names, wanted = list(known), given.lower()

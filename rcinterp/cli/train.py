@@ -171,8 +171,8 @@ def _describe_split(how: dict[str, Any], valid: Any) -> str:
     if how["by"] == "chromosome":
         return f"validation: {len(valid)} sequences of {', '.join(how['valid_chromosomes'])}, held out of training"
     return (
-        f"validation: {len(valid)} sequences drawn at random (seed {how['seed']}), as their names tell no chromosomes, or "
-        "all of them one; sequences of other chromosomes would tell more"
+        f"validation: {len(valid)} sequences drawn at random (seed {how['seed']}), as their names tell no chromosomes "
+        "or only one; sequences of other chromosomes would tell more"
     )
 
 

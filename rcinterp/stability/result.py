@@ -80,9 +80,7 @@ class ModelComparison:
             said.append(f"{artefacts} of the patterns {'are artefacts' if artefacts > 1 else 'is an artefact'}")
         if 1 < n_models < FEW_MODELS and len(self.table):
             low = self.table["share_low"].max()
-            said.append(
-                f"{n_models} models are few: what all of them show is shown by at least {low:.0%} of such models"
-            )
+            said.append(f"{n_models} models are few: what all of them show, at least {low:.0%} of such models show")
         empty = self.models.loc[self.models["n_compared"] == 0, "model"]
         if len(empty):
             said.append(f"Without a filter to compare, and counted all the same: {', '.join(empty)}")

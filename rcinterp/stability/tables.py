@@ -28,8 +28,7 @@ def list_filters(name: str, found: Interpretation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The reason to leave a filter out is None for one that is compared; ``is_artefact`` says whether it is an artefact
-        hybrid.
+        The reason to leave a filter out is None for one that is compared; ``is_artefact`` says whether it is a hybrid.
     """
     table = found.table[["filter", "contribution", "n_sites", "sites_in", "sites_p"]].copy()
     table.insert(0, "model", name)
