@@ -35,7 +35,8 @@ def nearest_names(given: str, known: Iterable[str], n: int = 3) -> list[str]:
     ['CTCF_known1']
     """
     names, wanted = list(known), given.lower()
-    holding = sorted((name for name in names if wanted and wanted in name.lower()), key=lambda x: (len(x), x))
+    holding = [name for name in names if wanted and wanted in name.lower()]
+    holding.sort(key=lambda name: (name.lower().split("_")[0] != wanted, len(name), name))
     by_lower = {name.lower(): name for name in names}
     near = [by_lower[one] for one in difflib.get_close_matches(wanted, by_lower, n=n, cutoff=0)]
     return list(dict.fromkeys([*holding, *near]))[:n]

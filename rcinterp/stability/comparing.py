@@ -81,7 +81,7 @@ def compare_models(
     ``share`` estimates the chance that a further model of this kind shows the pattern, if the models differ by their
     seeds alone; ``seen_again`` corrects for the pattern being in the list because one model showed it.
 
-    ``artefact_share`` is the share of what a pattern's filters contribute that is of artefact hybrids, as `interpret`
+    ``hybrid_share`` is the share of what a pattern's filters contribute that is of artefact hybrids, as `interpret`
     calls them; from a half on the pattern is called one itself.
 
     A consensus is named as a filter is in `interpret`: if half of its filters or more have enough sites, and more of

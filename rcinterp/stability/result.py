@@ -75,7 +75,7 @@ class ModelComparison:
                 )
             new = expected_new(n_with, n_models)
             said.append(f"A further model would add about {new:.1f} patterns that none of these shows")
-        artefacts = int((self.table["artefact_share"] >= MOSTLY).sum())
+        artefacts = int((self.table["hybrid_share"] >= MOSTLY).sum())
         if artefacts:
             said.append(f"{artefacts} of the patterns {'are artefacts' if artefacts > 1 else 'is an artefact'}")
         if 1 < n_models < FEW_MODELS and len(self.table):

@@ -102,7 +102,7 @@ def tabulate_patterns(
         "contribution_mean": contributions.mean(axis=1),
         "contribution_lowest": contributions.min(axis=1),
         "contribution_highest": contributions.max(axis=1),
-        "artefact_share": _artefact_share(compared).reindex(contributions.index),
+        "hybrid_share": _hybrid_share(compared).reindex(contributions.index),
         "n_sites": pd.Series({name: motif.n_sites for name, motif in consensus.items()}, dtype=float),
         "information": pd.Series({name: _bits(motif) for name, motif in consensus.items()}, dtype=float),
     }
@@ -110,11 +110,11 @@ def tabulate_patterns(
     rows = table.to_dict("records")
     verdicts = [_judge(row) for row in rows]
     kinds = [
-        f"{verdict.kind}; {HYBRID}" if row["artefact_share"] >= MOSTLY else verdict.kind
+        f"{verdict.kind}; {HYBRID}" if row["hybrid_share"] >= MOSTLY else verdict.kind
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     said = [
-        f"{_how_often(row['n_models'], n_all)}; {verdict}{_of_artefacts(row['artefact_share'])}"
+        f"{_how_often(row['n_models'], n_all)}; {verdict}{_of_artefacts(row['hybrid_share'])}"
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     table["verdict_kinds"], table["verdict"] = pd.Series(kinds, dtype=object), pd.Series(said, dtype=object)
@@ -127,7 +127,7 @@ def _of_artefacts(share: float) -> str:
     return f"; artefacts (hybrids of both strands) make {share:.0%} of what its filters contribute"
 
 
-def _artefact_share(compared: pd.DataFrame) -> pd.Series:
+def _hybrid_share(compared: pd.DataFrame) -> pd.Series:
     """Share of what the filters of each pattern contribute, signs aside, that is of artefact hybrids."""
     size = compared["contribution"].abs()
     totals = size.groupby(compared["pattern"]).sum()

@@ -208,7 +208,7 @@ def compare_models_columns():
             "contribution_mean",
             "contribution_lowest",
             "contribution_highest",
-            "artefact_share",
+            "hybrid_share",
             "n_sites",
             "information",
         ),
@@ -247,7 +247,7 @@ def test_artefacts_are_told_in_their_pattern(place, interpretation, artefact, sh
         one = replace(one, table=one.table.assign(verdict_kinds=kinds))
     found = compare_models([one, other])
     (pattern,) = found.table.to_dict("records")
-    assert pattern["artefact_share"] == pytest.approx(share)
+    assert pattern["hybrid_share"] == pytest.approx(share)
     assert ("artefacts (hybrids of both strands) make" in pattern["verdict"]) == (share > 0)
     assert word_of(pattern | {"triage": None})[0] == word
     assert ("1 of the patterns is an artefact" in found.summary) == (word == "artefact")
