@@ -1,7 +1,7 @@
 """Options of the commands that read a model: each is defined once, and becomes a keyword of Python's functions."""
 
 import difflib
-import zipfile
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from rcinterp.cli._common import shows_progress
 from rcinterp.cli._help import Decorated, option
 from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
 from rcinterp.errors import InputError
+from rcinterp.memory import require_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -162,18 +163,16 @@ def _arrays_of(given: str) -> list[Any]:
         sizes = given.removeprefix("zeros:").split(",")
         if not all(size.strip().isdigit() and int(size) for size in sizes):
             raise InputError(f"--args: got {given!r}, expected zeros: and the shape of one row, such as zeros:4,1000.")
-        return [np.zeros((1, *map(int, sizes)), np.float32)]
+        shape = (1, *map(int, sizes))
+        require_memory(f"--args: an array {shape}", 4 * math.prod(shape), "give smaller sizes")
+        return [np.zeros(shape, np.float32)]
+    from rcinterp.files.arrays import read_arrays
+
     try:
-        loaded = np.load(given, allow_pickle=False)
-        arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
-    except FileNotFoundError:
-        raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise InputError(
-            f"--args: {given}: cannot be read, expected arrays of numbers, as numpy.save or numpy.savez write them."
-        ) from None
-    kinds = {array.dtype.kind for array in arrays}
-    if not arrays or not kinds <= set("fiub"):
+        arrays = list(read_arrays(given, "arrays of numbers, as numpy.save writes them", "check the path").values())
+    except InputError as error:
+        raise InputError(f"--args: {error}") from None
+    if not arrays:
         raise InputError(f"--args: {given}: holds no arrays of numbers, expected one row a sequence.")
     return arrays
 
@@ -198,10 +197,10 @@ def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
     if names is None:
         own = getattr(model, "task_names", None)
         return ([str(name) for name in own] if isinstance(own, list | tuple) else []), "the model's task_names"
-    from rcinterp.files import read_text
+    from rcinterp.files import read_text, split_lines
 
     text = read_text(names, "the names of the outputs, one a line")
-    return [line.strip() for line in text.splitlines() if line.strip()], str(names)
+    return [line.strip(" \t") for line in split_lines(text) if line.strip(" \t")], str(names)
 
 
 def _find_target(given: str, known: list[str], source: str) -> int:

@@ -30,7 +30,7 @@ def demo(out: Path, seed: int, epochs: int) -> Done:
 
 def _aurocs(out: Path) -> dict[str, float]:
     """Validation auROC of each model, by the name of its folder."""
-    from rcinterp.training.models import load_model
+    from rcinterp.training.saving import load_model
 
     folders = [path.parent for path in sorted(out.glob("*/model.json"))]
     return {folder.name: load_model(folder).provenance["valid_auroc"] for folder in folders}

@@ -105,7 +105,8 @@ def train(
     from rcinterp.data.datasets import load_dataset
     from rcinterp.data.splitting import split_dataset
     from rcinterp.training.fitting import fit
-    from rcinterp.training.models import compact_model, save_model
+    from rcinterp.training.models import compact_model
+    from rcinterp.training.saving import save_model
 
     how = None
     if valid_positives is not None and valid_negatives is not None:

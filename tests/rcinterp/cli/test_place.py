@@ -12,7 +12,8 @@ from rcinterp.cli._place import _check_strangers
 from rcinterp.files import held
 from rcinterp.files.locks import LOCK
 from rcinterp.files.results import TRAINING
-from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.models import compact_model
+from rcinterp.training.saving import save_model
 
 HOLD = """
 import sys, time
