@@ -10,7 +10,7 @@ import click
 
 from rcinterp.cli._common import shows_progress
 from rcinterp.cli._help import Decorated, option
-from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
+from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED, Number, Whole
 from rcinterp.errors import InputError
 from rcinterp.memory import require_memory
 
@@ -49,7 +49,7 @@ RUN = (
         "first, or a single row; or zeros:4,1000 for zeros of that shape.",
     ),
     option("--device", group=_MODEL, help="Where it runs: cpu or cuda.  [default: cuda if there is one]"),
-    option("--batch-size", type=click.IntRange(1), default=100, group=_MODEL, help="Sequences at a time."),
+    option("--batch-size", type=Whole(1), default=100, group=_MODEL, help="Sequences at a time."),
 )
 TARGET = (
     option("--target", default="0", group=_MEASURED, help="Which output: its number, from 0, or its name."),
@@ -101,14 +101,14 @@ INTERPRET = (
     ),
     option(
         "--threshold",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         default=0.5,
         group=_MOTIFS,
         help="Share of a filter's top contribution that a site must reach.",
     ),
     option(
         "--flank",
-        type=click.IntRange(0),
+        type=Whole(0),
         default=0,
         group=_MOTIFS,
         help="Further bp beside each site that a motif may show.",
@@ -166,10 +166,12 @@ def _arrays_of(given: str) -> list[Any]:
         shape = (1, *map(int, sizes))
         require_memory(f"--args: an array {shape}", 4 * math.prod(shape), "give smaller sizes")
         return [np.zeros(shape, np.float32)]
+    if not Path(given).exists():
+        raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.")
     from rcinterp.files.arrays import read_arrays
 
     try:
-        arrays = list(read_arrays(given, "arrays of numbers, as numpy.save writes them", "check the path").values())
+        arrays = list(read_arrays(given, "arrays of numbers, .npy or .npz", "check the file").values())
     except InputError as error:
         raise InputError(f"--args: {error}") from None
     if not arrays:

@@ -65,7 +65,7 @@ def _read_array(file: IO[bytes], size: int, path: object) -> NDArray[Any]:
         raise ValueError(f"its format is {version[0]}.{version[1]}, expected 1.0 or 2.0")
     shape, is_fortran, dtype = read_header[version](file)
     if dtype.kind not in _NUMBERS:
-        raise ValueError(f"it holds {dtype}, expected numbers")
+        raise InputError(f"{path}: holds no arrays of numbers, expected one row a sequence, but {str(dtype)[:40]}.")
     n_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or n_bytes != size - file.tell():
         raise ValueError(f"its header tells of an array {shape}, which is not what follows")

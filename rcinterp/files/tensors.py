@@ -45,7 +45,7 @@ def open_tensors(path: str | os.PathLike[str], expected: str, advice: str) -> It
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is no file, expected {expected}; {advice}.")
+            raise InputError(f"{path}: cannot be read as {expected} (it is no file); {advice}.")
         with safe_open(path, framework="pt") as file:
             yield TensorFile(file, path)
     except FileNotFoundError:

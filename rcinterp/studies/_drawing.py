@@ -14,7 +14,7 @@ def new_figure(
     n_rows: int, n_columns: int, *, width: float, height: float, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure of that size in inches, and its axes row by row, without the upper and right frame."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = LogoFigure(figsize=(width, height), layout="constrained")
     axes = [ax for row in figure.subplots(n_rows, n_columns, squeeze=False, **options) for ax in row]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)

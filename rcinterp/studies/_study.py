@@ -19,6 +19,8 @@ from rcinterp.training.recipes import find_recipe
 #: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
 NOISES = ("shuffled", "flipped")
 
+_MOST_SEEDS = 10_000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -52,6 +54,8 @@ class Options:
 
     def __post_init__(self) -> None:
         require_whole("seeds", self.seeds, 1)
+        if self.seeds > _MOST_SEEDS:
+            raise InputError(f"seeds: got {self.seeds}, expected at most {_MOST_SEEDS:,}, of which each is a training.")
         if self.noise not in (None, *NOISES):
             raise InputError(f"noise: got {self.noise!r}, expected one of {', '.join(NOISES)}.")
         if self.epochs is not None:
