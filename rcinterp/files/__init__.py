@@ -11,7 +11,7 @@ from rcinterp.files.reading import (
     read_bytes,
     read_text,
 )
-from rcinterp.files.text import parse_number, split_lines, split_words
+from rcinterp.files.text import parse_number, printable, split_lines, split_words
 from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "open_input",
     "parse_number",
     "pipes_kept",
+    "printable",
     "read_bytes",
     "read_text",
     "split_lines",

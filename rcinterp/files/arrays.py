@@ -48,7 +48,16 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
         raise InputError(f"{problem} ({told}); {advice}.") from None
 
 
-_DAMAGED = (ValueError, EOFError, KeyError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, struct.error)
+_DAMAGED: tuple[type[Exception], ...] = (
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    tokenize.TokenError,
+    RecursionError,
+    struct.error,
+)
 _DAMAGED += (zipfile.BadZipFile, zlib.error, OverflowError, MemoryError, UnicodeError, AttributeError, IndexError)
 
 

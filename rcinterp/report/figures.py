@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from rcinterp.files import whole_file
+from rcinterp.files import printable, whole_file
 
 #: Of lines and letters.
 INK = "#333333"
@@ -38,7 +38,7 @@ _UNDATED = {"svg": {"Date": None}, "svgz": {"Date": None}, "pdf": {"CreationDate
 class LogoFigure(Figure):
     """A figure that pyplot does not know of, that Jupyter shows, and whose files have text that can be edited.
 
-    Its text stands as it is: a ``$`` in a name begins no formula.
+    Its text stands as it is: a ``$`` in a name begins no formula. What cannot be seen is marked, and lines are cut.
     """
 
     def draw(self, renderer: Any) -> None:
@@ -46,6 +46,7 @@ class LogoFigure(Figure):
         with rc_context({"text.parse_math": False}):  # of what is made while it is drawn, as numbers at an axis
             for text in self.findobj(Text):
                 text.set_parse_math(False)
+                text.set_text("\n".join(shorten(line) for line in printable(text.get_text()).split("\n")))
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
@@ -84,6 +85,11 @@ def style_axes(ax: Axes, *, without: tuple[str, ...] = ("top", "right")) -> None
     ax.spines[:].set_color(INK)
     ax.spines[:].set_linewidth(0.6)
     ax.tick_params(labelsize=TICK_SIZE, length=2, width=0.6, color=INK, labelcolor=INK)
+
+
+def shorten(line: str, most: int = 120) -> str:
+    """A line of text that fits on a page."""
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def wrap_title(title: str, inches: float) -> str:

@@ -6,6 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rcinterp.report.figures import LogoFigure
+
 #: RC first, then traditional ones: told apart by eyes of every kind.
 COLOURS = ("#1b7837", "#2166ac", "#b2182b", "#e08214", "#542788", "#666666", "#8c510a", "#c51b7d")
 
