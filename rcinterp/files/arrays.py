@@ -36,6 +36,8 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
             with zipfile.ZipFile(file) as archive:
                 members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
                 require_memory(f"{path}: its content", sum(info.file_size for info in members), "give fewer sequences")
+                if not members:
+                    raise InputError(f"{path}: holds no arrays of numbers, expected {expected}; {advice}.")
                 return {info.filename.removesuffix(".npy"): _read_member(archive, info, path) for info in members}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, expected {expected}; {advice}.") from None

@@ -58,7 +58,8 @@ class Architecture:
         n = sum(channel * self.n_filters * width for channel, width in zip(channels, self.widths, strict=True))
         if self.read_out == "dense":
             return n + self.n_filters * self.pooled_length * self.n_tasks
-        return n + self.n_filters * (self.n_tasks + self.pooled_length * (self.read_out == "weighted_sum"))
+        n += self.n_filters * self.n_tasks
+        return n + self.pooled_length * (self.n_tasks if self.read_out == "separable" else self.n_filters)
 
 
 class CompactModel(nn.Sequential):
