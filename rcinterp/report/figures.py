@@ -46,7 +46,7 @@ class LogoFigure(Figure):
         with rc_context({"text.parse_math": False}):  # of what is made while it is drawn, as numbers at an axis
             for text in self.findobj(Text):
                 text.set_parse_math(False)
-                text.set_text("\n".join(shorten(line) for line in printable(text.get_text()).split("\n")))
+                text.set_text("\n".join(as_label(line) for line in text.get_text().split("\n")))
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
@@ -87,8 +87,9 @@ def style_axes(ax: Axes, *, without: tuple[str, ...] = ("top", "right")) -> None
     ax.tick_params(labelsize=TICK_SIZE, length=2, width=0.6, color=INK, labelcolor=INK)
 
 
-def shorten(line: str, most: int = 120) -> str:
-    """A line of text that fits on a page."""
+def as_label(name: object, most: int = 120) -> str:
+    """A name as a figure shows it: what cannot be seen is marked, and what is too long is cut."""
+    line = printable(str(name)[: 2 * most])
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

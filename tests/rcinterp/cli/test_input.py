@@ -4,7 +4,6 @@ import gzip
 import os
 import re
 import threading
-from pathlib import Path
 
 import click
 import pytest
@@ -40,14 +39,10 @@ def plain(path):
 def test_pipes_are_read_once_and_the_result_is_that_of_files(work, run, piped, tmp_path):
     names = ("train.pos", "train.neg", "valid.pos", "valid.neg")
     options = ("--positives", "--negatives", "--valid-positives", "--valid-negatives")
-    files = [
-        word for option, name in zip(options, names, strict=True) for word in (option, work / "data" / f"{name}.fa.gz")
-    ]
-    pipes = [
-        word
-        for option, name in zip(options, names, strict=True)
-        for word in (option, piped(name, plain(work / "data" / f"{name}.fa.gz")))
-    ]
+    paths = [work / "data" / f"{name}.fa.gz" for name in names]
+    files = [word for pair in zip(options, paths, strict=True) for word in pair]
+    through = [piped(name, plain(path)) for name, path in zip(names, paths, strict=True)]
+    pipes = [word for pair in zip(options, through, strict=True) for word in pair]
     for place, given in (("files", files), ("pipes", pipes)):
         run("train", *given, "--filters", "2", "--epochs", "1", "--out", tmp_path / place)
     for name in ("model.json", "model.safetensors", "history.tsv"):
@@ -70,9 +65,8 @@ def test_a_pipe_given_twice_is_one_line(work, run, tmp_path):
     assert "is the pipe that --positives names too, and can be read only once; write it to a file first" in said
 
 
-def test_regions_and_motifs_come_through_pipes(run, piped, tmp_path):
-    motifs = Path(tmp_path / "m.meme")
-    motifs.write_text("MEME version 4\n\nMOTIF a\nletter-probability matrix:\n" + "1 0 0 0\n0 0 1 0\n" * 4)
+def test_regions_and_motifs_come_through_pipes(work, run, piped, tmp_path):
+    motifs = work / "known.meme"
     given = [piped(name, motifs.read_bytes()) for name in ("queries", "known")]
     out = run("compare", given[0], "--motifs", given[1], "--distance", "pearson", "--max-q-value", "1").stdout
     assert out == run("compare", motifs, "--motifs", motifs, "--distance", "pearson", "--max-q-value", "1").stdout

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from rcinterp.files import printable
-from rcinterp.report.figures import LogoFigure, save_figure
+from rcinterp.report.figures import LogoFigure, as_label, save_figure
 from rcinterp.report.page import _templates, write_page
 from rcinterp.studies._drawing import new_figure
 
@@ -17,7 +17,7 @@ def test_a_figure_takes_any_name(name, tmp_path):
     figure = LogoFigure(figsize=(3, 2), layout="constrained")
     ax = figure.subplots()
     ax.set_title(name)
-    ax.set_xticks([0, 1], [name, "b"])
+    ax.set_xticks([0, 1], [as_label(name), "b"])
     ax.set_ylabel(name)
     ax.plot([0, 1], label=name)
     ax.legend()
