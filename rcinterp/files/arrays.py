@@ -45,22 +45,16 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
         raise InputError(f"{problem} ({error.strerror or error}); {advice}.") from None
     except InputError:
         raise
-    except (*_DAMAGED, RuntimeError, NotImplementedError) as error:  # an archive with a password, or packed otherwise
+    except _DAMAGED as error:
         told = " ".join(str(error).split())[:100] or type(error).__name__
         raise InputError(f"{problem} ({told}); {advice}.") from None
 
 
+#: What numpy and zipfile raise of files that are damaged, packed otherwise, or locked by a password.
 _DAMAGED: tuple[type[Exception], ...] = (
-    ValueError,
-    EOFError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    tokenize.TokenError,
-    RecursionError,
-    struct.error,
+    *(ValueError, EOFError, KeyError, TypeError, SyntaxError, tokenize.TokenError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, OverflowError, MemoryError, AttributeError, IndexError),
 )
-_DAMAGED += (zipfile.BadZipFile, zlib.error, OverflowError, MemoryError, UnicodeError, AttributeError, IndexError)
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: object) -> NDArray[Any]:
