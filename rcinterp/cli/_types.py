@@ -26,7 +26,11 @@ class Number(click.FloatRange):
         """Give the number."""
         number = parse_number(value) if isinstance(value, str) else float(value)
         if number is None or not math.isfinite(number):
-            self.fail(f"{value!r} is not a number, expected one in plain digits, such as 0.3.", param, ctx)
+            self.fail(
+                f"{value!r} is not a valid float range, expected a finite number in plain digits, such as 0.3.",
+                param,
+                ctx,
+            )
         return float(super().convert(number, param, ctx))
 
 
@@ -36,7 +40,7 @@ class Whole(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Give the number."""
         if isinstance(value, str) and not _WHOLE.fullmatch(value):
-            self.fail(f"{value[:40]!r} is not a whole number, expected plain digits, such as 10.", param, ctx)
+            self.fail(f"{value[:40]!r} is not a valid integer range, expected plain digits, such as 10.", param, ctx)
         number = int(value)
         if abs(number) >= 2**63:
             self.fail(f"{value!s:.40} is too large, expected at most {2**63 - 1}.", param, ctx)

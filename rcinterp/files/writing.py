@@ -147,7 +147,9 @@ def _read_gone(path: Path) -> list[str]:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
-    if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and Path(name).name == name not in ("", "..") for name in names
+    ):
         raise InputError(f"{path}: does not hold names of files in its folder; delete {path.parent}.")
     return names
 
