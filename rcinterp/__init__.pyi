@@ -29,7 +29,7 @@ from .stability import compare_models as compare_models
 from .training.fitting import fit as fit
 from .training.models import compact_model as compact_model
 from .training.models import count_parameters as count_parameters
-from .training.models import load_model as load_model
-from .training.models import save_model as save_model
 from .training.performance import evaluate as evaluate
+from .training.saving import load_model as load_model
+from .training.saving import save_model as save_model
 from .training.together import fit_seeds as fit_seeds

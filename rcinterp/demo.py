@@ -18,7 +18,8 @@ from rcinterp.interpretation import Interpretation, interpret, write_report
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.model import one_thread
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
+from rcinterp.training.models import CompactModel, compact_model, count_parameters
+from rcinterp.training.saving import save_model
 
 #: The motif that the demo embeds.
 MOTIF = "CTCF_known1"

@@ -17,8 +17,9 @@ import click
 from rcinterp.cli._common import JSON, OVERWRITE, QUIET, VERBOSE, is_asked, say, show_warning
 from rcinterp.cli._help import GENERAL, Option, write_commands, write_example, write_options
 from rcinterp.cli._place import place_to_write
-from rcinterp.cli._record import command_name, settings_of, write_record
+from rcinterp.cli._record import check_pipes, command_name, settings_of, write_record
 from rcinterp.errors import InputError
+from rcinterp.files import pipes_kept
 
 #: Of every command by itself, as click remembers the options of the help that it was first asked for.
 HELP: dict[str, Any] = {"context_settings": {"help_option_names": ["-h", "--help"], "show_default": True}}
@@ -92,7 +93,9 @@ class Command(click.Command):
     def perform(self, ctx: click.Context) -> Done:
         """Do the work, and leave a record of it."""
         out, written = ctx.params.get("out"), None
+        check_pipes(ctx)
         with ExitStack() as stack:
+            stack.enter_context(pipes_kept())
             if self.writes and isinstance(out, Path):
                 names = self.writes(ctx.params) if callable(self.writes) else self.writes
                 place = place_to_write(out, command_name(ctx), names, is_asked(OVERWRITE))

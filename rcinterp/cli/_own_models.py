@@ -23,7 +23,7 @@ def load_any_model(given: str, weights: Path | None) -> "nn.Module":
     weights : path, optional
         Of a model in a file, as `rcinterp.reading.checkpoints.load_weights` reads them.
     """
-    from rcinterp.training.models import load_model
+    from rcinterp.training.saving import load_model
 
     file, colon, name = given.rpartition(":")
     if not colon or not file.endswith(".py"):

@@ -1,6 +1,6 @@
 """Options of the commands that read a model: each is defined once, and becomes a keyword of Python's functions."""
 
-import zipfile
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +9,9 @@ import click
 
 from rcinterp.cli._common import shows_progress
 from rcinterp.cli._help import Decorated, option
-from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED
+from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED, Number, Whole
 from rcinterp.errors import InputError, nearest_names
+from rcinterp.memory import require_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,7 +48,7 @@ RUN = (
         "first, or a single row; or zeros:4,1000 for zeros of that shape.",
     ),
     option("--device", group=_MODEL, help="Where it runs: cpu or cuda.  [default: cuda if there is one]"),
-    option("--batch-size", type=click.IntRange(1), default=100, group=_MODEL, help="Sequences at a time."),
+    option("--batch-size", type=Whole(1), default=100, group=_MODEL, help="Sequences at a time."),
 )
 TARGET = (
     option("--target", default="0", group=_MEASURED, help="Which output: its number, from 0, or its name."),
@@ -99,14 +100,14 @@ INTERPRET = (
     ),
     option(
         "--threshold",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         default=0.5,
         group=_MOTIFS,
         help="Share of a filter's top contribution that a site must reach.",
     ),
     option(
         "--flank",
-        type=click.IntRange(0),
+        type=Whole(0),
         default=0,
         group=_MOTIFS,
         help="Further bp beside each site that a motif may show.",
@@ -161,18 +162,18 @@ def _arrays_of(given: str) -> list[Any]:
         sizes = given.removeprefix("zeros:").split(",")
         if not all(size.strip().isdigit() and int(size) for size in sizes):
             raise InputError(f"--args: got {given!r}, expected zeros: and the shape of one row, such as zeros:4,1000.")
-        return [np.zeros((1, *map(int, sizes)), np.float32)]
+        shape = (1, *map(int, sizes))
+        require_memory(f"--args: an array {shape}", 4 * math.prod(shape), "give smaller sizes")
+        return [np.zeros(shape, np.float32)]
+    if not Path(given).exists():
+        raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.")
+    from rcinterp.files.arrays import read_arrays
+
     try:
-        loaded = np.load(given, allow_pickle=False)
-        arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
-    except FileNotFoundError:
-        raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise InputError(
-            f"--args: {given}: cannot be read, expected arrays of numbers, as numpy.save or numpy.savez write them."
-        ) from None
-    kinds = {array.dtype.kind for array in arrays}
-    if not arrays or not kinds <= set("fiub"):
+        arrays = list(read_arrays(given, "arrays of numbers, .npy or .npz", "check the file").values())
+    except InputError as error:
+        raise InputError(f"--args: {error}") from None
+    if not arrays:
         raise InputError(f"--args: {given}: holds no arrays of numbers, expected one row a sequence.")
     return arrays
 
@@ -197,10 +198,10 @@ def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
     if names is None:
         own = getattr(model, "task_names", None)
         return ([str(name) for name in own] if isinstance(own, list | tuple) else []), "the model's task_names"
-    from rcinterp.files import read_text
+    from rcinterp.files import read_text, split_lines
 
     text = read_text(names, "the names of the outputs, one a line")
-    return [line.strip() for line in text.splitlines() if line.strip()], str(names)
+    return [line.strip(" \t") for line in split_lines(text) if line.strip(" \t")], str(names)
 
 
 def _find_target(given: str, known: list[str], source: str) -> int:

@@ -14,12 +14,16 @@ import click
 from rcinterp.cli._toml import TomlError, read_toml, write_toml
 from rcinterp.cli._types import files_behind
 from rcinterp.errors import InputError
-from rcinterp.files import write_at_once
+from rcinterp.files import is_pipe, read_text, write_at_once
 
 RECORD = "run.toml"
 _PACKAGES = ("rcinterp", "torch", "numpy")
 _HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
 _CHUNK = 2**20
+#: Bytes of a record.
+_LARGEST = 2**24
+#: Options whose files are read from several places.
+_NEED_FILES = ("--genome", "--weights", "--args")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Record:
         What the command chose itself.
     files : list of str
         Names of what it wrote.
+    pipes : list of str
+        Inputs that were no files, and are gone.
     """
 
     command: str
@@ -52,6 +58,7 @@ class Record:
     inputs: dict[str, str] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    pipes: list[str] = field(default_factory=list)
 
 
 def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], names: Sequence[str] = ()) -> None:
@@ -66,6 +73,7 @@ def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], na
         "files": list(names),
         "chosen": _plain(dict(chosen)),
         "versions": list_versions(),
+        "pipes": sorted({path.as_posix() for path in files if is_pipe(path)}),
         "inputs": {path.as_posix(): digest_of_file(path) for path in sorted(set(files)) if path.is_file()},
     }
     kept = {name: value for name, value in values.items() if value not in ({}, [])}
@@ -82,16 +90,57 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        said = read_toml(path.read_text(encoding="utf-8"))
-        return Record(**{name: said[name] for name in Record.__dataclass_fields__ if name in said})
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder}: no {RECORD} here, expected a folder that a command of rcinterp 0.2 or later wrote."
-        ) from None
-    except (TomlError, UnicodeDecodeError, TypeError) as error:
+        if not path.exists():
+            raise InputError(
+                f"{folder}: no {RECORD} here, expected a folder that a command of rcinterp 0.2 or later wrote."
+            )
+        said = read_toml(read_text(path, "the record of a command", largest=_LARGEST))
+        record = Record(**{name: said[name] for name in Record.__dataclass_fields__ if name in said})
+        _check_types(record)
+        return record
+    except (TomlError, RecursionError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}), expected what rcinterp wrote; run the command again."
         ) from None
+
+
+def _check_types(record: Record) -> None:
+    texts = [record.command, *record.files, *record.pipes, *record.inputs.values(), *record.versions.values()]
+    tables = (record.options, record.versions, record.inputs, record.chosen)
+    lists = (record.files, record.pipes)
+    if (
+        not all(isinstance(table, dict) for table in tables)
+        or not all(isinstance(one, list) for one in lists)
+        or not all(isinstance(text, str) for text in texts)
+        or not isinstance(record.folder, str | None)
+        or type(record.threads) is not int
+    ):
+        raise TypeError("a value is of another kind")
+
+
+def check_pipes(ctx: click.Context) -> None:
+    """Refuse a pipe that is given twice: it can be read once.
+
+    Raises
+    ------
+    InputError
+        If two options name the same one.
+    """
+    seen: dict[tuple[int, int], str] = {}
+    for parameter in recorded(ctx.command):
+        for path in files_behind(parameter, _value(ctx, parameter)):
+            if not is_pipe(path):
+                continue
+            found, name = path.stat(), max(parameter.opts, key=len)
+            if name in _NEED_FILES:
+                raise InputError(f"{name}: {path} is a pipe, expected a file; write it to a file first.")
+            identity = (found.st_dev, found.st_ino)
+            if identity in seen:
+                raise InputError(
+                    f"{name}: {path} is the pipe that {seen[identity]} names too, and can be read only once; write it "
+                    "to a file first, and give that."
+                )
+            seen[identity] = name
 
 
 def recorded(command: click.Command) -> list[click.Parameter]:

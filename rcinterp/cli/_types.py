@@ -1,18 +1,50 @@
 """Types of what is given to commands; each knows which files a value stands for."""
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from rcinterp.files import is_pipe, parse_number
 from rcinterp.files.results import MODEL_FILES
 
-SEED = click.IntRange(0, 2**32 - 1)
+_WHOLE = re.compile(r"[-+]?[0-9]{1,4000}")
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 OUT = click.Path(file_okay=False, writable=True, path_type=Path)
 #: A file that is written.
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range; NaN, which compares with nothing, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Give the number."""
+        number = parse_number(value) if isinstance(value, str) else float(value)
+        if number is None or not math.isfinite(number):
+            self.fail(
+                f"{value!r} is not a valid float range, expected a finite number in plain digits, such as 0.3.",
+                param,
+                ctx,
+            )
+        return float(super().convert(number, param, ctx))
+
+
+class Whole(click.IntRange):
+    """A whole number in a range, in plain digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Give the number."""
+        if isinstance(value, str) and not _WHOLE.fullmatch(value):
+            self.fail(f"{value[:40]!r} is not a valid integer range, expected plain digits, such as 10.", param, ctx)
+        number = int(value)
+        if abs(number) >= 2**63:
+            self.fail(f"{value!s:.40} is too large, expected at most {2**63 - 1}.", param, ctx)
+        return int(super().convert(number, param, ctx))
 
 
 class InputFile(click.Path):
@@ -80,7 +112,7 @@ class Motifs(_Text):
 
     def files(self, value: str) -> list[Path]:
         """Give the file, if it is one."""
-        return [Path(value)] if Path(value).is_file() else []
+        return [Path(value)] if Path(value).is_file() or is_pipe(value) else []
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the catalogue, or files."""
@@ -98,6 +130,7 @@ class FurtherInput(_Text):
         return [] if value.startswith("zeros:") else [Path(value)]
 
 
+SEED = Whole(0, 2**32 - 1)
 FILE, GENOME, DATA, MODEL, MOTIFS, FURTHER = InputFile(), Genome(), DataFolder(), Model(), Motifs(), FurtherInput()
 
 

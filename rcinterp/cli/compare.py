@@ -9,7 +9,7 @@ from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import OVERWRITE, is_asked, say, shows_progress, warm_up, warn
 from rcinterp.cli._help import option
 from rcinterp.cli._place import check_file
-from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE
+from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE, Number
 from rcinterp.files import write_at_once
 
 
@@ -41,7 +41,7 @@ from rcinterp.files import write_at_once
 )
 @option(
     "--max-q-value",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.5,
     group="Comparison",
     help="Largest q-value kept.",

@@ -9,7 +9,7 @@ import click
 from rcinterp.cli._command import Command, Done, Group
 from rcinterp.cli._common import say, shows_progress
 from rcinterp.cli._help import option
-from rcinterp.cli._types import FILE, FOLDER, GENOME, OUT, SEED
+from rcinterp.cli._types import FILE, FOLDER, GENOME, OUT, SEED, Number, Whole
 
 _SPLIT_HELP = 'TRAIN/VALID[/TEST]: chromosomes with commas between them, or "rest" for all others.'
 
@@ -40,17 +40,17 @@ def dataset() -> None:
 @option(
     "--top-relaxed",
     group="Regions",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Only so many of them, by score: 150000 in the paper.",
 )
 @option("--genome", group="Windows", type=GENOME, required=True, help="FASTA, plain or bgzip, or a folder.")
-@option("--width", group="Windows", type=click.IntRange(1), default=1000, help="Of the windows in bp.")
+@option("--width", group="Windows", type=Whole(1), default=1000, help="Of the windows in bp.")
 @option("--split", group="Windows", required=True, help=_SPLIT_HELP)
-@option("--max-n", group="Windows", type=click.FloatRange(0, 1), default=0.0, help="Largest share of N in a window.")
+@option("--max-n", group="Windows", type=Number(0, 1), default=0.0, help="Largest share of N in a window.")
 @option(
     "--negatives-per-positive",
     group="Negatives",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="Draw so many, not all.",
 )
 @option(
@@ -88,7 +88,7 @@ def build(
 @option(
     "--split", group="Windows", help=f"{_SPLIT_HELP} If not given, the paper's: chr21/chr22 (CTCF), rest/chr1/chr2."
 )
-@option("--width", group="Windows", type=click.IntRange(1), default=1000, help="Of the windows in bp.")
+@option("--width", group="Windows", type=Whole(1), default=1000, help="Of the windows in bp.")
 @option(
     "--cache", group="Downloads", type=FOLDER, help="Where downloads are kept; the user's cache folder if not given."
 )

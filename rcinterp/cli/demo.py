@@ -7,7 +7,7 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import quiet_fit, say, warm_up
 from rcinterp.cli._help import option
-from rcinterp.cli._types import OUT, SEED
+from rcinterp.cli._types import OUT, SEED, Whole
 from rcinterp.files.results import INTERPRETATION, MODEL_FILES
 
 
@@ -22,7 +22,7 @@ from rcinterp.files.results import INTERPRETATION, MODEL_FILES
 )
 @option("--out", type=OUT, default=Path("demo"), help="Folder for the report, models and tables.")
 @option("--seed", type=SEED, default=0, help="Of the simulation and the models.")
-@option("--epochs", type=click.IntRange(1), default=20, help="Of at most 5,000 sequences each.")
+@option("--epochs", type=Whole(1), default=20, help="Of at most 5,000 sequences each.")
 def demo(out: Path, seed: int, epochs: int) -> Done:
     """Simulate CTCF sites, train an RC and a traditional model, and report on their filters (about a minute)."""
     from rcinterp.demo import DemoSettings, run_demo
@@ -34,7 +34,7 @@ def demo(out: Path, seed: int, epochs: int) -> Done:
 
 def _aurocs(out: Path) -> dict[str, float]:
     """Validation auROC of each model, by the name of its folder."""
-    from rcinterp.training.models import load_model
+    from rcinterp.training.saving import load_model
 
     folders = [path.parent for path in sorted(out.glob("*/model.json"))]
     return {folder.name: load_model(folder).provenance["valid_auroc"] for folder in folders}

@@ -114,6 +114,11 @@ def _start_of(record: Record, folder: Path, base: Path | None) -> Path:
 
 def _check_inputs(record: Record, folder: Path) -> None:
     """Refuse inputs that are missing, or not what they were."""
+    if record.pipes:
+        raise InputError(
+            f"{folder}: its input {record.pipes[0]} was a pipe, which is gone, expected files; run the command itself "
+            "on files, and its result can be made again."
+        )
     for name, digest in record.inputs.items():
         if not Path(name).is_file():
             raise InputError(

@@ -6,7 +6,7 @@ import click
 
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._help import option
-from rcinterp.cli._types import MOTIFS, OUT, SEED
+from rcinterp.cli._types import MOTIFS, OUT, SEED, Number, Whole
 from rcinterp.errors import InputError, nearest_names
 from rcinterp.files import whole_folder, write_table
 from rcinterp.files.results import SIMULATION
@@ -30,15 +30,15 @@ from rcinterp.files.results import SIMULATION
 @option(
     "--n",
     "n_per_class",
-    type=click.IntRange(10),
+    type=Whole(10),
     default=5000,
     group="Sequences",
     help="Positives, and as many negatives.",
 )
-@option("--length", type=click.IntRange(1), default=200, group="Sequences", help="In bp.")
+@option("--length", type=Whole(1), default=200, group="Sequences", help="In bp.")
 @option(
     "--valid-fraction",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.3,
     group="Sequences",
     help="Share of them kept for validation.",

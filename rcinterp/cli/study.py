@@ -8,7 +8,7 @@ import click
 from rcinterp.cli._command import Command, Done, Group
 from rcinterp.cli._common import quiet_fit, say, warm_up
 from rcinterp.cli._help import option
-from rcinterp.cli._types import DATA, OUT
+from rcinterp.cli._types import DATA, OUT, Whole
 from rcinterp.studies import FORMER_NAMES, STUDIES
 
 #: Studies that compare motifs, for which an engine may have to be compiled first.
@@ -37,7 +37,7 @@ def _command(name: str, question: str, hidden: bool = False) -> click.Command:
     @option(
         "--length",
         "lengths",
-        type=click.IntRange(1),
+        type=Whole(1),
         multiple=True,
         group="Data",
         help="Of simulated sequences, in bp.",
@@ -48,11 +48,11 @@ def _command(name: str, question: str, hidden: bool = False) -> click.Command:
         group="Data",
         help="Of simulated labels (strategies only).",
     )
-    @option("--seeds", type=click.IntRange(1), default=10, group="Models", help="Models of each kind.")
-    @option("--epochs", type=click.IntRange(1), group="Models", help="At most.  [default: the study's own]")
+    @option("--seeds", type=Whole(1), default=10, group="Models", help="Models of each kind.")
+    @option("--epochs", type=Whole(1), group="Models", help="At most.  [default: the study's own]")
     @option("--recipe", default="paper", group="Models", help="Of every model.")
     @option("--small", is_flag=True, group="Models", help="A first look in minutes; no claim rests on it.")
-    @option("--jobs", type=click.IntRange(1), default=1, group="Where it runs", help="Processes on this machine.")
+    @option("--jobs", type=Whole(1), default=1, group="Where it runs", help="Processes on this machine.")
     @option("--scheduler", group="Where it runs", help="Address of a Dask scheduler, instead of --jobs.")
     @option(
         "--out",

@@ -8,7 +8,7 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import quiet_fit, say, warn_below_chance
 from rcinterp.cli._help import option
-from rcinterp.cli._types import FILE, OUT, SEED
+from rcinterp.cli._types import FILE, OUT, SEED, Whole
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder, write_table
 from rcinterp.files.results import TRAINING
@@ -30,17 +30,11 @@ rcinterp train --positives data/train.pos.fa.gz --negatives data/train.neg.fa.gz
     help="FASTA; best from other chromosomes.  [default: a fifth of the sequences, by chromosome if names tell it]",
 )
 @option("--valid-negatives", type=FILE, group="Sequences", help="FASTA; with --valid-positives.")
-@option("--layers", type=click.IntRange(1), default=1, group="Model", help="Convolutions: 1 or 3 in the paper.")
-@option("--filters", type=click.IntRange(1), default=16, group="Model", help="Independent filters of each.")
-@option(
-    "--width", "widths", type=click.IntRange(1), multiple=True, group="Model", help="Of each convolution; once a layer."
-)
-@option(
-    "--pool", type=click.IntRange(1), group="Model", help="Of the max pooling.  [default: 40, or what fits the length]"
-)
-@option(
-    "--stride", type=click.IntRange(1), group="Model", help="Of the pooling.  [default: 20, or what fits the length]"
-)
+@option("--layers", type=Whole(1), default=1, group="Model", help="Convolutions: 1 or 3 in the paper.")
+@option("--filters", type=Whole(1), default=16, group="Model", help="Independent filters of each.")
+@option("--width", "widths", type=Whole(1), multiple=True, group="Model", help="Of each convolution; once a layer.")
+@option("--pool", type=Whole(1), group="Model", help="Of the max pooling.  [default: 40, or what fits the length]")
+@option("--stride", type=Whole(1), group="Model", help="Of the pooling.  [default: 20, or what fits the length]")
 @option("--rc/--traditional", default=True, group="Model", help="Share weights between strands, or not.")
 @option(
     "--augment/--no-augment",
@@ -54,14 +48,14 @@ rcinterp train --positives data/train.pos.fa.gz --negatives data/train.neg.fa.gz
     group="Training",
     help="Initialisation, optimiser and schedule: seeded, quiet, or paper.",
 )
-@option("--epochs", type=click.IntRange(1), group="Training", help="At most.  [default: 20, or 80 for paper]")
+@option("--epochs", type=Whole(1), group="Training", help="At most.  [default: 20, or 80 for paper]")
 @option(
     "--patience",
-    type=click.IntRange(1),
+    type=Whole(1),
     group="Training",
     help="Epochs without gain.  [default: 10 for paper, else no limit]",
 )
-@option("--batch-size", type=click.IntRange(1), default=100, group="Training", help="Sequences of a step.")
+@option("--batch-size", type=Whole(1), default=100, group="Training", help="Sequences of a step.")
 @option(
     "--precision",
     type=click.Choice(["float32", "bf16-mixed"]),
@@ -105,7 +99,8 @@ def train(
     from rcinterp.data.datasets import load_dataset
     from rcinterp.data.splitting import split_dataset
     from rcinterp.training.fitting import fit
-    from rcinterp.training.models import compact_model, save_model
+    from rcinterp.training.models import compact_model
+    from rcinterp.training.saving import save_model
 
     how = None
     if valid_positives is not None and valid_negatives is not None:

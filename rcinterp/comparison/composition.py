@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from rcinterp.comparison.queries import QuerySource, read_queries
 from rcinterp.errors import InputError, require_whole
+from rcinterp.memory import require_memory
 from rcinterp.motifs import MotifSource, load_motifs
 from rcinterp.motifs.centring import mean_center
 from rclayers import reverse_complement
@@ -72,6 +73,7 @@ def shuffled_p_values(
     [0.01]
     """
     require_whole("n_shuffles", n_shuffles, 1, "shuffled_p_values")
+    require_memory(f"shuffled_p_values: {n_shuffles:,} copies", 4000 * n_shuffles, "use fewer")
     given = {name: matrix for name, (matrix, _) in read_queries(queries).items()}
     bank = _Bank(load_motifs(motifs))
     p = np.full(len(matches), np.nan)

@@ -21,13 +21,16 @@ from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import finish, whole_folder, write_at_once
+from rcinterp.files import finish, is_pipe, whole_folder, write_at_once
 
 #: What a split calls all chromosomes that it does not name.
 REST = "rest"
 
 _PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
 _FILES = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
+
+#: Negatives of each positive, at most.
+_MOST_NEGATIVES = 10**6
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,10 @@ def build_dataset(
 
 def _check_settings(settings: DatasetSettings, files: DatasetFiles) -> None:
     ratio, top = settings.negatives_per_positive, settings.top_relaxed
-    if ratio is not None and not 0 < ratio < float("inf"):
-        raise InputError(f"negatives_per_positive: got {ratio:g}, expected a positive number, e.g. 1.")
+    if ratio is not None and not 0 < ratio <= _MOST_NEGATIVES:
+        raise InputError(
+            f"negatives_per_positive: got {ratio:g}, expected a positive number up to {_MOST_NEGATIVES:,}, e.g. 1."
+        )
     if top is not None:
         require_whole("top_relaxed", top, 1)
     if top is not None and files.relaxed_peaks is None:
@@ -295,7 +300,14 @@ def _describe_inputs(files: DatasetFiles, genome_files: list[Path]) -> dict[str,
     """Return the name and SHA-256 of each input; no folder, so that the record is the same on another machine."""
     paths = {name: [Path(path)] for name, path in vars(files).items() if name != "genome" and path is not None}
     paths["genome"] = genome_files
-    return {name: [{"name": p.name, "sha256": pooch.file_hash(str(p))} for p in group] for name, group in paths.items()}
+    return {name: [{"name": p.name, "sha256": _digest(p)} for p in group] for name, group in paths.items()}
+
+
+def _digest(path: Path) -> str:
+    if is_pipe(path):  # another name for the same content would be another record
+        return "read from a pipe"
+    digest: str = pooch.file_hash(str(path))
+    return digest
 
 
 def _version() -> str:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.errors import InputError
+from rcinterp.files import read_bytes, split_lines
 
 #: UCSC's public download server; a mirror has the same folders.
 HOME = "https://hgdownload.soe.ucsc.edu/goldenPath/hg19"
@@ -36,6 +37,7 @@ CHROMOSOMES = tuple(f"chr{name}" for name in (*range(1, 23), "X"))
 _GENOME, _TF, _DNASE = "chromosomes", "encodeDCC/wgEncodeAwgTfbsUniform", "encodeDCC/wgEncodeAwgDnaseUniform"
 _OPEN_CHROMATIN = "wgEncodeAwgDnaseUwdukeGm12878UniPk.narrowPeak.gz"
 _SUMS = "md5sum.txt"
+_LARGEST_LIST = 2**26  # bytes
 _CHUNK = 2**18  # bytes at a time
 _LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
@@ -257,8 +259,9 @@ class Store:
 
 def _read_sums(path: Path) -> dict[str, str]:
     """Return the MD5 of each name in a list, which may be written in either order, with * or ./ before the name."""
+    text = read_bytes(path, "a list of MD5", "fetch it again", largest=_LARGEST_LIST).decode(errors="replace")
     listed: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in split_lines(text):
         words = [word.lstrip("*").removeprefix("./") for word in line.split()]
         hashes = [word for word in words if re.fullmatch(r"[0-9a-fA-F]{32}", word)]
         if hashes:

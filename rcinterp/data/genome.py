@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pyfaidx
 
 from rcinterp.errors import InputError
-from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip
+from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip, is_pipe
 
 #: A FASTA file, a folder of them, or several files.
 GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
@@ -134,6 +134,8 @@ def _open_fasta(path: Path) -> Any:
 
 def _check_fasta(path: Path) -> None:
     """Refuse what pyfaidx would misread, or would tell of in many lines."""
+    if is_pipe(path):
+        raise InputError(f"{path}: is a pipe, in which no position can be found; write it to a file first.")
     try:
         with path.open("rb") as file:
             head = file.read(18)

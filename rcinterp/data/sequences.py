@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import read_text, write_at_once
+from rcinterp.files import read_text, split_words, write_at_once
+from rcinterp.memory import require_memory
 
 #: What every public function takes for sequences: a FASTA path, a list of them, strings, or a one-hot (N, 4, L).
 SequenceInput: TypeAlias = (
@@ -41,6 +42,7 @@ def _tables() -> tuple[bytes, bytes]:
 
 
 _TO_CODE, _TO_LETTER = _tables()
+_NO_BLANKS = str.maketrans("", "", "\n \t")
 
 
 def one_hot(
@@ -111,7 +113,9 @@ def codes_to_one_hot(codes: NDArray[np.uint8], dtype: torch.dtype = torch.float3
     >>> decode(codes_to_one_hot(np.array([[0, 3, 4]], dtype=np.uint8)))
     ['ATN']
     """
-    x = torch.empty((len(codes), len(_BASES), codes.shape[1]), dtype=dtype)
+    shape = (len(codes), len(_BASES), codes.shape[1])
+    require_memory(f"a one-hot {shape}", 4 * codes.size * dtype.itemsize, "give fewer or shorter sequences")
+    x = torch.empty(shape, dtype=dtype)
     for code in range(len(_BASES)):
         x[:, code] = torch.from_numpy(codes == code)
     return x
@@ -456,21 +460,23 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
     >>> read_fasta("peaks.fa.gz").to_dict()
     {'a': 'ACGT', 'b': 'TTN'}
     """
-    text = (
-        read_text(path, "a FASTA file", f"check the path{_list_advice(path)}")
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .lstrip()
-    )
-    if not text:
+    text = read_text(path, "a FASTA file", f"check the path{_list_advice(path)}")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not (begin := text.lstrip("\n \t")):
         raise InputError(f"{path}: the file is empty; expected FASTA records ('>name', then the sequence).")
-    if not text.startswith(">"):
-        raise InputError(f"{path}: starts with {text[:20]!r}, expected '>' and a name; convert the file to FASTA.")
-    names, sequences = [], []
-    for block in ("\n" + text).split("\n>")[1:]:
+    if not begin.startswith(">"):
+        raise InputError(f"{path}: starts with {begin[:20]!r}, expected '>' and a name; convert the file to FASTA.")
+    names, sequences, line = [], [], 1 + text[: len(text) - len(begin)].count("\n")
+    for i, block in enumerate(("\n" + begin).split("\n>")[1:]):
         header, _, body = block.partition("\n")
-        names.append(next(iter(header.split()), ""))
-        sequences.append("".join(body.split()))
+        names.append(next(iter(split_words(header)), ""))
+        sequences.append(body.translate(_NO_BLANKS))
+        if not sequences[-1] or not names[-1].isprintable():
+            what = "has no sequence; remove the record or fill in its sequence"
+            if sequences[-1]:
+                what = "has a character in its name that cannot be seen; rename it"
+            raise InputError(f"{path}: line {line}: record {i} ({names[-1]!r}) {what}.")
+        line += 1 + block.count("\n")
     index = pd.Index(names, name="name")
     records = as_records(pd.Series(sequences, index=index), str(path))
     letters = _spell(_encode(records, str(path)), records.str.len())

@@ -15,10 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import codes_to_one_hot
 from rcinterp.errors import InputError, require_whole
+from rcinterp.memory import require_memory
 from rcinterp.motifs.matrices import as_ppm
 
 #: The spawn keys that keep the random streams of one seed apart.
 _MOTIFS_STREAM, _BACKGROUND_STREAM, _SPLIT_STREAM = range(3)
+
+#: Of memory while they are drawn: a uniform number of 8 bytes, codes, and a one-hot of 16 bytes.
+_BYTES_A_BASE = 26
 
 
 class Split(NamedTuple):
@@ -169,8 +173,9 @@ def simulate_motifs(  # noqa: PLR0913  # the numbers of section 3.2, each by its
     ppms = _check_motifs(motifs)
     _check_counts(n_per_motif, label_noise, mean_instances, min_instances, max_instances)
     _check_length(length, ppms, max_instances)
-    rng = _generator(seed, _MOTIFS_STREAM)
     n = len(ppms) * n_per_motif
+    _check_memory(n, length)
+    rng = _generator(seed, _MOTIFS_STREAM)
     codes = _sample_bases(_background_ppm(gc, length), n, rng)
     rows_of = rng.permutation(n).reshape(len(ppms), n_per_motif)
     y_clean = torch.zeros(n, len(ppms))
@@ -222,7 +227,13 @@ def simulate_background(n: int, length: int, *, seed: int, gc: float = 0.4) -> t
     """
     require_whole("n", n, 1, "simulate")
     require_whole("length", length, 1, "simulate")
+    _check_memory(n, length)
     return codes_to_one_hot(_sample_bases(_background_ppm(gc, length), n, _generator(seed, _BACKGROUND_STREAM)))
+
+
+def _check_memory(n: int, length: int) -> None:
+    what = f"simulate: {n:,} sequences of {length:,} bp"
+    require_memory(what, _BYTES_A_BASE * int(n) * int(length), "simulate fewer or shorter ones")
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:

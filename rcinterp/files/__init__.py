@@ -1,8 +1,17 @@
 """Files: text that is read whole or refused, and files and folders that are written whole or not at all."""
 
 from rcinterp.files.locks import held
-from rcinterp.files.reading import BGZIP_END, GZIP_MAGIC, is_bgzip, read_text
-from rcinterp.files.text import parse_number, split_lines, split_words
+from rcinterp.files.reading import (
+    BGZIP_END,
+    GZIP_MAGIC,
+    is_bgzip,
+    is_pipe,
+    open_input,
+    pipes_kept,
+    read_bytes,
+    read_text,
+)
+from rcinterp.files.text import parse_number, printable, split_lines, split_words
 from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
 
 __all__ = [
@@ -12,7 +21,12 @@ __all__ = [
     "finish",
     "held",
     "is_bgzip",
+    "is_pipe",
+    "open_input",
     "parse_number",
+    "pipes_kept",
+    "printable",
+    "read_bytes",
     "read_text",
     "split_lines",
     "split_words",

@@ -3,20 +3,32 @@
 import gzip
 import io
 import os
+import stat
 import struct
+import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from rcinterp.errors import InputError
+from rcinterp.memory import describe_bytes
 
 #: First bytes of a gzip file.
 GZIP_MAGIC = b"\x1f\x8b"
 
-#: Bytes that a file may have at most, unpacked: ten times the largest catalogue or the peaks of all of ENCODE's assays.
+#: Bytes that a file may have at most, unpacked: two million sequences of 1,000 bp.
 LARGEST = 2**31
+
+#: Bytes up to which a gzip file may unpack to any multiple of its size, and that multiple beyond them. Sequences unpack
+#: to 5 times their size, the same ones over and over to 50 times, and a single letter to 1,000 times.
+_PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
 
 #: The block with which a bgzip file ends. Without it the file was cut between two blocks, which gzip does not notice.
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+_CHUNK = 2**20
 
 
 def read_text(
@@ -27,6 +39,7 @@ def read_text(
     Parameters
     ----------
     path : path
+        A file, or a pipe.
     expected : str
         What the file should be, for messages.
     advice : str
@@ -39,16 +52,42 @@ def read_text(
     InputError
         If the file is missing, damaged, cut, too large, or no text.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(largest + 1)
-        data = unpack(data, path, largest)
+    with _errors_of(path, expected, advice), open_input(path) as file:
+        chunks, size = [], 0
+        for chunk in _unpacked(file, path):
+            size += len(chunk)
+            if size > largest:
+                raise _too_large(path, expected, largest)
+            chunks.append(chunk)
+        return b"".join(chunks).decode("utf-8-sig")
+
+
+def read_bytes(path: str | os.PathLike[str], expected: str, advice: str = "check the path", *, largest: int) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, or too large.
+    """
+    with _errors_of(path, expected, advice), open_input(path) as file:
+        data = file.read(largest + 1)
         if len(data) > largest:
-            raise InputError(
-                f"{path}: has more than {largest / 2**20:,.0f} MiB of text, expected {expected}; is it the right file? "
-                "Split it if it is."
-            )
-        return data.decode("utf-8-sig")
+            raise _too_large(path, expected, largest)
+        return data
+
+
+def _too_large(path: str | os.PathLike[str], expected: str, largest: int) -> InputError:
+    return InputError(
+        f"{path}: has more than {largest / 2**20:,.0f} MiB of text, expected {expected}; is it the right file? "
+        "Split it if it is."
+    )
+
+
+@contextmanager
+def _errors_of(path: str | os.PathLike[str], expected: str, advice: str) -> Iterator[None]:
+    try:
+        yield
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not text, expected {expected}, plain or gzip; convert the file first.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -59,24 +98,116 @@ def read_text(
         raise InputError(f"{path}: is a folder, expected {expected}; name a file in it.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected {expected}; {advice}.") from None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{str(path)!r}: cannot be the name of a file ({error}); {advice}.") from None
 
 
-def unpack(data: bytes, path: object, largest: int = LARGEST) -> bytes:
-    """The content of a gzip file, of which `largest` + 1 bytes at most; other data as they are.
+# Pipes.
+
+_Identity = tuple[int, int]
+#: Copies of pipes that were read, while a command lasts; None: no command does.
+_kept: dict[_Identity, BinaryIO] | None = None
+
+
+@contextmanager
+def pipes_kept() -> Iterator[None]:
+    """Read each pipe once, however often a command opens it: the content is kept in a temporary file meanwhile."""
+    global _kept  # what a process reads has one state
+    if _kept is not None:
+        yield
+        return
+    _kept = {}
+    try:
+        yield
+    finally:
+        for copy in _kept.values():
+            copy.close()
+        _kept = None
+
+
+@contextmanager
+def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file or a pipe to be read from its beginning."""
+    with ExitStack() as stack:
+        if _kept is None or not is_pipe(path):
+            yield stack.enter_context(Path(path).open("rb"))
+            return
+        identity = _identity(path)
+        if identity not in _kept:
+            copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # closed by `pipes_kept`
+            with Path(path).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    copy.write(chunk)
+            _kept[identity] = copy
+        _kept[identity].seek(0)
+        yield _kept[identity]
+
+
+def is_pipe(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is there and is neither a file nor a folder: a pipe, a terminal, what a shell puts for <(...)."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _identity(path: str | os.PathLike[str]) -> _Identity:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+# Gzip.
+
+
+class _Counted(io.RawIOBase):
+    """A file whose first bytes have been read already; it counts bytes, and keeps the last ones."""
+
+    def __init__(self, head: bytes, file: BinaryIO) -> None:
+        self.head, self.file, self.tail, self.n = head, file, b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        data = self.head[: len(buffer)] or self.file.read(len(buffer))
+        self.head = self.head[len(data) :]
+        buffer[: len(data)] = data
+        self.tail = (self.tail + data)[-len(BGZIP_END) :]
+        self.n += len(data)
+        return len(data)
+
+
+def _unpacked(file: BinaryIO, path: object) -> Iterator[bytes]:
+    """The content of a gzip file, or of another file as it is, a part at a time.
 
     Raises
     ------
     InputError
-        If it is a bgzip file that was cut between two blocks.
+        If it is a bgzip file that was cut between two blocks, or unpacks to many times its size.
     EOFError, zlib.error, gzip.BadGzipFile
         If it is damaged in another way.
     """
-    if not data.startswith(GZIP_MAGIC):
-        return data
-    if is_bgzip(data) and not data.endswith(BGZIP_END):
+    head = file.read(18)
+    if not head.startswith(GZIP_MAGIC):
+        yield head
+        while chunk := file.read(_CHUNK):
+            yield chunk
+        return
+    counted, size = _Counted(head, file), 0
+    with gzip.GzipFile(fileobj=counted) as unpacking:
+        while chunk := unpacking.read(_CHUNK):
+            size += len(chunk)
+            if size > max(_PACKED_AT_WILL, _MOST_PACKED * counted.n):
+                raise InputError(
+                    f"{path}: is a gzip file that unpacks to more than {_MOST_PACKED} times its size (over "
+                    f"{describe_bytes(size)}), as no data do; is it the right file?"
+                )
+            yield chunk
+    if is_bgzip(head) and counted.tail != BGZIP_END:
         raise InputError(f"{path}: is a bgzip file without its end, so it was cut; copy or download it again.")
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        return file.read(largest + 1)
 
 
 def is_bgzip(data: bytes) -> bool:

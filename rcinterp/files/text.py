@@ -4,6 +4,7 @@ import math
 import re
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_SEEN = "\n\t\xa0\u2009\u202f\u200a\u2003\u2002"  # line ends and spaces
 _BLANKS = re.compile(r"[ \t]+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
@@ -31,6 +32,21 @@ def split_words(line: str) -> list[str]:
     ['1', '2', '3\xa04']
     """
     return [word for word in _BLANKS.split(line) if word]
+
+
+def printable(text: str) -> str:
+    r"""A text with a mark in place of each character that would not be seen, or would turn what stands beside it.
+
+    Such are control characters, marks of writing direction and separators of Unicode; line ends and tabs stay.
+
+    Examples
+    --------
+    >>> printable("a\u202eb\x07\n") == "a\ufffdb\ufffd\n"
+    True
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _SEEN else "\ufffd" for letter in text)
 
 
 def parse_number(word: str) -> float | None:

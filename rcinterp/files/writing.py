@@ -131,7 +131,7 @@ def finish(folder: Path) -> None:
     if not ready.is_dir():
         return
     with suppress(FileNotFoundError):  # another process does the same
-        for name in json.loads((ready / _GONE).read_text(encoding="utf-8")):
+        for name in _read_gone(ready / _GONE):
             (folder / name).unlink(missing_ok=True)
         for path in sorted(ready.iterdir()):
             if path.name != _GONE:
@@ -139,6 +139,19 @@ def finish(folder: Path) -> None:
                     os.replace(path, folder / path.name)
         (ready / _GONE).unlink(missing_ok=True)
         ready.rmdir()
+
+
+def _read_gone(path: Path) -> list[str]:
+    """Names of files in the folder, whatever else the list may say: it may be a stranger's."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and Path(name).name == name not in ("", "..") for name in names
+    ):
+        raise InputError(f"{path}: does not hold names of files in its folder; delete {path.parent}.")
+    return names
 
 
 def check_place(folder: str | os.PathLike[str]) -> None:

@@ -9,6 +9,9 @@ from rcinterp.reading.methods import Baseline, Method
 from rcinterp.reading.reader import RunOptions
 from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold
 
+#: Further bp beside a site, at most.
+MOST_FLANK = 1000
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,6 +36,11 @@ class Settings:
         """Refuse what no step could use, before the first one."""
         check_threshold(self.threshold, "interpret")
         require_whole("flank", self.flank, 0, "interpret")
+        if self.flank > MOST_FLANK:
+            raise InputError(
+                f"interpret: got flank={self.flank}, expected at most {MOST_FLANK:,} bp, as motifs are compared whole; "
+                "use a smaller one."
+            )
         if self.flank and self.motifs_from != "sites":
             raise InputError(
                 f"interpret: got flank={self.flank} and motifs_from={self.motifs_from!r}, expected "

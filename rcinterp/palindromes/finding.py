@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import require_whole
+from rcinterp.memory import require_memory
 from rcinterp.motifs.centring import Filters, filters_by_name, is_dead, mean_center
 from rcinterp.motifs.matrices import reverse_complement_motif
 
@@ -136,6 +137,12 @@ def _face_columns(width: int, min_overlap: int, n_permutations: int, seed: int) 
     farthest = width - min(min_overlap, width)
     shifts = sorted(range(-farthest, farthest + 1), key=abs)
     faces = [[(j, width - 1 + s - j) for j in range(max(0, s), (width + 1 + s) // 2)] for s in shifts]
+    n_pairs = sum(map(len, faces))
+    require_memory(
+        f"find_palindromes: {n_permutations:,} permutations of {width} columns",
+        24 * n_pairs * n_permutations,
+        "use fewer permutations",
+    )
     left, right = np.array([pair for pairs in faces for pair in pairs]).T
     order = np.tile(np.arange(width), (1 + n_permutations, 1))
     order[1:] = np.random.default_rng((seed, width)).permuted(order[1:], axis=1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder
+from rcinterp.files.arrays import read_arrays
 from rcinterp.motifs.matrices import as_matrix
 
 #: Names of the two files in a folder, and of the array in each.
@@ -142,15 +143,16 @@ def load_modisco(folder: str | os.PathLike[str]) -> ModiscoInput:
 
 
 def _load(path: Path) -> Tensor:
+    if not path.exists():
+        raise InputError(f"load_modisco: found no file {path}, expected one that save_modisco wrote.")
+    expected = f"load_modisco: {path} is no .npz file with an array {ARRAY}, expected one that save_modisco wrote"
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return torch.from_numpy(arrays[ARRAY].astype(np.float32))
-    except FileNotFoundError:
-        raise InputError(f"load_modisco: found no file {path}, expected one that save_modisco wrote.") from None
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"load_modisco: {path} is no .npz file with an array {ARRAY}, expected one that save_modisco wrote."
-        ) from error
+        array = read_arrays(path, "an .npz file", "write it with save_modisco").get(ARRAY)
+    except InputError as error:
+        raise InputError(f"{expected} ({str(error).removeprefix(f'{path}: ').rstrip('.')}).") from None
+    if array is None or not zipfile.is_zipfile(path):
+        raise InputError(f"{expected}.")
+    return torch.from_numpy(array.astype(np.float32, copy=False))
 
 
 def to_logomaker(matrix: NDArray[Any] | Tensor) -> pd.DataFrame:

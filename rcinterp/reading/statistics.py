@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError, require_whole
+from rcinterp.memory import require_memory
 
 #: Bootstrap samples, and the fewest permutations.
 N_RESAMPLES = 1000
@@ -124,6 +125,8 @@ def _chunk(n: int) -> int:
 def _drawn_means(sample: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
     """Means of samples drawn with replacement, (n_resamples, F): counts of the rows times the rows."""
     n, means = len(sample), []
+    what = f"resamples: {n_resamples:,} means of {sample.shape[1]} columns"
+    require_memory(what, 16 * n_resamples * sample.shape[1], "use fewer resamples")
     chunk = _chunk(n)
     for done in range(0, n_resamples, chunk):
         size = min(chunk, n_resamples - done)

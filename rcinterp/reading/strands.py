@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rcinterp.data.coded import turned
 from rcinterp.errors import InputError
+from rcinterp.files import printable
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_inputs
 from rcinterp.reading.logits import Func, as_logits
 from rcinterp.reading.model import BATCH_SIZE, Runner
@@ -64,7 +65,8 @@ class StrandConsistency:
         ax.plot(ends, ends, color="#999999", linewidth=0.8, zorder=0)
         ax.plot(rows["forward"], rows["reverse"], ".", color="#1F4E9E", markersize=3, alpha=0.6)
         for one in self.worst(task).to_dict("records"):
-            ax.annotate(str(one["name"])[:24], (one["forward"], one["reverse"]), fontsize=6, color="#333333")
+            name = printable(str(one["name"])[:24])
+            ax.annotate(name, (one["forward"], one["reverse"]), fontsize=6, color="#333333", parse_math=False)
         ax.set_title(f"task {task}: r = {row['logit_correlation']:.4f}", loc="left", fontsize=9)
         ax.set(xlabel="logit, sequence", ylabel="logit, reverse complement", box_aspect=1)
         return figure

@@ -20,6 +20,7 @@ from rcinterp.report.figures import (
     TITLE_SIZE,
     VERMILION,
     LogoFigure,
+    as_label,
     settle,
     small_numbers,
     style_axes,
@@ -78,7 +79,7 @@ def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) 
         look: dict[str, Any] = {"ecolor": colour, "elinewidth": width, "markeredgewidth": width, "capsize": 2.2}
         ax.errorbar(middle, places[has], xerr=half, fmt="none", zorder=3, **look)
     ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
-    ax.set_yticks(places, [bar.name for bar in bars])
+    ax.set_yticks(places, [as_label(bar.name) for bar in bars])
     ax.set_ylim(n - 0.4, -0.6)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(small_numbers)
@@ -87,7 +88,7 @@ def draw_contributions(bars: Sequence[ContributionBar], title: str, label: str) 
     style_axes(ax, without=("top", "right", "left"))
     ax.tick_params(axis="y", length=0)
     words = ax.secondary_yaxis("right")
-    words.set_yticks(places, [bar.word for bar in bars])
+    words.set_yticks(places, [as_label(bar.word) for bar in bars])
     words.tick_params(length=0, labelsize=TICK_SIZE, labelcolor=INK)
     words.spines[:].set_visible(False)
     shown = [tone for tone in TONES if any(bar.tone == tone for bar in bars)]

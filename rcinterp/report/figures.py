@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from rcinterp.files import whole_file
+from rcinterp.files import printable, whole_file
 
 #: Of lines and letters.
 INK = "#333333"
@@ -24,13 +25,29 @@ TITLE_SIZE, LABEL_SIZE, TICK_SIZE, SMALL_SIZE = 9, 8, 7, 6
 _TITLE_LETTER = 0.073  # inches: of a title, with some to spare
 
 #: Text that a drawing program can edit, in SVG, PDF and PostScript, and names that do not change from run to run.
-_VECTOR = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "rcinterp"}
+_VECTOR = {
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "rcinterp",
+}
 #: What would say when a file was written, by format.
 _UNDATED = {"svg": {"Date": None}, "svgz": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 class LogoFigure(Figure):
-    """A figure that pyplot does not know of, that Jupyter shows, and whose files have text that can be edited."""
+    """A figure that pyplot does not know of, that Jupyter shows, and whose files have text that can be edited.
+
+    Its text stands as it is: a ``$`` in a name begins no formula. What cannot be seen is marked, and lines are cut.
+    """
+
+    def draw(self, renderer: Any) -> None:
+        """Draw it."""
+        with rc_context({"text.parse_math": False}):  # of what is made while it is drawn, as numbers at an axis
+            for text in self.findobj(Text):
+                text.set_parse_math(False)
+                text.set_text("\n".join(as_label(line) for line in text.get_text().split("\n")))
+            super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save as any figure is saved; SVG and PDF keep text as text, and the same figure gives the same bytes."""
@@ -68,6 +85,12 @@ def style_axes(ax: Axes, *, without: tuple[str, ...] = ("top", "right")) -> None
     ax.spines[:].set_color(INK)
     ax.spines[:].set_linewidth(0.6)
     ax.tick_params(labelsize=TICK_SIZE, length=2, width=0.6, color=INK, labelcolor=INK)
+
+
+def as_label(name: object, most: int = 120) -> str:
+    """A name as a figure shows it: what cannot be seen is marked, and what is too long is cut."""
+    line = printable(str(name)[: 2 * most])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def wrap_title(title: str, inches: float) -> str:

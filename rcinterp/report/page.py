@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rcinterp.files import write_at_once
+from rcinterp.files import printable, write_at_once
 from rcinterp.report.filters import FilterSection
 from rcinterp.report.svg import letter_definitions
 
@@ -123,7 +123,7 @@ def as_data(**values: Any) -> Markup:
 
 def write_page(path: str | os.PathLike[str], template: str, **values: Any) -> None:
     """Write a template of this package, filled in, to one HTML file."""
-    write_at_once(path, _templates().get_template(template).render(values))
+    write_at_once(path, printable(_templates().get_template(template).render(values)))
 
 
 @cache

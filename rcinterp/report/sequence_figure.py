@@ -20,6 +20,7 @@ from rcinterp.report.figures import (
     TITLE_SIZE,
     VERMILION,
     LogoFigure,
+    as_label,
     signed,
     small_numbers,
     style_axes,
@@ -112,7 +113,7 @@ def _draw_lanes(
             middle = (seen[0] + seen[1] - 1) / 2
             ax.text(middle, lane, signed(value, 2), ha="center", va="center", fontsize=SMALL_SIZE, color=colour)
     ax.set_ylim(len(lanes) - 0.5, -0.5)
-    ax.set_yticks(range(len(lanes)), [label for _, label in lanes])
+    ax.set_yticks(range(len(lanes)), [as_label(label) for _, label in lanes])
     style_axes(ax, without=("top", "right", "left"))
     ax.tick_params(axis="y", length=0)
 

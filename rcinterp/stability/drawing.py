@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rcinterp.motifs import information_content
-from rcinterp.report.figures import LogoFigure
+from rcinterp.report.figures import LogoFigure, as_label
 from rcinterp.report.logos import plot_logo
 
 _BAR, _INK = "#1F4E9E", "#333333"
@@ -50,7 +50,7 @@ def plot_patterns(titles: Sequence[str], ppms: Sequence[NDArray[np.float64]], co
         right.sharey(grid[0, 1])
     grid[0, 1].set_ylim(*limits_of(contributions))
     grid[0, 1].set_title("contribution (logit)", loc="left", fontsize=9)
-    grid[-1, 1].set_xticks(range(n_models), list(map(str, contributions.columns)), rotation=90)
+    grid[-1, 1].set_xticks(range(n_models), list(map(as_label, contributions.columns)), rotation=90)
     figure.subplots_adjust(
         left=0.6 / figure.get_figwidth(),
         right=1 - 0.1 / figure.get_figwidth(),

@@ -6,6 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rcinterp.report.figures import LogoFigure
+
 #: RC first, then traditional ones: told apart by eyes of every kind.
 COLOURS = ("#1b7837", "#2166ac", "#b2182b", "#e08214", "#542788", "#666666", "#8c510a", "#c51b7d")
 
@@ -14,7 +16,7 @@ def new_figure(
     n_rows: int, n_columns: int, *, width: float, height: float, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure of that size in inches, and its axes row by row, without the upper and right frame."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = LogoFigure(figsize=(width, height), layout="constrained")
     axes = [ax for row in figure.subplots(n_rows, n_columns, squeeze=False, **options) for ax in row]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)

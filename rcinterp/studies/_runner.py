@@ -21,12 +21,14 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import write_at_once
+from rcinterp.files import read_bytes, write_at_once
+from rcinterp.files.documents import LARGEST_JSON, first_difference, parse_json
 from rcinterp.reading.model import bar_options, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 from rcinterp.training.fitting import second_checkpoint
-from rcinterp.training.models import load_model
+from rcinterp.training.models import CompactModel
+from rcinterp.training.saving import load_model
 
 #: torch's random generator and number of threads belong to the process: one run at a time in it.
 _ONE_AT_A_TIME = threading.Lock()
@@ -164,12 +166,12 @@ def _check_here(run: Run, place: Path) -> None:
 
 
 def _complete(run: Run, place: Path, reading: _Named | None) -> None:
-    if _kept(place / "result.json") is None:
+    if _kept(place / "result.json", run) is None:
         _keep(place / "result.json", train(run, place), run)
     for path in (place / CHECKPOINT, second_checkpoint(place / CHECKPOINT)):
         path.unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
-    if reading is not None and _kept(place / reading.name) is None:
-        _keep(place / reading.name, reading.read(load_model(place), run, place), run)
+    if reading is not None and _kept(place / reading.name, run) is None:
+        _keep(place / reading.name, reading.read(_model_of(run, place), run, place), run)
 
 
 def _named(reading: Reading | None) -> _Named | None:
@@ -203,10 +205,10 @@ def _await_result(run: Run, folder: Path, reading: _Named | None) -> dict[str, A
 
 
 def _result_of(run: Run, folder: Path, reading: _Named | None) -> dict[str, Any] | None:
-    result = _kept(folder / run.name / "result.json")
+    result = _kept(folder / run.name / "result.json", run)
     if result is None or reading is None:
         return result
-    read = _kept(folder / run.name / reading.name)
+    read = _kept(folder / run.name / reading.name, run)
     return None if read is None else result | read
 
 
@@ -214,13 +216,35 @@ def _keep(path: Path, result: dict[str, Any], run: Run) -> None:
     write_at_once(path, json.dumps({"run": run.identity, "result": result}, indent=1) + "\n")
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
+def _kept(path: Path, run: Run) -> dict[str, Any] | None:
+    """What a file holds of this run; None if there is none."""
+    if not path.exists():
         return None
+    advice = "delete it, and the run is done again"
     try:
-        result: dict[str, Any] = dict(json.loads(text)["result"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it, and the run is done again.") from None
+        found = parse_json(read_bytes(path, "the result of a run", advice, largest=LARGEST_JSON))
+        if not isinstance(found.get("result"), dict) or "run" not in found:
+            raise ValueError("it has no run and result")
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read ({error}); {advice}.") from None
+    _check_same(path, found["run"], run)
+    result: dict[str, Any] = found["result"]
     return result
+
+
+def _model_of(run: Run, place: Path) -> CompactModel:
+    """The trained model of a run, if the folder holds that of no other."""
+    model = load_model(place)
+    _check_same(place, model.provenance, run)
+    return model
+
+
+def _check_same(path: Path, found: Any, run: Run) -> None:
+    difference = first_difference(found, run.identity)
+    if difference is not None:
+        raise InputError(
+            f"{path}: is of another run ({difference}), expected that of {run.name}; delete it, and the run is done "
+            "again."
+        )

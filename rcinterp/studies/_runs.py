@@ -16,9 +16,10 @@ from rcinterp.reading.model import predict
 from rcinterp.studies._data import Data
 from rcinterp.studies._rejected import compose_any
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import CompactModel, compact_model, count_parameters, save_model
+from rcinterp.training.models import CompactModel, compact_model, count_parameters
 from rcinterp.training.performance import evaluate
 from rcinterp.training.recipes import PARTS, find_recipe
+from rcinterp.training.saving import save_model
 from rcinterp.training.sizes import POOL, STRIDE
 from rclayers import Conjoined, reverse_complement
 
@@ -88,6 +89,12 @@ class Run:
 
 #: From this length on there are four of the paper's windows, behind one layer or three.
 _FEWEST_PAPER = 150
+#: What `train` gives of every run, by the kinds of values.
+TRAINED: Mapping[str, Any] = {
+    **dict.fromkeys(("n_parameters", "n_epochs", "best_epoch"), int),
+    **dict.fromkeys(("valid_auroc", "valid_auprc", "rc_difference"), (int, float)),
+    "history": dict,
+}
 #: What a study reads from a trained model: (model, its run, its folder, where more may be left) -> numbers, JSON.
 Reading = Callable[[CompactModel, Run, Path], dict[str, Any]]
 

@@ -13,11 +13,13 @@ from rcinterp.errors import InputError, require_whole
 from rcinterp.files import whole_folder, write_at_once, write_table
 from rcinterp.report.figures import save_figure
 from rcinterp.studies._runner import run_all
-from rcinterp.studies._runs import Reading, Run
+from rcinterp.studies._runs import TRAINED, Reading, Run
 from rcinterp.training.recipes import find_recipe
 
 #: How labels of a simulation are made wrong: as in section 3.2, or as by Zhou, Shrikumar & Kundaje 2022.
 NOISES = ("shuffled", "flipped")
+
+_MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Options:
 
     def __post_init__(self) -> None:
         require_whole("seeds", self.seeds, 1)
+        if self.seeds > _MOST_SEEDS:
+            raise InputError(f"seeds: got {self.seeds}, expected at most {_MOST_SEEDS:,}, of which each is a training.")
         if self.noise not in (None, *NOISES):
             raise InputError(f"noise: got {self.noise!r}, expected one of {', '.join(NOISES)}.")
         if self.epochs is not None:
@@ -150,9 +154,22 @@ def run_study(
     results = run_all(
         runs, Path(folder) / "runs", reading=study.reading, jobs=jobs, scheduler=scheduler, progress=progress
     )
+    for run, result in zip(runs, results, strict=True):
+        _check_complete(Path(folder) / "runs" / run.name / "result.json", result)
     findings = study.report(runs, results)
     _write(findings, study.name, place)
     return replace(findings, folder=place)
+
+
+def _check_complete(path: Path, result: Mapping[str, Any]) -> None:
+    """Refuse a result without the numbers that training gives."""
+    for name, kind in TRAINED.items():
+        value = result.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InputError(
+                f"{path}: {name} is {str(value)[:40]!r}, expected {'lists' if kind is dict else 'a number'}; delete "
+                "it, and the run is done again."
+            )
 
 
 def _write(findings: Findings, name: str, place: Path) -> None:

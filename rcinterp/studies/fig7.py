@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rcinterp.report.figures import as_label
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._drawing import COLOURS, legend_above, mean_and_range, new_figure
 from rcinterp.studies._runs import Run
@@ -79,7 +80,7 @@ def _draw_groups(ax: Axes, groups: Sequence[tuple[str, pd.DataFrame, int]], colu
             values = rows.loc[rows["model"] == _label(factor * n, kind == "RC"), column]
             label = kind if i == 0 else None
             mean_and_range(ax, i + 0.2 * (j - 1), values, fmt="o", capsize=3, color=COLOURS[j], label=label)
-    ax.set_xticks(range(len(groups)), [name for name, *_ in groups], fontsize=8)
+    ax.set_xticks(range(len(groups)), [as_label(name) for name, *_ in groups], fontsize=8)
     ax.set_xlim(-0.6, len(groups) - 0.4)
 
 

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.data.sequences import letter_codes
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
+from rcinterp.files.tensors import open_tensors
 from rcinterp.training.performance import score_logits
 
 Words: TypeAlias = NDArray[np.int64]
@@ -73,8 +73,11 @@ class KmerBaseline:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write baseline.safetensors beside a model."""
-        arrays = {"weights": self.weights, "bias": self.bias, "strengths": np.array(self.strengths)}
-        write_at_once(Path(folder) / KmerBaseline.FILE, save(arrays))
+        write_at_once(Path(folder) / KmerBaseline.FILE, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """What baseline.safetensors holds."""
+        return save({"weights": self.weights, "bias": self.bias, "strengths": np.array(self.strengths)})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> KmerBaseline | None:
@@ -82,13 +85,16 @@ class KmerBaseline:
         path = Path(folder) / KmerBaseline.FILE
         if not path.exists():
             return None
-        try:
-            found = load_file(path)
-            weights, bias, strengths = (found[name].astype(np.float64) for name in ("weights", "bias", "strengths"))
-        except (OSError, SafetensorError, KeyError) as error:
-            raise InputError(f"{path}: cannot be read as a baseline ({error}); delete it, or train again.") from None
-        if weights.shape[1:] != (4**K,) or bias.shape != weights.shape[:1] or not np.isfinite(weights).all():
-            raise InputError(f"{path}: does not hold the weights of a baseline; delete it, or train again.")
+        with open_tensors(path, "a baseline", "train the model again") as file:
+            shapes = {name: file.shapes.get(name, ()) for name in ("weights", "bias", "strengths")}
+            n_tasks = shapes["bias"][0] if shapes["bias"] else 0
+            wanted = {"weights": (n_tasks, 4**K), "bias": (n_tasks,), "strengths": (n_tasks,)}
+            if not n_tasks or set(file.shapes) != set(wanted) or shapes != wanted:
+                raise InputError(f"{path}: does not hold the weights of a baseline; train the model again.")
+            found = {name: tensor.double().numpy() for name, tensor in file.read().items()}
+        if not all(np.isfinite(array).all() for array in found.values()):
+            raise InputError(f"{path}: does not hold the weights of a baseline, but NaN; train the model again.")
+        weights, bias, strengths = (found[name] for name in wanted)
         return cls(weights, bias, tuple(strengths.tolist()))
 
 

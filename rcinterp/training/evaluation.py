@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError, require_whole
+from rcinterp.memory import require_memory
 
 #: Bootstrap samples.
 N_RESAMPLES = 1000
@@ -55,6 +56,7 @@ def measure_performance(
     """
     require_whole("n_resamples", n_resamples, 1)
     require_whole("seed", seed, 0)
+    require_memory(f"evaluate: {n_resamples:,} resamples", 800 * n_resamples, "use fewer resamples")
     for name, logits in (("positives", positives), ("negatives", negatives)):
         if len(logits) < _FEWEST:
             raise InputError(f"{name}: got {len(logits)} sequences, expected at least {_FEWEST} for an interval.")

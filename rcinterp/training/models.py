@@ -1,23 +1,14 @@
-"""The paper's compact models and their traditional twins; saving and loading them."""
+"""The paper's compact models and their traditional twins."""
 
-import json
-import os
-import platform
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import finish, whole_folder, write_at_once
-from rcinterp.files.results import MODEL_FILES
+from rcinterp.memory import require_memory
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.initialisation import initialise_as_keras
 from rcinterp.training.sizes import choose_sizes
@@ -33,7 +24,6 @@ from rclayers import (
     WeightedSum1d,
 )
 
-_FORMAT = "rcinterp model 1"
 _READ_OUTS = ("weighted_sum", "dense", "separable")
 
 
@@ -60,6 +50,16 @@ class Architecture:
     def pooled_length(self) -> int:
         """Positions after pooling (section 3.6.3)."""
         return 1 + (self.map_length - self.pool) // self.stride
+
+    @property
+    def n_weights(self) -> int:
+        """Weights of convolutions and read-out, without what has one value a filter: at least these are stored."""
+        channels = [4, *[(1 + self.rc) * self.n_filters] * (len(self.widths) - 1)]
+        n = sum(channel * self.n_filters * width for channel, width in zip(channels, self.widths, strict=True))
+        if self.read_out == "dense":
+            return n + self.n_filters * self.pooled_length * self.n_tasks
+        n += self.n_filters * self.n_tasks
+        return n + self.pooled_length * (self.n_tasks if self.read_out == "separable" else self.n_filters)
 
 
 class CompactModel(nn.Sequential):
@@ -184,10 +184,20 @@ def compact_model(  # noqa: PLR0913  # the architecture of section 3.4, each num
         read_out = "weighted_sum" if rc else "dense"
     if widths is not None:
         widths = tuple(require_whole("widths", width, 1, "compact_model") for width in widths)
+    elif sizes["n_layers"] > sizes["length"]:
+        raise InputError(
+            f"compact_model: got n_layers={n_layers} for a length of {length} bp, expected fewer layers: each takes "
+            "positions from the ends."
+        )
     chosen = choose_sizes(sizes["n_layers"], sizes["length"], widths, sizes.get("pool"), sizes.get("stride"))
     sizes |= {"pool": chosen.pool, "stride": chosen.stride}
     architecture = Architecture(rc=bool(rc), widths=chosen.widths, read_out=read_out, **sizes)
-    _check(architecture)
+    check_architecture(architecture)
+    require_memory(
+        f"compact_model: a model of {architecture.n_weights:.3g} weights",
+        4 * architecture.n_weights,
+        "use fewer filters or layers, or smaller widths (--filters, --layers and --width on the command line)",
+    )
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 4
     for i, width in enumerate(architecture.widths, start=1):
@@ -224,7 +234,8 @@ def _read_out(architecture: Architecture) -> dict[str, nn.Module]:
     return {"weighted_sum": weighted_sum(n_filters, length), "head": head}
 
 
-def _check(architecture: Architecture) -> None:
+def check_architecture(architecture: Architecture) -> None:
+    """Refuse sizes that do not fit each other."""
     if len(architecture.widths) != architecture.n_layers:
         raise InputError(
             f"compact_model: got {len(architecture.widths)} widths for {architecture.n_layers} layers, expected one "
@@ -240,6 +251,11 @@ def _check(architecture: Architecture) -> None:
             f"compact_model: got length={architecture.length}, expected at least {architecture.length - spare} bp for "
             f"widths {architecture.widths} and a pool of {architecture.pool}. Use longer sequences or a smaller pool "
             "(--pool on the command line)."
+        )
+    if architecture.stride > architecture.length:
+        raise InputError(
+            f"compact_model: got stride={architecture.stride} for a length of {architecture.length} bp, expected no "
+            "more than that; use a smaller stride (--stride on the command line)."
         )
     if architecture.rc and (spare % architecture.stride) % 2:
         raise SymmetryError(
@@ -267,119 +283,3 @@ def count_parameters(model: nn.Module) -> int:
     104
     """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
-    """Write a compact model to a folder: model.safetensors (weights), model.json, and its baseline if it has one.
-
-    Parameters
-    ----------
-    model : CompactModel
-    folder : path
-        Made if need be; a model in it is replaced, each file in one step.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Notes
-    -----
-    model.json holds the architecture, the order of the letters (ACGT), the provenance (seed, recipe and data hashes,
-    when the model was trained by `fit`) and the versions of the packages. Nothing is pickled.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> model = compact_model(1, 2, 60, widths=(11,), pool=10, stride=10)
-    >>> with TemporaryDirectory() as folder:
-    ...     load_model(save_model(model, folder)).architecture == model.architecture
-    True
-    """
-    if not isinstance(model, CompactModel):
-        raise InputError(
-            f"save_model: got {type(model).__name__}, expected a model made by compact_model. For a model of your own, "
-            "save model.state_dict() with safetensors."
-        )
-    if repr(model) != repr(compact_model(**asdict(model.architecture))):
-        raise InputError(
-            "save_model: a layer of the model was replaced, so that its architecture no longer tells how to build it. "
-            "Save model.state_dict() with safetensors instead."
-        )
-    folder = Path(folder)
-    description = {
-        "format": _FORMAT,
-        "architecture": asdict(model.architecture),
-        "letters": "ACGT",
-        "provenance": model.provenance,
-        "versions": _versions(),
-    }
-    text = json.dumps(description, indent=1) + "\n"
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with whole_folder(folder, MODEL_FILES) as part:
-        if model.baseline is not None:
-            model.baseline.save(part)
-        write_at_once(part / "model.safetensors", save(weights))
-        write_at_once(part / "model.json", text)
-    return folder
-
-
-def load_model(folder: str | os.PathLike[str]) -> CompactModel:
-    """The model that `save_model` wrote, in eval mode, on the CPU.
-
-    Parameters
-    ----------
-    folder : path
-        That `save_model` or `rcinterp train` wrote.
-
-    Returns
-    -------
-    CompactModel
-
-    Raises
-    ------
-    InputError
-        If the folder holds no such model, or its two files do not belong together.
-
-    Examples
-    --------
-    ``load_model("model").architecture`` says how the model in the folder "model" is built.
-    """
-    folder = Path(folder)
-    if folder.is_file():
-        raise InputError(f"{folder}: is a file, expected the folder of a model; use {folder.parent}.")
-    finish(folder)
-    try:
-        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder}: no model.json here, expected a folder written by save_model or `rcinterp train`."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'model.json'}: cannot be read ({error}); train the model again.") from None
-    if not isinstance(description, Mapping) or description.get("format") != _FORMAT:
-        raise InputError(f'{folder / "model.json"}: not a model of rcinterp, expected "format": "{_FORMAT}".')
-    try:
-        model = compact_model(**description["architecture"])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'model.json'}: its architecture cannot be built ({error}).") from None
-    try:
-        weights = load_file(folder / "model.safetensors")
-        dtype = next(value.dtype for value in weights.values() if value.is_floating_point())
-        model.to(dtype).load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError, StopIteration) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{folder / 'model.safetensors'}: does not hold the weights that model.json describes ({first_line})."
-        ) from None
-    model.provenance = dict(description.get("provenance", {}))
-    model.baseline = KmerBaseline.load(folder)
-    return model.eval()
-
-
-def _versions() -> dict[str, str]:
-    try:
-        own = version("rcinterp")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        own = "unknown"
-    return {"rcinterp": own, "torch": torch.__version__, "python": platform.python_version()}

@@ -1,6 +1,5 @@
 """What a training run is to do: the data, the recipe and all settings, checked once; the same for every seed."""
 
-import operator
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.leakage import Leakage, find_leakage
 from rcinterp.errors import InputError, require_whole
+from rcinterp.memory import require_memory
 from rcinterp.training.models import CompactModel
 from rcinterp.training.precision import check_precision
 from rcinterp.training.recipes import Recipe, find_recipe
@@ -82,7 +82,11 @@ def make_plan(  # noqa: PLR0913  # the settings of `fit`
         fewest, most = recipe.samples_per_epoch
         samples_per_epoch = min(most, max(fewest, len(train)))
     samples_per_epoch = require_whole("samples_per_epoch", samples_per_epoch, 1, "fit")
-    batch_size, seed = require_whole("batch_size", batch_size, 1, "fit"), operator.index(seed)
+    batch_size, seed = require_whole("batch_size", batch_size, 1, "fit"), require_whole("seed", seed, -(2**63), "fit")
+    n = min(batch_size, samples_per_epoch)
+    require_memory(
+        f"fit: a batch of {n:,} sequences of {train.length} bp", 32 * n * train.length, "use smaller batches"
+    )
     loss_weight = as_positive_weight(positive_weight, train.y)
     settings = {
         "model": {name: [str(value.dtype), *value.shape] for name, value in model.state_dict().items()},

@@ -1,23 +1,27 @@
 """One training run: what changes while it lasts, and its checkpoint."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
+from rcinterp.files.documents import parse_json
+from rcinterp.files.tensors import TensorFile, open_tensors
 from rcinterp.reading.model import place_of
 from rcinterp.training.precision import FLOAT32
 from rcinterp.training.recipes import Recipe
 
 #: What checkpoints were trained with that do not say it, as they are older than the setting.
 _BEFORE = {"precision": FLOAT32}
+#: Of the history, in every run.
+_COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
 
 
 @dataclass
@@ -98,21 +102,40 @@ class Run:
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
-        metadata = check_checkpoint(path, self.settings)
-        self.rows = json.loads(metadata["rows"])
+        with _opened(path) as file:
+            self.rows = _check_metadata(path, file.metadata, self.settings)
+            tensors = file.read()
         device, _ = place_of(self.model)
-        self.model.load_state_dict(_below(tensors, "model"))
-        self.best = {name: value.to(device) for name, value in _below(tensors, "best").items()}
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(tensors, "optimiser").items():
-            i, key = name.split("/")
-            state.setdefault(int(i), {})[key] = value
+        problem = f"{path}: does not hold the state of the run"
+        try:
+            best, slots = _below(tensors, "best"), _below(tensors, "optimiser")
+            if {name: value.shape for name, value in best.items()} != {n: v.shape for n, v in self._state().items()}:
+                raise ValueError("the weights of its best epoch are others")
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in slots.items():
+                i, key = name.split("/")
+                state.setdefault(int(i), {})[key] = value
+            self._check_slots(state)
+            self.model.load_state_dict(_below(tensors, "model"))
+        except (ValueError, RuntimeError) as error:
+            told = " ".join(str(error).split())[:200]
+            raise InputError(f"{problem} ({told}); delete it, and the run begins anew.") from None
+        self.best = {name: value.to(device) for name, value in best.items()}
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+    def _state(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.model.state_dict()
+        return state
+
+    def _check_slots(self, state: dict[int, dict[str, Tensor]]) -> None:
+        """Refuse an optimiser's state that is of other parameters, or of another optimiser."""
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        names = {frozenset(slots) for slots in state.values()}
+        shapes = {i: {value.shape for value in slots.values() if value.dim()} for i, slots in state.items()}
+        if len(names) > 1 or any(
+            not 0 <= i < len(parameters) or found - {parameters[i].shape} for i, found in shapes.items()
+        ):
+            raise ValueError("what its optimiser has gathered is of other parameters")
 
 
 def sort_metadata(data: bytes) -> bytes:
@@ -125,23 +148,47 @@ def sort_metadata(data: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[end:]
 
 
-def check_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, str]:
-    """What is written in a checkpoint beside its arrays, if it is of such a run."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] | None = file.metadata()
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read as a checkpoint ({error}); name another file.") from None
-    if not metadata or "rows" not in metadata:
+def check_checkpoint(path: Path, wanted: dict[str, Any]) -> None:
+    """Refuse a file that is no checkpoint of such a run."""
+    with _opened(path) as file:
+        _check_metadata(path, file.metadata, wanted)
+
+
+def _opened(path: Path) -> AbstractContextManager[TensorFile]:
+    return open_tensors(path, "a checkpoint", "name another file")
+
+
+def _check_metadata(path: Path, metadata: dict[str, str], wanted: dict[str, Any]) -> list[dict[str, float]]:
+    """The history that is written in a checkpoint beside its arrays, if it is of such a run."""
+    if not {"rows", "settings"} <= set(metadata):
         raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
-    _check_same_settings(path, json.loads(metadata["settings"]), wanted)
-    return metadata
+    problem = f"{path}: cannot be read as a checkpoint"
+    try:
+        found = parse_json(metadata["settings"])
+        rows = parse_json(f'{{"rows": {metadata["rows"]}}}').get("rows")
+    except ValueError as error:
+        raise InputError(f"{problem} ({error}); name another file.") from None
+    _check_same_settings(path, found, wanted)
+    if not isinstance(rows, list) or not rows or not all(_is_row(row, i) for i, row in enumerate(rows, start=1)):
+        raise InputError(
+            f"{problem} (its history is not one row of numbers an epoch); delete it, or name another file."
+        )
+    return rows
+
+
+def _is_row(row: Any, epoch: int) -> bool:
+    return (
+        isinstance(row, dict)
+        and row.get("epoch") == epoch
+        and set(row) >= _COLUMNS
+        and all(type(value) in (int, float) for value in row.values())
+    )
 
 
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     found = {**_BEFORE, **found}
     for name, value in wanted.items():
-        if found.get(name) != json.loads(json.dumps(value)):
+        if name not in found or found[name] != json.loads(json.dumps(value)):
             change = "has other weights" if name == "model" else f"was {found.get(name)!r}, now {value!r}"
             raise InputError(
                 f"{path}: a checkpoint of another run ({name} {change}); delete it, or write to another place."

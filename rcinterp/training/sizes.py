@@ -98,11 +98,13 @@ def choose_sizes(
     fewer = [sizes for sizes in tried if sizes.tiles(length)]
     if fewer:  # what was given, or the length, leaves no more windows
         return max(fewer, key=lambda sizes: sizes.windows(length))
-    longer = next(n for n in range(length, 10**6) if any(s.tiles(n) and s.windows(n) >= FEWEST_WINDOWS for s in tried))
+    enough = (n for n in range(length, 10**6) if any(s.tiles(n) and s.windows(n) >= FEWEST_WINDOWS for s in tried))
+    longer = next(enough, None)
     free = [name for name, value in (("widths", widths), ("pool", pool), ("stride", stride)) if value is None]
     raise InputError(
-        f"compact_model: got length={length}, for which no {', '.join(free)} fit what is given, expected e.g. {longer} "
-        "bp. Give longer sequences, or smaller widths and pool (--width, --pool and --stride on the command line)."
+        f"compact_model: got length={length}, for which no {', '.join(free)} fit what is given, expected "
+        f"{'sizes below a million' if longer is None else f'e.g. {longer} bp'}. Give longer sequences, or smaller "
+        "widths and pool (--width, --pool and --stride on the command line)."
     )
 
 

@@ -28,7 +28,8 @@ from rcinterp.reading.model import one_thread
 from rcinterp.studies import STUDIES
 from rcinterp.studies._study import Findings, Options
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import Architecture, load_model
+from rcinterp.training.models import Architecture
+from rcinterp.training.saving import load_model
 
 COMMANDS = [
     *("", "demo", "simulate", "train", "interpret", "compare", "compare-models", "strands", "evaluate"),

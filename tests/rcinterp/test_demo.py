@@ -8,7 +8,8 @@ import pytest
 
 from rcinterp.demo import MOTIF, DemoSettings, _do_both, _Work, run_demo, simulate_one_motif
 from rcinterp.errors import InputError
-from rcinterp.training.models import compact_model, load_model
+from rcinterp.training.models import compact_model
+from rcinterp.training.saving import load_model
 
 TINY = DemoSettings(n_per_class=40, length=100, n_filters=2, epochs=1)
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import gzip
+import json
 import os
 import re
 import struct
@@ -195,6 +196,23 @@ def test_stopped_anywhere_a_folder_is_the_old_or_the_new_one(old, monkeypatch, s
     assert not stopped
     assert seen[-1] == NEW
     assert len(seen) > 1, f"{step} was never called"
+
+
+@pytest.mark.parametrize("gone", [["../mine"], ["/mine"], "mine", [3], {"mine": 1}, [".."], [""]])
+def test_a_list_of_what_goes_is_of_the_folder_alone(old, gone):
+    """A folder from elsewhere may hold such a list: reading it deletes nothing beside it."""
+    mine = old.parent / "mine"
+    mine.touch()
+    ready = old / ".rcinterp-ready"
+    ready.mkdir()
+    (ready / ".gone.json").write_text(json.dumps(gone))
+    with pytest.raises(InputError, match="does not hold names of files in its folder"):
+        finish(old)
+    (ready / ".gone.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="cannot be read"):
+        finish(old)
+    assert mine.exists()
+    assert content(old) == OLD
 
 
 def test_two_processes_at_once_leave_the_files_of_one(old):

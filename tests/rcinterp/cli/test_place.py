@@ -14,7 +14,8 @@ from rcinterp.errors import InputError
 from rcinterp.files import held
 from rcinterp.files.locks import LOCK
 from rcinterp.files.results import INTERPRETATION, TRAINING
-from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.models import compact_model
+from rcinterp.training.saving import save_model
 
 HOLD = """
 import sys, time

@@ -27,8 +27,9 @@ from rcinterp.reading.filter_motifs import weights_to_ppm
 from rcinterp.reading.functions import faithfulness, filter_contributions
 from rcinterp.reading.strands import strand_consistency
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import compact_model, load_model, save_model
+from rcinterp.training.models import compact_model
 from rcinterp.training.performance import score_logits
+from rcinterp.training.saving import load_model, save_model
 
 LENGTH, WIDTH = 100, 19
 N_POSITIVES, N_NEGATIVES = 160, 176

@@ -11,7 +11,8 @@ from rcinterp.cli import main
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.reading.strands import strand_consistency
-from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.models import compact_model
+from rcinterp.training.saving import save_model
 from rclayers import Conjoined, reverse_complement
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from rcinterp.interpretation import write_report
-from rcinterp.motifs import read_meme
+from rcinterp.motifs import information_content, read_meme, reverse_complement_motif
+from rcinterp.report.logos import stack_letters
 from rcinterp.stability import compare_models
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -172,6 +173,82 @@ def test_what_the_script_draws_is_what_the_package_draws(visit):
       return [extent(own), extent(drawn)]; }"""
     )
     np.testing.assert_allclose(boxes[0], boxes[1], atol=1.5)
+
+
+#: Letters of a picture of the script, each as [letter, column, top, bottom] in units of the picture.
+LETTERS = """at => [...at.querySelectorAll('path')].filter(path => /^b[ACGT]/.test(path.getAttribute('class')))
+  .flatMap(path => { const seen = {}, numbers = path.getAttribute('d').match(/-?[\\d.]+/g).map(Number);
+    for (let i = 0; i < numbers.length; i += 2) { const column = Math.floor((numbers[i] - 24) / 9 + 1e-6);
+      const ends = seen[column] = seen[column] || [Infinity, -Infinity];
+      ends[0] = Math.min(ends[0], numbers[i + 1]); ends[1] = Math.max(ends[1], numbers[i + 1]); }
+    return Object.entries(seen).map(([column, ends]) => [path.getAttribute('class')[1], +column, ...ends]); })"""
+TOP, HEIGHT, BELOW = 4, 52, 60  # units: of the drawing, and from one drawing of an alignment to the next
+
+
+def expected_letters(heights, span=None, column=0, down=0):
+    """Where the package's own stacks of letters stand, {(letter, column): (top, bottom)}; those of 3 units or more.
+
+    Letters as high as another one of their stack are left out: which of them stands first is left to rounding.
+    """
+    low, high = span or (np.minimum(heights, 0).sum(0).min(), np.maximum(heights, 0).sum(0).max())
+    scale = HEIGHT / (high - low)
+    bases = stack_letters(heights)
+    return {
+        ("ACGT"[c], column + i): (
+            TOP + down + (high - max(bases[c, i], bases[c, i] + size)) * scale,
+            TOP + down + (high - min(bases[c, i], bases[c, i] + size)) * scale,
+        )
+        for (c, i), size in np.ndenumerate(heights)
+        if abs(size) * scale >= 3 and (np.abs(heights[:, i] - size) * scale < 0.2).sum() == 1
+    }
+
+
+def check_letters(drawn, *expected):
+    """Every letter of the expected pictures stands where it should, and no large one elsewhere."""
+    places = [(key, ends) for one in expected for key, ends in one.items()]
+    found = {}
+    for letter, column, top, bottom in drawn:
+        found.setdefault((letter, column), []).append((top, bottom))
+    for key, ends in places:
+        near = [max(abs(top - ends[0]), abs(bottom - ends[1])) for top, bottom in found.get(key, ())]
+        assert near, f"{key} is not drawn"
+        assert min(near) <= 1 + 0.1 * (ends[1] - ends[0]), (key, ends, found[key])
+    assert len(places) >= 2
+
+
+def test_each_letter_that_the_script_draws_stands_where_the_package_puts_it(visit, of_size):
+    """Weights, reverse complements, motifs and alignments: matches on both strands that hang over or begin late."""
+    found, page = of_size(24), visit(24)
+    seen = set()
+    for button in page.locator("tbody.f:not(.idle) button.open").all():
+        name = button.inner_text()
+        button.click()
+        row = page.locator("tbody.f").filter(has=page.locator("button.open", has_text=re.compile(rf"^{name}$")))
+        more = row.locator("tr.more")
+        own = found.filters[name]
+        check_letters(more.locator("i.d[data-d=w]").evaluate(LETTERS), expected_letters(own))
+        check_letters(more.locator("i.d[data-d=r]").evaluate(LETTERS), expected_letters(reverse_complement_motif(own)))
+        ppm = found.ppms[name]
+        bits = ppm * information_content(ppm)
+        check_letters(more.locator("i.d[data-d=p]").evaluate(LETTERS), expected_letters(bits, (0, 2)))
+        for at in more.locator("i.d[data-d=m]").all():
+            start, turned, target = (at.get_attribute(f"data-{key}") for key in "orm")
+            listed = found.matches[found.matches["Query_ID"] == name].head(5)
+            page_targets = page.evaluate("JSON.parse(document.querySelector('#data').textContent).targets.filters")
+            known = page_targets[int(target)][0]
+            (match,) = listed[listed["Target_ID"] == known].to_dict("records")
+            assert turned == match["Orientation"]
+            matrix = found.targets[known] if turned == "+" else reverse_complement_motif(found.targets[known])
+            known_bits = matrix * information_content(matrix)
+            left = min(0, int(start))
+            letters = at.evaluate(LETTERS)
+            above = [one for one in letters if one[3] <= TOP + HEIGHT + 1]
+            under = [one for one in letters if one[2] >= TOP + HEIGHT]
+            check_letters(above, expected_letters(known_bits, (0, 2), int(start) - left))
+            check_letters(under, expected_letters(bits, (0, 2), -left, BELOW))
+            seen.add((turned, np.sign(int(start))))
+    assert {turned for turned, _ in seen} == {"+", "-"}
+    assert {sign for _, sign in seen} >= {-1, 1}
 
 
 def test_columns_are_chosen(visit):

@@ -15,8 +15,9 @@ from rcinterp.studies import fig5
 from rcinterp.studies._data import Folder
 from rcinterp.studies._study import Options, run_study
 from rcinterp.studies.fig5 import CANONICAL, RC, TRADITIONAL
-from rcinterp.training.models import count_parameters, load_model
+from rcinterp.training.models import count_parameters
 from rcinterp.training.performance import evaluate
+from rcinterp.training.saving import load_model
 from rclayers import reverse_complement
 
 MODELS = [(RC, 0), (TRADITIONAL, 0), (RC, 1), (TRADITIONAL, 1)]

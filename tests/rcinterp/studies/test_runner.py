@@ -18,7 +18,7 @@ from filelock import FileLock
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
 from rcinterp.reading.model import one_thread
-from rcinterp.studies import _runner, _runs
+from rcinterp.studies import _runner, _runs, _study
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runner import run_all
 from rcinterp.studies._runs import Run
@@ -266,7 +266,7 @@ def test_a_result_is_there_wholly_or_not_at_all(serial, trained, tmp_path, monke
         patch.setattr(os, "replace", stop)
         with pytest.raises(KeyboardInterrupt):
             run_all(RUNS, tmp_path, progress=False)
-    assert [path.name for path in tmp_path.glob("*/result.json*")] == ["result.json.part"]
+    assert [path.name for path in tmp_path.glob("*/result.json*")] == []
     assert run_all(RUNS, tmp_path, progress=False) == serial[0]
     assert trained == [RUNS[i].name for i in (0, 0, 1, 2)]
     assert not list(tmp_path.glob("*/*.part"))
@@ -286,6 +286,38 @@ def test_an_unreadable_result_is_one_line_before_anything_is_done(damaged, seria
     assert trained == []
     path.unlink()
     assert run_all(RUNS, tmp_path, progress=False) == serial[0]
+
+
+def test_the_result_of_another_run_is_refused_before_anything_is_done(trained, tmp_path):
+    run_all(RUNS[:2], tmp_path, progress=False)
+    first, second = (tmp_path / run.name for run in RUNS[:2])
+    trained.clear()
+    (first / "result.json").write_bytes((second / "result.json").read_bytes())
+    with pytest.raises(InputError, match=r"result\.json: is of another run \(seed was 0, now 2\), expected"):
+        run_all(RUNS[:2], tmp_path, progress=False)
+    assert trained == []
+    (first / "result.json").write_text(json.dumps({"run": RUNS[0].identity | {"rcinterp": "0"}, "result": {}}))
+    with pytest.raises(InputError, match=r"is of another run \(rcinterp was '0', now "):
+        run_all(RUNS[:2], tmp_path, progress=False)
+
+
+def test_the_model_of_another_run_is_not_read(reading, tmp_path):
+    run_all(RUNS[:2], tmp_path, progress=False)
+    first, second = (tmp_path / run.name for run in RUNS[:2])
+    for path in second.glob("model.*"):
+        (first / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"is of another run \(seed was 0, now 2\)"):
+        run_all(RUNS[:1], tmp_path, reading=reading, progress=False)
+
+
+def test_a_result_without_its_numbers_is_one_line():
+    whole = {"n_parameters": 3, "n_epochs": 1, "best_epoch": 1, "rc_difference": 0.0, "history": {}}
+    whole |= {"valid_auroc": 0.5, "valid_auprc": 1}
+    _study._check_complete(Path("result.json"), whole)
+    for name in whole:
+        for wrong in ("x", None, True):
+            with pytest.raises(InputError, match=rf"result\.json: {name} is '{wrong}', expected .*; delete it"):
+                _study._check_complete(Path("result.json"), whole | {name: wrong})
 
 
 @pytest.fixture

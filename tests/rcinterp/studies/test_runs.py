@@ -15,9 +15,10 @@ from rcinterp.studies import _runs
 from rcinterp.studies._data import Folder, Simulated
 from rcinterp.studies._runs import Run, train
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import count_parameters, load_model
+from rcinterp.training.models import count_parameters
 from rcinterp.training.performance import evaluate
 from rcinterp.training.recipes import PARTS
+from rcinterp.training.saving import load_model
 from rclayers import Conjoined, reverse_complement
 
 DATA = Simulated(("GATA_known6", "ELF1_known2"), n_per_motif=50, length=100, seed=1)

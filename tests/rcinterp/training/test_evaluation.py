@@ -13,7 +13,8 @@ from rcinterp.cli import main
 from rcinterp.data.sequences import decode, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.training.evaluation import _Ranked, measure_performance
-from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.models import compact_model
+from rcinterp.training.saving import save_model
 
 
 def draw(n, seed, slope=1.0):

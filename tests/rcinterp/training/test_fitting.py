@@ -11,11 +11,12 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.training import fitting, steps
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import compact_model, save_model
+from rcinterp.training.models import compact_model
 from rcinterp.training.performance import evaluate
 from rcinterp.training.plan import as_positive_weight
 from rcinterp.training.recipes import PARTS, RECIPES, Recipe, compose
 from rcinterp.training.run import sort_metadata
+from rcinterp.training.saving import save_model
 from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from rcinterp.errors import InputError
-from rcinterp.training.models import compact_model, count_parameters, load_model, save_model
+from rcinterp.training.models import compact_model, count_parameters
+from rcinterp.training.saving import load_model, save_model
 from rclayers import SymmetryError, exact_strands, to_rc
 from rclayers.testing import check_rc
 

@@ -12,8 +12,9 @@ from rcinterp.demo import simulate_one_motif
 from rcinterp.errors import InputError
 from rcinterp.training import together, words
 from rcinterp.training.fitting import fit
-from rcinterp.training.models import compact_model, load_model, save_model
+from rcinterp.training.models import compact_model
 from rcinterp.training.recipes import RECIPES, Recipe
+from rcinterp.training.saving import load_model, save_model
 from rcinterp.training.starts import WORDS_ALONE, WORDS_AND_DRAWN
 from rcinterp.training.together import fit_seeds
 from rclayers import RCDropout
