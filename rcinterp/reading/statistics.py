@@ -64,8 +64,8 @@ def bootstrap_difference(
     1 + 4 / min(N, M).
 
     A sample of which fewer than `FEWEST_DIFFERING` values differ from its median has too few events to tell how large
-    its mean may be. There is no interval if that many, of the mean square of all values that do differ, would have a
-    quarter of s² or more; if they would not, the other sample decides.
+    its mean may be. There is no interval if that many of them, as large as those of either sample, whichever has the
+    larger ones, would make more than a quarter of s²; if they would not, the other sample decides.
 
     References
     ----------
@@ -132,21 +132,26 @@ class _Sample:
     def resample(self, rng: np.random.Generator, n_resamples: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of each resample the mean, less that of the sample, and its squared standard error; (n_resamples, F) each."""
         n, n_columns = self.rows.shape
-        scale = np.where(self.spread > 0, self.spread, 1)
         means, squares = np.empty((2, n_resamples, n_columns))
-        chunk = _chunk(n)
+        chunk, kept = _chunk(n), list(self._powers()) if n <= _ROWS else None
         for done in range(0, n_resamples, chunk):
             size = min(chunk, n_resamples - done)
             drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
             counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
-            sums = np.zeros((2, size, n_columns))
-            for places, block in blocks(self.rows):
-                z = ((block - self.mean) / scale).astype(np.float32)  # exact to 1e-7 of a standard deviation
-                sums += counts[:, places] @ z, counts[:, places] @ (z * z)
-            means[done : done + size], squares[done : done + size] = sums / n
+            sums = np.zeros((size, 2 * n_columns))
+            for places, powers in kept or self._powers():
+                sums += counts[:, places] @ powers
+            means[done : done + size], squares[done : done + size] = np.hsplit(sums / n, 2)
         variances = squares - means**2
         variances[variances <= _NO_SPREAD] = 0
         return means * self.spread, variances * self.squared_error
+
+    def _powers(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Rows in standard deviations from the mean, and their squares beside them; exact to 1e-7."""
+        scale = np.where(self.spread > 0, self.spread, 1)
+        for places, block in blocks(self.rows):
+            z = ((block - self.mean) / scale).astype(np.float32)
+            yield places, np.hstack([z, z * z])
 
 
 def _quantiles(
@@ -178,8 +183,7 @@ def _welch(samples: Sequence[_Sample], level: float) -> NDArray[np.float64]:
 
 def _has_events(samples: Sequence[_Sample], error: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether each sample has enough values that differ from its median, or hardly matters."""
-    n_differing = sum(sample.n_differing for sample in samples)
-    square = sum(sample.of_differing for sample in samples) / np.maximum(n_differing, 1)
+    square = np.max([sample.of_differing / np.maximum(sample.n_differing, 1) for sample in samples], axis=0)
     enough = [
         (sample.n_differing >= FEWEST_DIFFERING)
         | (FEWEST_DIFFERING * square / len(sample.rows) ** 2 <= _HARDLY * error**2)

@@ -59,7 +59,11 @@ def measure_performance(
         if len(logits) < _FEWEST:
             raise InputError(f"{name}: got {len(logits)} sequences, expected at least {_FEWEST} for an interval.")
         if not np.isfinite(logits).all():
-            raise InputError(f"{name}: a logit is not finite, expected numbers; the model has diverged.")
+            n_bad = int((~np.isfinite(logits)).sum())
+            raise InputError(
+                f"{name}: a logit is not finite, in {n_bad} of {len(logits)} sequences, expected numbers; the model "
+                "has diverged."
+            )
     ranked = _Ranked(np.concatenate([positives, negatives]), len(positives))
     rng = np.random.default_rng(seed)
     resampled = pd.DataFrame([ranked.measure(ranked.draw(rng)) for _ in range(n_resamples)])

@@ -1,7 +1,6 @@
 """Which models figure 3 compares, and what is made of their scores."""
 
 import json
-
 import math
 
 import numpy as np
@@ -111,7 +110,9 @@ def test_verdict(study, slow_p, slow_holm):
     p_values = [1 / math.comb(12, 6)] * 2 + [1, 1, p] + [1 / math.comb(12, 6)] * 2
     six = fig3.judge(found.tables["results"].query("seed < 6")).split("\n")
     assert six[5].startswith("validation auROC: traditional, 40 filters")
-    assert six[5].endswith(f"not significantly higher in traditional, 40 filters, p = {p:.3g}, corrected {slow_holm(p_values)[4]:.3g}")
+    assert six[5].endswith(
+        f"not significantly higher in traditional, 40 filters, p = {p:.3g}, corrected {slow_holm(p_values)[4]:.3g}"
+    )
     assert 0.05 < p < 0.5
     assert lines[6].startswith("clean test auROC: RC, 20 filters 0.9700")
     assert "traditional, 20 filters 0.9540" in lines[6]

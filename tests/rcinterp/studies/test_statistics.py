@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.studies._statistics import claim, correct, heading, in_words, p_greater, spread, summarise, tabulate_claims
+from rcinterp.studies._statistics import (
+    claim,
+    correct,
+    heading,
+    in_words,
+    p_greater,
+    spread,
+    summarise,
+    tabulate_claims,
+)
 
 
 def series(*values):
