@@ -189,7 +189,8 @@ def _has_events(samples: Sequence[_Sample], error: NDArray[np.float64]) -> NDArr
         | (FEWEST_DIFFERING * square / len(sample.rows) ** 2 <= _HARDLY * error**2)
         for sample in samples
     ]
-    return enough[0] & enough[1]
+    both: NDArray[np.bool_] = enough[0] & enough[1]
+    return both
 
 
 def permutation_p_values(

@@ -126,9 +126,9 @@ def test_the_verdict_says_what_the_results_say(study, slow_p, slow_holm):
     lines = study.verdict.split("\n")
     results = study.tables["results"]
     rc, traditional = (results[results["model"] == model] for model in (RC, TRADITIONAL))
-    assert (
-        lines[0]
-        == "2 seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8), judged after Holm's correction for the number of tests below, whose smallest p is 0.17"
+    assert lines[0] == (
+        "2 seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8), judged after Holm's correction for the number "
+        "of tests below, whose smallest p is 0.17"
     )
     claims = (
         (lines[1], "rc_similarity", traditional, rc, 2),
