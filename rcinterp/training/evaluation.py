@@ -13,8 +13,8 @@ N_RESAMPLES = 1000
 N_GROUPS = 10
 _FEWEST = 10
 _WIDENING = 4.0  # of an interval, over the sequences of the smaller class, as in `rcinterp.reading.statistics`
-#: Measures that rest on the few sequences that are ranked wrongly, and how many of these an interval needs: sequences of
-#: the smaller class times (1 - auROC).
+#: Measures that rest on the few sequences that are ranked wrongly, and how many of these an interval needs: sequences
+#: of the smaller class times (1 - auROC).
 _OF_MISTAKES = ("auroc", "auprc", "brier", "calibration_error")
 _FEWEST_MISTAKES = 1.0
 
@@ -55,9 +55,9 @@ def measure_performance(
     Notes
     -----
     Either end is that of the percentile interval or, if it is further from the value, that of Student's t with the
-    standard deviation of the resamples on the logit scale, by a factor of 1 + 4 / n wider for n sequences in the smaller
-    class. Where n (1 - auROC) is below 1, hardly any sequence is ranked wrongly, and how many will be is not known: all
-    but the last two measures have no interval then.
+    standard deviation of the resamples on the logit scale, by a factor of 1 + 4 / n wider for n sequences in the
+    smaller class. Where n (1 - auROC) is below 1, hardly any sequence is ranked wrongly, and how many will be is not
+    known: all but the last two measures have no interval then.
 
     References
     ----------
