@@ -759,9 +759,8 @@ def test_swapped_classes_are_warned_of_in_python(make_model, positives, negative
 
 
 def test_repeats_of_what_is_read_stand_in_the_report(make_model, positives, negatives):
-    some = list(positives)
     with pytest.warns(UserWarning, match="interpret: 2 sequences of the positives stand in it more than once"):
-        found = interpret(make_model(), [*some, some[0], some[1]], negatives, measure_faithfulness=False)
+        found = interpret(make_model(), torch.cat([positives, positives[:2]]), negatives, measure_faithfulness=False)
     assert len(found.repeats) == 1
     assert sum("Of the sequences that were read, 2 sequences of the positives" in note for note in found.notes()) == 1
 
