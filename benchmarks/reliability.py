@@ -16,7 +16,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-from calibration import draw
 from scipy.stats import false_discovery_control, norm
 from timing import machine
 
@@ -52,6 +51,11 @@ DISTRIBUTIONS = {
     "70 % zeros": (zero_inflated, 0.3),
     "lognormal": (lambda rng, size: rng.lognormal(size=size), float(np.exp(0.5))),
 }
+
+
+def draw(columns, widths, rng, name):
+    """Motifs of columns drawn at random."""
+    return {f"{name}{i}": columns[:, rng.integers(0, columns.shape[1], width)] for i, width in enumerate(widths)}
 
 
 def share_below(what, p):

@@ -84,10 +84,11 @@ def measure_performance(
     ranked = _Ranked(np.concatenate([positives, negatives]), len(positives))
     rng = np.random.default_rng(seed)
     resampled = pd.DataFrame([ranked.measure(ranked.draw(rng)) for _ in range(n_resamples)])
-    table = pd.DataFrame({"value": ranked.measure(np.ones(len(positives) + len(negatives)))}).rename_axis("measure")
+    measured = ranked.measure(np.ones(len(positives) + len(negatives)))
+    table = pd.DataFrame({"value": measured}).rename_axis("measure")
     fewest = min(len(positives), len(negatives))
     low, high = _interval(table["value"], resampled, fewest)
-    is_told = ~table.index.isin(_OF_MISTAKES) | (fewest * (1 - table.loc["auroc", "value"]) >= _FEWEST_MISTAKES)
+    is_told = ~table.index.isin(_OF_MISTAKES) | (fewest * (1 - measured["auroc"]) >= _FEWEST_MISTAKES)
     return table.assign(low=low.where(is_told), high=high.where(is_told))
 
 
