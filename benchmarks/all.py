@@ -45,6 +45,7 @@ BENCHMARKS = {
     # How good.
     "calibration": Benchmark("calibration"),
     "false_discoveries": Benchmark("false_discoveries"),
+    "reliability": Benchmark("reliability"),
     "stability_threshold": Benchmark("stability_threshold"),
     "triage-calibrate": Benchmark("triage", ("calibrate",)),
     "triage-catalogue": Benchmark("triage", ("catalogue",)),

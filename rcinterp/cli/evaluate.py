@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import warn_below_chance
+from rcinterp.cli._common import warn, warn_below_chance
 from rcinterp.cli._help import option
 from rcinterp.cli._reading import RUN, TARGET, WEIGHTS, find_targets, run_options, together
 from rcinterp.cli._types import FILE, MODEL, SEED
@@ -53,6 +53,7 @@ def evaluate(
     import pandas as pd
 
     from rcinterp.cli._own_models import load_any_model, warn_of_own_weights
+    from rcinterp.data.leakage import find_repeats
     from rcinterp.data.sequences import load_sequences
     from rcinterp.reading.reader import Reader
     from rcinterp.training.baseline import KmerBaseline
@@ -73,6 +74,8 @@ def evaluate(
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])
+    for message in find_repeats(*sequences).messages():
+        warn(message)
     warn_of_own_weights([(model, weights)])
     measures = json.loads(found.to_json(orient="index", double_precision=15))
     return Done(found.to_csv(sep="\t", float_format="%.6g"), measures)

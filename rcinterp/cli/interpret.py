@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import warm_up, warn_below_chance
+from rcinterp.cli._common import warm_up
 from rcinterp.cli._help import option
 from rcinterp.cli._reading import (
     CLASSES,
@@ -134,7 +134,6 @@ def interpret(
             )
             origin = None if one.origin is None else replace(one.origin, command=line)
             found[_name(one.layer, target, len(layers) > 1, len(targets) > 1)] = replace(one, origin=origin)
-    warn_below_chance(min(one.performance["auroc"] for one in found.values()))
     report = _save(found, out, f"Filters of {Path(model).name}", genome)
     warn_of_own_weights([(model, weights)])
     result = {"folder": out, "report": report, "readings": [_describe(one) for one in found.values()]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pooch
 
+from rcinterp.data.coded import batches_of, load_for_reading
 from rcinterp.data.genome import Genome, GenomeInput
 from rcinterp.data.negatives import draw_negatives
 from rcinterp.data.regions import overlap_any, read_regions, take_summits
-from rcinterp.data.sequences import write_fasta
+from rcinterp.data.sequences import strandless_keys, write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import finish, is_pipe, whole_folder, write_at_once
@@ -177,6 +178,9 @@ def build_dataset(
             "regions": {label: _count_regions(regions[label], genome, used) for label in _LABELS},
             "sets": {part: {label: _describe(w) for label, w in built.items()} for part, built in sets.items()},
         }
+    record["repeats"] = _count_repeats(sets)
+    for found in _describe_repeats(record["repeats"]):
+        say(f"Warning: {found}")
     for label, counts in record["regions"].items():
         say(f"{label}, regions of no part: {describe_left_out(counts['left_out'])}")
     _write_dataset(Path(out), sets, record)
@@ -281,6 +285,45 @@ def _report_part(
                 f"the split, and that all files name chromosomes alike ({chrom!r} in this)."
             )
         say(f"{part}.{label} ({name_some(chromosomes)}): {len(windows.table)} windows{wanted}; {left_out}")
+
+
+def _count_repeats(sets: Mapping[str, Mapping[str, Windows]]) -> dict[str, dict[str, int]]:
+    """Of each part: windows that stand twice in a class or in both, or in the training set too, on either strand."""
+    keys = {
+        part: {label: _keys_of(windows.sequences) for label, windows in built.items()} for part, built in sets.items()
+    }
+    found = {}
+    for part, of in keys.items():
+        both = set(of["pos"]) & set(of["neg"])
+        found[part] = {
+            "in_both_classes": len(both),
+            **{f"twice_in_{label}": len(of[label]) - len(set(of[label])) for label in _LABELS},
+        }
+        if part != "train":
+            in_train = set(keys["train"]["pos"]) | set(keys["train"]["neg"])
+            found[part]["in_train"] = sum(key in in_train for label in _LABELS for key in of[label])
+    return found
+
+
+def _keys_of(sequences: pd.Series) -> list[bytes]:
+    x, _ = load_for_reading(sequences)
+    return [key for batch in batches_of(x) for key in strandless_keys(batch)]
+
+
+def _describe_repeats(repeats: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """One sentence on each kind that was found."""
+    words = {
+        "in_both_classes": "stand both in the positives and in the negatives",
+        "twice_in_pos": "of the positives stand there more than once",
+        "twice_in_neg": "of the negatives stand there more than once",
+        "in_train": "also stand in the training set",
+    }
+    return [
+        f"{part}: {n} windows {words[kind]}, as they are or as their reverse complement"
+        for part, counts in repeats.items()
+        for kind, n in counts.items()
+        if n
+    ]
 
 
 def _count_regions(regions: pd.DataFrame, genome: Genome, used: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rcinterp.data.coded import Sequences, batches_of
 from rcinterp.data.coordinates import parse_coordinates
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.regions import overlap_any
@@ -28,6 +29,8 @@ class Leakage:
         Further validation sequences that overlap a training sequence by at least half, where names hold coordinates.
     train_duplicates, valid_duplicates : int
         Sequences of the set that stood in it before, on either strand.
+    train_contradicted, valid_contradicted : int
+        Those of them that stood in it with another label: negatives that are positives, or their RCs.
     """
 
     shared: int
@@ -35,6 +38,8 @@ class Leakage:
     overlapping: int
     train_duplicates: int
     valid_duplicates: int
+    train_contradicted: int = 0
+    valid_contradicted: int = 0
 
     def messages(self) -> list[str]:
         """One sentence on each thing that was found; none if nothing was."""
@@ -50,10 +55,14 @@ class Leakage:
                 f"{self.overlapping} validation sequences overlap a training sequence by half or more; keep "
                 "chromosomes apart."
             )
-        for name, n in (("training", self.train_duplicates), ("validation", self.valid_duplicates)):
+        for name, n, n_other in (
+            ("training", self.train_duplicates, self.train_contradicted),
+            ("validation", self.valid_duplicates, self.valid_contradicted),
+        ):
             if n:
+                other = f", {n_other} of them with another label" if n_other else ""
                 said.append(
-                    f"{n} sequences of the {name} set stand in it more than once (reverse complements included)."
+                    f"{n} sequences of the {name} set stand in it more than once (reverse complements included){other}."
                 )
         return said
 
@@ -89,7 +98,61 @@ def find_leakage(train: Dataset, valid: Dataset) -> Leakage:
         overlapping=int((_overlap_by_half(train, valid) & ~shared).sum()),
         train_duplicates=_duplicates(in_train),
         valid_duplicates=_duplicates(in_valid),
+        train_contradicted=_contradictions(in_train, train),
+        valid_contradicted=_contradictions(in_valid, valid),
     )
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Sequences of two classes that stand there more than once, on either strand.
+
+    Attributes
+    ----------
+    in_both : int
+        Different sequences that stand in both classes.
+    in_positives, in_negatives : int
+        Sequences of the class that stood in it before.
+    """
+
+    in_both: int
+    in_positives: int
+    in_negatives: int
+
+    def messages(self) -> list[str]:
+        """One sentence on each thing that was found; none if nothing was."""
+        said = []
+        if self.in_both:
+            said.append(
+                f"{self.in_both} sequences stand both in the positives and in the negatives, as they are or as their "
+                "reverse complement."
+            )
+        for name, n in (("positives", self.in_positives), ("negatives", self.in_negatives)):
+            if n:
+                said.append(f"{n} sequences of the {name} stand in it more than once (reverse complements included).")
+        return said
+
+
+def find_repeats(positives: Sequences, negatives: Sequences) -> Repeats:
+    """Count the sequences that stand in both classes, or in one of them twice.
+
+    Examples
+    --------
+    >>> from rcinterp.data.sequences import one_hot
+    >>> find_repeats(one_hot(["ACCTA", "TAGGT"]), one_hot(["TAGGT", "GGGGG"]))
+    Repeats(in_both=1, in_positives=1, in_negatives=0)
+    """
+    here, there = (
+        Counter(key for batch in batches_of(x) for key in strandless_keys(batch)) for x in (positives, negatives)
+    )
+    return Repeats(len(here.keys() & there.keys()), here.total() - len(here), there.total() - len(there))
+
+
+def _contradictions(keys: list[bytes], data: Dataset) -> int:
+    """Sequences that stood in a set before, with another label than at first."""
+    first: dict[bytes, tuple[float, ...]] = {}
+    labels = map(tuple, data.y.tolist())
+    return sum(first.setdefault(key, label) != label for key, label in zip(keys, labels, strict=True))
 
 
 def _duplicates(keys: list[bytes]) -> int:

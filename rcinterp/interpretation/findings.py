@@ -12,7 +12,9 @@ from rcinterp.interpretation.settings import Settings
 from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
 from rcinterp.reading.contributions import Histogram
 from rcinterp.reading.faithfulness import Faithfulness
+from rcinterp.reading.statistics import FEWEST_DIFFERING, FEWEST_SEQUENCES
 from rcinterp.reading.strands import StrandConsistency
+from rcinterp.training.performance import is_chance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +39,8 @@ class Findings:
     other_layers: tuple[str, ...] = ()
     baseline: dict[str, float] | None = None
     leakage: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
+    n_sequences: tuple[int, int] | None = None
     targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     best_sites: pd.DataFrame | None = None
     distributions: dict[str, Histogram] = field(default_factory=dict)
@@ -88,6 +92,8 @@ class Findings:
         said = self._cautions()
         if self.performance["auroc"] < LEAST_AUROC:
             said.append("The model calls the negatives positive: perhaps the two classes are the wrong way round.")
+        if (chance := self.chance()) is not None:
+            said.append(f"{chance[:1].upper()}{chance[1:]}")
         if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:
             said.append(_compare_with_baseline(self.performance, self.baseline))
         reason = self.contributions.iloc[0]["cut_reason"]
@@ -103,8 +109,31 @@ class Findings:
             )
         return said
 
+    def chance(self) -> str | None:
+        """The sentence on a model that does no better than chance, or None; one below `LEAST_AUROC` has its own."""
+        auroc = self.performance["auroc"]
+        if self.n_sequences is None or auroc < LEAST_AUROC or not is_chance(auroc, *self.n_sequences):
+            return None
+        return (
+            f"the model tells these classes apart no better than chance (auROC {auroc:.4f}): do not read its filters "
+            "as motifs."
+        )
+
     def _cautions(self) -> list[str]:
         said = [f"When the model was trained: {message}" for message in self.leakage]
+        said += [f"Of the sequences that were read, {message}" for message in self.repeats]
+        n_without = int(self.table[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
+        if n_without:
+            few = self.n_sequences is not None and min(self.n_sequences) < FEWEST_SEQUENCES
+            reason = (
+                f"a class has fewer than {FEWEST_SEQUENCES} sequences"
+                if few
+                else f"in a class they contribute to fewer than {FEWEST_DIFFERING} sequences otherwise than to most"
+            )
+            said.append(
+                f"The contributions of {n_without} filter{'s' * (n_without > 1)} have no 95 % interval, which would "
+                f"not hold: {reason}."
+            )
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:

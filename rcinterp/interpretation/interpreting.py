@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
-from rcinterp.data.leakage import Leakage
+from rcinterp.data.leakage import Leakage, find_repeats
 from rcinterp.interpretation.naming import name_motifs
 from rcinterp.interpretation.origin import trace_origin
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.tables import tabulate_filters
-from rcinterp.interpretation.verdicts import refuse
+from rcinterp.interpretation.verdicts import LEAST_AUROC, refuse
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
@@ -134,7 +134,9 @@ def interpret(
     found = replace(
         _interpret(reading, known, motifs, settings, reader.runner.verbose),
         baseline=_measure_baseline(reader, reading),
-        leakage=_leakage_of(reader.model),
+        leakage=(*_leakage_of(reader.model), *_doubts_of(reader.model)),
+        repeats=_find_repeats(reading),
+        n_sequences=(len(reading.sites.inputs[0]), len(reading.sites.inputs[1])),
         strands=_measure_strands(reader, reading),
         history=_history_of(reader.model),
         origin=trace_origin(reader, reading.sites.letters, (positives, negatives), motifs),
@@ -145,6 +147,13 @@ def interpret(
 
 def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) -> None:
     """Say at once what would else stand in the report alone: outputs that are probabilities, signs that are wrong."""
+    auroc = found.performance["auroc"]
+    if auroc < LEAST_AUROC:
+        warnings.warn(
+            f"auROC {auroc:.4f} is below chance; are positives and negatives the right way round?", stacklevel=3
+        )
+    elif (chance := found.chance()) is not None:
+        warnings.warn(chance, stacklevel=3)
     if found.is_probability and returns_probability:
         warnings.warn(
             "all outputs lie between 0 and 1: if they are probabilities, contributions may have the wrong sign. Read "
@@ -270,9 +279,31 @@ def _measure_baseline(reader: Reader, reading: Reading) -> dict[str, float] | No
 def _leakage_of(model: nn.Module) -> tuple[str, ...]:
     """What the training set of a compact model shared with its validation set, in sentences."""
     kept = model.provenance.get("leakage") if isinstance(model, CompactModel) else None
-    if not isinstance(kept, dict) or kept.keys() != {field.name for field in fields(Leakage)}:
+    known, needed = (
+        {field.name for field in fields(Leakage)},
+        {field.name for field in fields(Leakage) if field.default is MISSING},
+    )
+    if not isinstance(kept, dict) or not needed <= kept.keys() <= known:
         return ()  # trained by an older version, or edited
     return tuple(Leakage(**kept).messages())
+
+
+def _doubts_of(model: nn.Module) -> tuple[str, ...]:
+    """What `fit` doubted of the training of a compact model, in sentences."""
+    kept = model.provenance.get("doubts", []) if isinstance(model, CompactModel) else []
+    return tuple(map(str, kept)) if isinstance(kept, list) else ()
+
+
+def _find_repeats(reading: Reading) -> tuple[str, ...]:
+    """Sequences that stand in both classes, or in one of them twice, in sentences; warns of the latter.
+
+    Those of both classes were warned of when they were read.
+    """
+    positives, negatives = (inputs.x for inputs in reading.sites.inputs)
+    found = find_repeats(positives, negatives)
+    for message in replace(found, in_both=0).messages():
+        warnings.warn(f"interpret: {message}", stacklevel=3)
+    return tuple(found.messages())
 
 
 def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:

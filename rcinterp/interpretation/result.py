@@ -68,6 +68,10 @@ class Interpretation(Findings):
     baseline : dict of str to float, or None
         auroc and auprc, on the same sequences, of the logistic regression on 6-mers that was trained beside the model;
         None if there is none.
+    repeats : tuple of str
+        Of the sequences that were read: those of both classes, or twice in one, in sentences.
+    n_sequences : tuple of int, or None
+        Positives and negatives that were read.
     leakage : tuple of str
         What the training set of a compact model shared with its validation set, in sentences.
     other_layers : tuple of str

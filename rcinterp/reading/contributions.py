@@ -183,11 +183,12 @@ def tabulate_contributions(
 
     here, there = positive.values.numpy(), negative.values.numpy()
     finite = np.all([np.isfinite(block).all(0) for _, block in blocks(here, there)], axis=0)
-    for name, is_finite in zip(names, finite, strict=True):
-        if not is_finite:
+    for f, name in enumerate(names):
+        if not finite[f]:
+            n_bad = int((~np.isfinite(here[:, f])).sum() + (~np.isfinite(there[:, f])).sum())
             raise InputError(
-                f"the contribution of {name} is not finite on some sequences, expected numbers: the model has "
-                "diverged, or takes the logarithm of 0."
+                f"the contribution of {name} is not finite on some sequences, {n_bad} of {len(here) + len(there)}, "
+                "expected numbers: the model has diverged, or takes the logarithm of 0."
             )
     interval = bootstrap_difference(here, there, seed=seed, n_resamples=n_resamples)
     n_permutations = max(n_resamples, PERMUTATIONS_A_COLUMN * here.shape[1])

@@ -78,7 +78,8 @@ def filter_contributions(
     -------
     DataFrame
         One row a filter, in the model's order. In units of the logit: ``contribution``, ``mean_positive``,
-        ``mean_negative``, ``contribution_low`` and ``contribution_high`` (95 % bootstrap interval). ``contribution_p``:
+        ``mean_negative``, ``contribution_low`` and ``contribution_high`` (95 % interval by the studentised
+        bootstrap; NaN where it would not hold, as of fewer than 10 sequences of a class). ``contribution_p``:
         two-sided p-value of the contribution if the labels are permuted; ``contribution_q``: q-value over the filters
         (Benjamini & Hochberg). ``active_share``: share of all sequences in which the filter acts, which is where its
         contribution is above `ACTIVE_SHARE` of its largest. ``strand_balance``: share of the forward channel in an RC

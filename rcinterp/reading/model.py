@@ -1,6 +1,7 @@
 """Run any model: its extra inputs, the output that is read, and its state restored afterwards."""
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -288,6 +289,11 @@ def predict(
     -------
     Tensor, shape (N, n_tasks)
 
+    Warns
+    -----
+    UserWarning
+        If logits are NaN or infinite, with the number of their sequences.
+
     Examples
     --------
     >>> from rcinterp import compact_model
@@ -295,6 +301,28 @@ def predict(
     >>> predict(model, ["ACGT" * 15, "CCGT" * 15]).shape
     torch.Size([2, 1])
     """
+    found = predict_logits(model, x, args, func=func, batch_size=batch_size, device=device, verbose=verbose)
+    n_bad = int((~found.isfinite().all(dim=1)).sum())
+    if n_bad:
+        warnings.warn(
+            f"predict: the logits of {n_bad} of {len(found)} sequences are not finite (NaN or infinite): the model has "
+            "diverged, or takes the logarithm of 0.",
+            stacklevel=2,
+        )
+    return found
+
+
+def predict_logits(
+    model: nn.Module,
+    x: SequenceInput,
+    args: Args = None,
+    *,
+    func: Func | None = None,
+    batch_size: int = BATCH_SIZE,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> Tensor:
+    """Predict as `predict` does, for callers that look themselves whether all logits are finite."""
     inputs = as_inputs(x, args, "predict")
     runner = Runner(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
     with runner.borrowed(), torch.no_grad():

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rcinterp.studies import fig3
 from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
 from rcinterp.studies._runs import Run
-from rcinterp.studies._statistics import claim, heading
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, tabulate_claims
 from rcinterp.studies._study import Findings, Study, tabulate
 
 #: Epochs that the paper's figure shows, and those that count as the first ones.
@@ -36,15 +36,21 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     if "train_auroc" in curves:
         best = curves.groupby(["model", "seed"])["valid_auroc"].idxmax()
         table = table.merge(curves.loc[best, ["model", "seed", "train_auroc"]], on=["model", "seed"])
-    return Findings({"results": table, "curves": curves}, judge(table), draw(curves))
+    return Findings(
+        {"results": table, "curves": curves, "claims": tabulate_claims(_lines(table))}, judge(table), draw(curves)
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """The paper's reading of the curves (sections 2.1.1 and 2.1.2)."""
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
     rc, small, large = (label for label, *_ in fig3.MODELS)
     shortest = results["n_epochs"].min()
     mean = "mean validation auROC over the first"
-    lines = [
+    lines: list[str | Claim] = [
         heading(results),
         claim(f"faster learning: {mean} {shortest} epochs (all runs have them)", results, "early_auroc", rc, small, 4),
         claim(f"faster at first: {mean} {min(N_FIRST, shortest)} epochs", results, "first_auroc", large, rc, 4),
@@ -53,7 +59,7 @@ def judge(results: pd.DataFrame) -> str:
         what = "more over-fitting: training auROC at the best epoch"
         lines.append(claim(what, results, "train_auroc", large, small, 4))
     lines.append(claim("validation auROC at the best epoch", results, "valid_auroc", rc, large, 4))
-    return "\n".join(lines)
+    return lines
 
 
 def draw(curves: pd.DataFrame) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rcinterp.studies._drawing import COLOURS, mean_and_range, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import simulated_run
-from rcinterp.studies._statistics import claim, heading, spread, summarise
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, spread, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 #: Label, filters and whether the strands share weights.
@@ -31,13 +31,19 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     table = tabulate(runs, results)
     columns = ["valid_auroc", "valid_auprc", "test_auroc", "test_auprc", "best_epoch"]
     summary = summarise(table, ["model", "n_parameters"], columns)
-    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+    return Findings(
+        {"results": table, "summary": summary, "claims": tabulate_claims(_lines(table))}, judge(table), draw(table)
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """The paper's two claims, and what it could not see: the clean test set."""
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
     rc, small, large = (label for label, *_ in MODELS)
-    lines = [heading(results)]
+    lines: list[str | Claim] = [heading(results)]
     for column, name in PERFORMANCE.items():
         lines.append(claim(f"validation {name}", results, column, rc, small, 4))
         lines.append(claim(f"validation {name}", results, column, rc, large, 4))
@@ -46,7 +52,7 @@ def judge(results: pd.DataFrame) -> str:
     lines.append(claim("clean test auROC", results, "test_auroc", rc, large, 4))
     for label, *_ in MODELS:
         lines.append(f"best epoch, {label}: {spread(results.loc[results['model'] == label, 'best_epoch'], 0)}")
-    return "\n".join(lines)
+    return lines
 
 
 def draw(results: pd.DataFrame) -> Figure:

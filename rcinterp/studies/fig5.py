@@ -15,7 +15,7 @@ from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.report.logos import plot_filters
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._runs import Run
-from rcinterp.studies._statistics import claim, heading
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rcinterp.training.models import CompactModel
 
@@ -66,12 +66,20 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
         for row in result["top"]
     ]
     figure = draw(runs, results, _median_seed(table))
-    return Findings({"results": table, "top_filters": _typed(pd.DataFrame(top))}, judge(table), figure)
+    return Findings(
+        {"results": table, "top_filters": _typed(pd.DataFrame(top)), "claims": tabulate_claims(_lines(table))},
+        judge(table),
+        figure,
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """The paper's claim, put to the test of section 3.8."""
-    lines = [
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
+    lines: list[str | Claim] = [
         heading(results),
         claim("RC similarity of the top filter", results, "rc_similarity", TRADITIONAL, RC),
         claim("contribution-weighted RC similarity", results, "weighted_rc_similarity", TRADITIONAL, RC),
@@ -84,7 +92,7 @@ def judge(results: pd.DataFrame) -> str:
         named = rows["best_match"].str.startswith("CTCF").sum()
         lines.append(f"{label}: top filter named CTCF in {named} of {len(rows)} seeds")
         lines.append(f"largest |logit(x) - logit(rc x)|, {label}: {rows['rc_difference'].max():.2g}")
-    return "\n".join(lines)
+    return lines
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._data import Folder
 from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
 from rcinterp.studies._runs import Run
-from rcinterp.studies._statistics import claim, heading, summarise
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
@@ -36,13 +36,19 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     table.insert(2, "train_share", [run.data.share for run in runs if isinstance(run.data, Folder)])
     table.insert(3, "n_train", [len(run.data.load()[0]) for run in runs])
     summary = summarise(table, ["train_share", "n_train", "model"], list(PERFORMANCE))
-    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+    return Findings(
+        {"results": table, "summary": summary, "claims": tabulate_claims(_lines(table))}, judge(table), draw(table)
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """Share by share, and how much each model loses from the largest share to the smallest."""
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
     rc, *others = (label for label, *_ in MODELS)
-    lines = [heading(results)]
+    lines: list[str | Claim] = [heading(results)]
     for column, name in PERFORMANCE.items():
         for share, rows in results.groupby("train_share"):
             lines += [claim(f"{share:.0%}: validation {name}", rows, column, rc, other, 3) for other in others]
@@ -50,7 +56,7 @@ def judge(results: pd.DataFrame) -> str:
         losses = (scores.iloc[:, -1] - scores.iloc[:, 0]).rename("loss").reset_index()
         what = f"loss of validation {name}, largest to smallest share"
         lines += [claim(what, losses, "loss", other, rc, 3) for other in others]
-    return "\n".join(lines)
+    return lines
 
 
 def draw(results: pd.DataFrame) -> Figure:

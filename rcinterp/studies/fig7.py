@@ -11,7 +11,7 @@ from rcinterp.report.figures import as_label
 from rcinterp.studies._chip import chip_run, folders
 from rcinterp.studies._drawing import COLOURS, legend_above, mean_and_range, new_figure
 from rcinterp.studies._runs import Run
-from rcinterp.studies._statistics import claim, heading, summarise
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 #: Filters a layer of the RC models, for the first data set (a); the others have the middle one (b).
@@ -40,12 +40,18 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     table = tabulate(runs, results)
     table.insert(2, "n_filters", [run.model["n_filters"] for run in runs])
     summary = summarise(table, ["data", "model", "n_parameters"], list(PERFORMANCE))
-    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+    return Findings(
+        {"results": table, "summary": summary, "claims": tabulate_claims(_lines(table))}, judge(table), draw(table)
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """Each RC model against the traditional ones of as many filters and of twice as many."""
-    lines = [heading(results)]
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
+    lines: list[str | Claim] = [heading(results)]
     for column, name in PERFORMANCE.items():
         for data, rows in results.groupby("data", sort=False):
             for n in _rc_sizes(rows):
@@ -53,7 +59,7 @@ def judge(results: pd.DataFrame) -> str:
                     claim(f"{data}: validation {name}", rows, column, _label(n, True), _label(other, False), 3)
                     for other in (n, 2 * n)
                 ]
-    return "\n".join(lines)
+    return lines
 
 
 def draw(results: pd.DataFrame) -> Figure:

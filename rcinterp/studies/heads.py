@@ -10,7 +10,7 @@ from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import ARCHITECTURE, simulated, simulated_run
-from rcinterp.studies._statistics import claim, heading, summarise
+from rcinterp.studies._statistics import Claim, claim, heading, in_words, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rcinterp.training.models import compact_model, count_parameters
 
@@ -56,12 +56,18 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     table.insert(2, "n_filters", [run.model["n_filters"] for run in runs])
     columns = [*PERFORMANCE, "best_epoch"]
     summary = summarise(table, ["data", "model", "n_filters", "n_parameters"], columns)
-    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+    return Findings(
+        {"results": table, "summary": summary, "claims": tabulate_claims(_lines(table))}, judge(table), draw(table)
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """Whether a separable read-out is better than a dense one, or worse, and RC better than not."""
-    lines = [heading(results)]
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
+    lines: list[str | Claim] = [heading(results)]
     for data, rows in results.groupby("data", sort=False):
         sizes = rows.groupby("model", sort=False)[["n_filters", "n_parameters"]].first()
         described = (f"{model} {size.n_filters} filters, {size.n_parameters:,}" for model, size in sizes.iterrows())
@@ -72,7 +78,7 @@ def judge(results: pd.DataFrame) -> str:
                 lines.append(claim(f"{data}: {name}", rows, column, separable, dense, 4))
                 lines.append(claim(f"{data}: {name}", rows, column, dense, separable, 4))
             lines.append(claim(f"{data}: {name}", rows, column, "RC, separable", "traditional, separable", 4))
-    return "\n".join(lines)
+    return lines
 
 
 def draw(results: pd.DataFrame) -> Figure:

@@ -29,7 +29,7 @@ from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import DATA_SEED, simulated_run
-from rcinterp.studies._statistics import claim, spread, summarise
+from rcinterp.studies._statistics import Claim, claim, in_words, spread, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 from rcinterp.training.models import CompactModel
 
@@ -216,12 +216,20 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
         ]
     )
     summary = summarise(table, ["data", "model", "n_parameters"], [*MEASURES, "test_auroc"])
-    return Findings({"results": table, "summary": summary, "filters": filters}, judge(table), draw(table))
+    return Findings(
+        {"results": table, "summary": summary, "filters": filters, "claims": tabulate_claims(_lines(table))},
+        judge(table),
+        draw(table),
+    )
 
 
 def judge(results: pd.DataFrame) -> str:
     """Measure by measure, and whether RC weight sharing makes artefact palindromes rarer."""
-    lines = [f"{results['seed'].nunique()} seeds; mean (lowest to highest)"]
+    return in_words(_lines(results))
+
+
+def _lines(results: pd.DataFrame) -> list[str | Claim]:
+    lines: list[str | Claim] = [f"{results['seed'].nunique()} seeds; mean (lowest to highest)"]
     for data, rows in results.groupby("data", sort=False):
         for column, meaning in MEASURES.items():
             values = ", ".join(
@@ -231,7 +239,7 @@ def judge(results: pd.DataFrame) -> str:
             lines.append(f"{data}: {meaning}: {values}")
         for label, *_ in MODELS[1:]:
             lines.append(claim(f"{data}: artefact palindromes", rows, "artefact_share", label, MODELS[0][0]))
-    return "\n".join(lines)
+    return lines
 
 
 def draw(results: pd.DataFrame) -> Figure:

@@ -10,7 +10,7 @@ from rcinterp.studies._data import Simulated
 from rcinterp.studies._drawing import COLOURS, legend_above, new_figure
 from rcinterp.studies._runs import Run
 from rcinterp.studies._simulation import as_by_zhou, simulated, simulated_run
-from rcinterp.studies._statistics import heading, p_greater, spread, summarise
+from rcinterp.studies._statistics import Claim, correct, heading, spread, summarise, tabulate_claims
 from rcinterp.studies._study import Findings, Options, Study, tabulate
 
 #: What is trained: name, filters, and what makes it differ from a traditional model. An RC model of 20 filters has 40
@@ -47,6 +47,8 @@ PUBLISHED = {
     (1000, "RC weight sharing, strands summed + dense"): (0.850, 0.756),
 }
 LENGTHS = (200, 1000)
+#: The strategy that all others are compared with.
+SHARED = "RC weight sharing, weighted sum"
 
 
 def make_runs(options: Options) -> list[Run]:
@@ -72,7 +74,8 @@ def report(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> Findings:
     summary["published_auroc"], summary["published_auprc"] = (
         pd.Series(v, dtype=float) for v in zip(*published, strict=True)
     )
-    return Findings({"results": table, "summary": summary}, judge(table), draw(table))
+    claims = tabulate_claims(list(_claims(table).values())).assign(labels=", ".join(table["labels"].unique()))
+    return Findings({"results": table, "summary": summary, "claims": claims}, judge(table), draw(table))
 
 
 def _labels(run: Run) -> str:
@@ -105,24 +108,42 @@ def _with_post_hoc(trained: pd.DataFrame) -> pd.DataFrame:
 
 def judge(results: pd.DataFrame) -> str:
     """Who wins at each length, and how RC weight sharing fares against every other strategy."""
-    shared = "RC weight sharing, weighted sum"
     labels = ", ".join(results["labels"].unique())
     lines = [heading(results, f"labels of training: {labels}; clean test auROC; ")]
+    claims = _claims(results)
+    corrected = dict(zip(claims, correct([one.p for one in claims.values()]), strict=True))
     for length, rows in results.groupby("length"):
-        means = rows.groupby("strategy")["test_auroc"].mean().sort_values(ascending=False)
+        means = _ranked(rows)
         lines.append(f"{length} bp: highest mean: {means.index[0]}, {means.iloc[0]:.4f}")
-        scores = {name: rows.loc[rows["strategy"] == name, "test_auroc"] for name in means.index}
         for name in means.index:
-            compared = (
-                ""
-                if name == shared
-                else (
-                    f"; {shared} higher: p = {p_greater(scores[shared], scores[name]):.3g}, "
-                    f"lower: p = {p_greater(scores[name], scores[shared]):.3g}"
-                )
-            )
-            lines.append(f"  {name}: {spread(scores[name], 4)}{compared}")
+            compared = ""
+            if name != SHARED:
+                told = [
+                    f"{way}: p = {claims[key].p:.3g}, corrected {corrected[key]:.3g}"
+                    for way, key in (("higher", (length, SHARED, name)), ("lower", (length, name, SHARED)))
+                ]
+                compared = f"; {SHARED} {', '.join(told)}"
+            lines.append(f"  {name}: {spread(rows.loc[rows['strategy'] == name, 'test_auroc'], 4)}{compared}")
     return "\n".join(lines)
+
+
+def _claims(results: pd.DataFrame) -> dict[tuple[Any, str, str], Claim]:
+    """Both claims on RC weight sharing and every other strategy at each length, by length and strategies."""
+    found = {}
+    for length, rows in results.groupby("length"):
+        of = {name: rows.loc[rows["strategy"] == name, "test_auroc"] for name in _ranked(rows).index}
+        for name in of:
+            if name != SHARED:
+                for high, low in ((SHARED, name), (name, SHARED)):
+                    found[length, high, low] = Claim(
+                        f"{length} bp: clean test auROC", high, low, (of[high], of[low]), 4
+                    )
+    return found
+
+
+def _ranked(rows: pd.DataFrame) -> pd.Series:
+    """Mean of every strategy, the highest first."""
+    return rows.groupby("strategy")["test_auroc"].mean().sort_values(ascending=False)
 
 
 def draw(results: pd.DataFrame) -> Figure:

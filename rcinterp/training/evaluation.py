@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit, stdtrit
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.memory import require_memory
@@ -12,6 +13,11 @@ N_RESAMPLES = 1000
 #: Groups of equally many sequences in which predicted and observed shares are compared.
 N_GROUPS = 10
 _FEWEST = 10
+_WIDENING = 4.0  # of an interval, over the sequences of the smaller class, as in `rcinterp.reading.statistics`
+#: Measures that rest on the few sequences that are ranked wrongly, and how many of these an interval needs: sequences
+#: of the smaller class times (1 - auROC).
+_OF_MISTAKES = ("auroc", "auprc", "brier", "calibration_error")
+_FEWEST_MISTAKES = 1.0
 
 Logits = NDArray[np.float64]
 
@@ -33,7 +39,7 @@ def measure_performance(
     Returns
     -------
     DataFrame
-        Columns value, low and high; rows
+        Columns value, low and high (NaN where the interval would not hold: Notes); rows
 
         - ``auroc``, ``auprc``: area under the ROC curve, average precision
         - ``brier``: mean squared difference of probability and label
@@ -46,6 +52,17 @@ def measure_performance(
     ------
     InputError
         If a class has fewer than ten sequences, as intervals of fewer do not hold, or a logit is not finite.
+
+    Notes
+    -----
+    Either end is that of the percentile interval or, if it is further from the value, that of Student's t with the
+    standard deviation of the resamples on the logit scale, by a factor of 1 + 4 / n wider for n sequences in the
+    smaller class. Where n (1 - auROC) is below 1, hardly any sequence is ranked wrongly, and how many will be is not
+    known: all but the last two measures have no interval then.
+
+    References
+    ----------
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 12 and 13.
 
     Examples
     --------
@@ -61,13 +78,34 @@ def measure_performance(
         if len(logits) < _FEWEST:
             raise InputError(f"{name}: got {len(logits)} sequences, expected at least {_FEWEST} for an interval.")
         if not np.isfinite(logits).all():
-            raise InputError(f"{name}: a logit is not finite, expected numbers; the model has diverged.")
+            n_bad = int((~np.isfinite(logits)).sum())
+            raise InputError(
+                f"{name}: a logit is not finite, in {n_bad} of {len(logits)} sequences, expected numbers; the model "
+                "has diverged."
+            )
     ranked = _Ranked(np.concatenate([positives, negatives]), len(positives))
     rng = np.random.default_rng(seed)
     resampled = pd.DataFrame([ranked.measure(ranked.draw(rng)) for _ in range(n_resamples)])
-    low, high = resampled.quantile([0.025, 0.975]).to_numpy()
-    table = pd.DataFrame({"value": ranked.measure(np.ones(len(positives) + len(negatives)))})
-    return table.assign(low=low, high=high).rename_axis("measure")
+    measured = ranked.measure(np.ones(len(positives) + len(negatives)))
+    table = pd.DataFrame({"value": measured}).rename_axis("measure")
+    fewest = min(len(positives), len(negatives))
+    low, high = _interval(table["value"], resampled, fewest)
+    is_told = ~table.index.isin(_OF_MISTAKES) | (fewest * (1 - measured["auroc"]) >= _FEWEST_MISTAKES)
+    return table.assign(low=low.where(is_told), high=high.where(is_told))
+
+
+def _interval(value: pd.Series, resampled: pd.DataFrame, fewest: int) -> tuple[pd.Series, pd.Series]:
+    """Both ends: quantiles of the resamples, or Student's t on the logit scale if that is further away."""
+    least = 0.5 / fewest**2  # half of one pair of sequences: nothing is nearer to 0 or 1
+    on_scale = logit(resampled.clip(least, 1 - least))
+    middle = logit(value.clip(least, 1 - least))
+    half = on_scale.std(ddof=0) * stdtrit(fewest - 1, 0.975) * (1 + _WIDENING / fewest)
+    moves = on_scale.std(ddof=0) > 0  # what no resample changes, as positive_share, is known
+    low, high = resampled.quantile(0.025), resampled.quantile(0.975)
+    return (
+        low.where(~moves, np.minimum(low, expit(middle - half))),
+        high.where(~moves, np.maximum(high, expit(middle + half))),
+    )
 
 
 class _Ranked:

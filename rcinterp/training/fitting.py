@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.reading.model import bar_options, place_of, predict
+from rcinterp.reading.model import bar_options, place_of, predict_logits
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
 from rcinterp.training.recipes import Recipe
@@ -106,8 +106,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     Warns
     -----
     UserWarning
-        If validation sequences stand in the training set, if sequences stand in a set twice (either strand), or if the
-        baseline is better than the model.
+        If validation sequences stand in the training set, if sequences stand in a set twice (either strand), if the
+        baseline is better than the model, or if the model may have learned nothing: its loss has not moved, all filters
+        of its first convolution are dead, or its validation auROC is that of chance.
 
     Notes
     -----
@@ -194,4 +195,6 @@ def _train_epoch(run: Run, train: Dataset, order: Tensor, positive_weight: Tenso
 
 def _score(model: nn.Module, train: Dataset | None, valid: Dataset, positive_weight: Tensor) -> dict[str, float]:
     device, _ = place_of(model)
-    return score(lambda data: predict(model, data.x, device=device), valid, train, positive_weight=positive_weight)
+    return score(
+        lambda data: predict_logits(model, data.x, device=device), valid, train, positive_weight=positive_weight
+    )

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
-from rcinterp.reading.model import BATCH_SIZE, predict
+from rcinterp.reading.model import BATCH_SIZE, predict_logits
 
 
 def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
@@ -33,7 +33,11 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
     if truth.shape != scores.shape:
         raise InputError(f"got {scores.shape} logits for {truth.shape} labels, expected one logit a label.")
     if not np.isfinite(scores).all():
-        raise InputError("the model's logits are not finite; its training has diverged: lower the learning rate.")
+        n_bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise InputError(
+            f"the model's logits are not finite for {n_bad} of {len(scores)} sequences; its training has diverged: "
+            "lower the learning rate."
+        )
     for task in range(truth.shape[1]):
         if len(np.unique(truth[:, task])) < 2:
             raise InputError(f"task {task} has only one class in these sequences; positives and negatives are needed.")
@@ -65,7 +69,19 @@ def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -
     >>> evaluate(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10), data).columns.tolist()
     ['auroc', 'auprc']
     """
-    return score_logits(data.y, predict(model, data.x, batch_size=batch_size))
+    return score_logits(data.y, predict_logits(model, data.x, batch_size=batch_size))
+
+
+#: An area under the ROC curve that is above 0.5 by less than so many of its standard errors may be chance.
+N_ERRORS = 3
+
+
+def is_chance(auroc: float, n_positive: int, n_negative: int) -> bool:
+    """Whether an area under the ROC curve is not above 0.5 by more than `N_ERRORS` of its standard errors there.
+
+    Two would do for one look; the best of several epochs is the luckiest one.
+    """
+    return auroc - 0.5 < N_ERRORS * auroc_error(0.5, n_positive, n_negative)
 
 
 def auroc_error(auroc: float, n_positive: int, n_negative: int) -> float:

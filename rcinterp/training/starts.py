@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.training.baseline import KmerBaseline, fit_baseline
+from rcinterp.training.doubts import find_doubts
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import auroc_error
 from rcinterp.training.plan import Plan
@@ -109,11 +110,20 @@ class Starts:
         model.load_state_dict(run.best)
         model.eval()
         history = pd.DataFrame(run.rows)
+        doubts = find_doubts(model, self.plan.train, valid, run.rows)
+        if doubts:
+            warnings.warn(
+                f"fit: the model may have learned nothing: {'; '.join(doubts)}. Try another seed, more sequences, or "
+                "another learning rate.",
+                stacklevel=3,
+            )
         if baseline is not None:
             history["baseline_auroc"] = _compare_with_baseline(baseline, valid, run.best_auroc)
         if isinstance(model, CompactModel):
             kept = {name: value for name, value in run.settings.items() if name not in ("model", "architecture")}
             kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": asdict(self.plan.leakage)}
+            if doubts:
+                kept["doubts"] = [f"the model may have learned nothing: {doubt}." for doubt in doubts]
             shift = self._shift
             if not cast(nn.Linear, model.head).bias.requires_grad:
                 shift += float(run.best["head.bias"] - self._given["head.bias"])

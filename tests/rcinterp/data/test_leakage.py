@@ -3,7 +3,8 @@
 import pytest
 
 from rcinterp import compact_model, fit, load_dataset
-from rcinterp.data.leakage import find_leakage
+from rcinterp.data.leakage import find_leakage, find_repeats
+from rcinterp.data.sequences import one_hot
 
 TRAIN = (["ACCTAGGTTA", "CCGTATTTAC", "CCGTATTTAC"], ["TTGTTACCCA", "GGGCGCCAAT"])
 
@@ -52,3 +53,26 @@ def test_fit_warns_and_keeps_the_counts(planted):
     with pytest.warns(UserWarning, match="fit: 40 validation sequences also stand in the training set"):
         fit(model, data, data, seed=0, epochs=1, baseline=False, progress=False)
     assert model.provenance["leakage"]["shared"] == 40
+
+
+def test_labels_that_contradict_each_other_within_a_set():
+    """A negative that is the RC of a positive, and one that stands there three times."""
+    with pytest.warns(UserWarning, match="1 sequences stand both in the positives and in the negatives"):
+        train = load_dataset(["ACCTAGGTTA", "CCGTATTTAC"], ["TAACCTAGGT", "GGGCGCCAAT", "GGGCGCCAAT", "ATTGGCGCCC"])
+    found = find_leakage(train, load_dataset(["ACACACACAC"], ["TGTGTGTATT"]))
+    assert (found.train_duplicates, found.train_contradicted, found.valid_contradicted) == (3, 1, 0)
+    assert found.messages() == [
+        "3 sequences of the training set stand in it more than once (reverse complements included), 1 of them with "
+        "another label."
+    ]
+
+
+def test_repeats_of_two_classes():
+    found = find_repeats(one_hot(["ACCTA", "TAGGT", "CCCCC"]), one_hot(["GGGGG", "GGGGG", "CCCCC", "ATATA"]))
+    assert (found.in_both, found.in_positives, found.in_negatives) == (1, 1, 2)
+    assert [message.split(" stand")[0] for message in found.messages()] == [
+        "1 sequences",
+        "1 sequences of the positives",
+        "2 sequences of the negatives",
+    ]
+    assert find_repeats(one_hot(["ACCTA"]), one_hot(["GGGGG"])).messages() == []

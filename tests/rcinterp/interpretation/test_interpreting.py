@@ -560,7 +560,8 @@ def test_the_report_says_what_there_is_to_say(saved, found):
         body = next(one for one in page.split("<tbody") if f">{row['filter']}</button>" in one).replace("−", "-")
         assert f"<p>{row['verdict']}</p>" in body
         assert f"{row['contribution']:+.3f}" in body
-        assert f"{row['contribution_low']:+.3f} to {row['contribution_high']:+.3f}" in body
+        if np.isfinite(row["contribution_low"]):
+            assert f"{row['contribution_low']:+.3f} to {row['contribution_high']:+.3f}" in body
         assert f"{row['n_sites']} <small>{row['sites_in']}<br>{row['n_other_sites']} of the others" in body
     assert found.answer in page
     assert all(warning in page for warning in found.warnings())
@@ -747,3 +748,44 @@ def test_leakage_of_the_training_stands_in_the_report(make_model, positives, neg
     for edited in ({"shared": 3}, "none", {**kept, "more": 1}):
         model.provenance["leakage"] = edited
         assert interpret(model, positives, negatives, measure_faithfulness=False).leakage == ()
+
+
+def test_a_model_at_chance_is_told_at_once_and_on_the_page(make_model, positives, tmp_path):
+    half = len(positives) // 2
+    with pytest.warns(UserWarning, match="no better than chance"):
+        found = interpret(make_model(), positives[:half], positives[half:], measure_faithfulness=False)
+    assert found.n_sequences == (half, len(positives) - half)
+    assert any("no better than chance" in said for said in found.warnings())
+    found.to_html(tmp_path / "report.html")
+    assert "no better than chance" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_swapped_classes_are_warned_of_in_python(make_model, positives, negatives):
+    with pytest.warns(UserWarning, match="is below chance; are positives and negatives the right way round"):
+        found = interpret(make_model(), negatives, positives, measure_faithfulness=False)
+    assert any("the wrong way round" in said for said in found.warnings())
+    assert not any("no better than chance" in said for said in found.warnings())
+
+
+def test_repeats_of_what_is_read_stand_in_the_report(make_model, positives, negatives):
+    with pytest.warns(UserWarning, match="interpret: 2 sequences of the positives stand in it more than once"):
+        found = interpret(make_model(), torch.cat([positives, positives[:2]]), negatives, measure_faithfulness=False)
+    assert len(found.repeats) == 1
+    assert sum("Of the sequences that were read, 2 sequences of the positives" in note for note in found.notes()) == 1
+
+
+def test_filters_without_an_interval_are_told(make_model, positives, negatives):
+    found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
+    assert found.table[["contribution_low", "contribution_high"]].isna().all(axis=None)
+    n = len(found.table)
+    assert any(f"The contributions of {n} filters have no 95 % interval" in note for note in found.notes())
+    assert any("a class has fewer than 10 sequences" in said for said in found.warnings())
+
+
+def test_doubts_of_the_training_stand_in_the_report(make_model, positives, negatives):
+    model = make_model()
+    model.provenance["doubts"] = ["the model may have learned nothing: so it is."]
+    notes = interpret(model, positives, negatives, measure_faithfulness=False).notes()
+    assert "When the model was trained: the model may have learned nothing: so it is." in notes
+    model.provenance["doubts"] = 3
+    assert interpret(model, positives, negatives, measure_faithfulness=False).leakage == ()

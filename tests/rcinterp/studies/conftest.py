@@ -57,6 +57,20 @@ def few_filters(monkeypatch):
     monkeypatch.setattr("rcinterp.studies.recovery.simulated_run", simulated_run_of_a_quarter)
 
 
+@pytest.fixture
+def slow_holm():
+    """Give ``slow_holm(p_values)``: corrected by Holm's method, step by step as he wrote it."""
+
+    def slow_holm(p_values):
+        corrected, largest = {}, 0.0
+        for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+            largest = max(largest, (len(p_values) - rank) * p_values[i])
+            corrected[i] = min(1.0, largest)
+        return [corrected[i] for i in range(len(p_values))]
+
+    return slow_holm
+
+
 def write_folder(folder, seed):
     """A folder of 42 sequences of 100 bp of either class for training, and 18 for validation."""
     folder.mkdir()

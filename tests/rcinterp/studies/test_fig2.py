@@ -54,16 +54,16 @@ def test_verdict(study):
     assert lines[1].startswith(
         "faster learning: mean validation auROC over the first 12 epochs (all runs have them): RC"
     )
-    assert lines[1].endswith(": higher in RC, 20 filters, p = 5.41e-06")
+    assert lines[1].endswith(": higher in RC, 20 filters, p = 5.41e-06, corrected 2.17e-05")
     assert SMALL in lines[1]
     first = "faster at first: mean validation auROC over the first 10 epochs: traditional, 40 filters 0.6950"
     assert lines[2].startswith(first)
-    assert lines[2].endswith(": not significantly higher in traditional, 40 filters, p = 1")
+    assert lines[2].endswith(": not significantly higher in traditional, 40 filters, p = 1, corrected 1")
     assert lines[3].startswith("more over-fitting: training auROC at the best epoch: traditional, 40 filters 0.9567")
-    assert lines[3].endswith(": higher in traditional, 40 filters, p = 5.41e-06")
+    assert lines[3].endswith(": higher in traditional, 40 filters, p = 5.41e-06, corrected 2.17e-05")
     assert SMALL in lines[3]
     assert lines[4].startswith("validation auROC at the best epoch: RC, 20 filters 0.8000")
-    assert lines[4].endswith(", p = 5.41e-06")
+    assert lines[4].endswith(", p = 5.41e-06, corrected 2.17e-05")
     assert LARGE in lines[4]
 
 

@@ -1,6 +1,7 @@
 """Which models figure 3 compares, and what is made of their scores."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ def test_tables(study):
         assert summary.loc[label, "test_auprc_max"] == max(values)
 
 
-def test_verdict(study, slow_p):
+def test_verdict(study, slow_p, slow_holm):
     _, results, found = study
     lines = found.verdict.split("\n")
     by_model = [pd.DataFrame(results[i::3]) for i in range(3)]  # RC, 20, 40
@@ -99,16 +100,19 @@ def test_verdict(study, slow_p):
     clear = (
         "validation auROC: RC, 20 filters 0.9200 (0.9200 to 0.9201), traditional, 20 filters 0.9040 (0.9000 to 0.9081)"
     )
-    assert lines[1] == f"{clear}: higher in RC, 20 filters, p = 5.41e-06"
-    assert lines[2].endswith("higher in RC, 20 filters, p = 5.41e-06")
+    assert lines[1] == f"{clear}: higher in RC, 20 filters, p = 5.41e-06, corrected 3.79e-05"
+    assert lines[2].endswith("higher in RC, 20 filters, p = 5.41e-06, corrected 3.79e-05")
     assert "traditional, 40 filters 0.9050" in lines[2]
     assert [line.rpartition(": ")[2] for line in lines[3:5]] == [
-        "not significantly higher in RC, 20 filters, p = 1"
+        "not significantly higher in RC, 20 filters, p = 1, corrected 1"
     ] * 2
     p = slow_p(by_model[2]["valid_auroc"][:6], by_model[1]["valid_auroc"][:6])
+    p_values = [1 / math.comb(12, 6)] * 2 + [1, 1, p] + [1 / math.comb(12, 6)] * 2
     six = fig3.judge(found.tables["results"].query("seed < 6")).split("\n")
     assert six[5].startswith("validation auROC: traditional, 40 filters")
-    assert six[5].endswith(f"not significantly higher in traditional, 40 filters, p = {p:.3g}")
+    assert six[5].endswith(
+        f"not significantly higher in traditional, 40 filters, p = {p:.3g}, corrected {slow_holm(p_values)[4]:.3g}"
+    )
     assert 0.05 < p < 0.5
     assert lines[6].startswith("clean test auROC: RC, 20 filters 0.9700")
     assert "traditional, 20 filters 0.9540" in lines[6]

@@ -123,20 +123,26 @@ def test_top_filters_are_the_first_of_each_table(study, folders):
         assert summary["weighted_rc_similarity"] == pytest.approx(weighted)
 
 
-def test_the_verdict_says_what_the_results_say(study, slow_p):
+def test_the_verdict_says_what_the_results_say(study, slow_p, slow_holm):
     lines = study.verdict.split("\n")
     results = study.tables["results"]
     rc, traditional = (results[results["model"] == model] for model in (RC, TRADITIONAL))
-    assert lines[0] == "2 seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8), whose smallest p is 0.17"
-    for line, column, higher, lower, digits in (
+    assert lines[0] == (
+        "2 seeds; one-sided exact Wilcoxon rank-sum tests (section 3.8), judged after Holm's correction for the number "
+        "of tests below, whose smallest p is 0.17"
+    )
+    claims = (
         (lines[1], "rc_similarity", traditional, rc, 2),
         (lines[2], "weighted_rc_similarity", traditional, rc, 2),
         (lines[3], "canonical_similarity", rc, traditional, 2),
         (lines[4], "valid_auroc", rc, traditional, 4),
         (lines[5], "valid_auprc", rc, traditional, 4),
-    ):
-        p = slow_p(higher[column], lower[column])
-        assert line.endswith(f": not significantly higher in {higher['model'].iloc[0]}, p = {p:.3g}")
+    )
+    p_values = [slow_p(higher[column], lower[column]) for _, column, higher, lower, _ in claims]
+    for (line, column, higher, _, digits), p, corrected in zip(claims, p_values, slow_holm(p_values), strict=True):
+        assert line.endswith(
+            f": not significantly higher in {higher['model'].iloc[0]}, p = {p:.3g}, corrected {corrected:.3g}"
+        )
         for rows in (rc, traditional):
             values = [f"{value:.{digits}f}" for value in (rows[column].mean(), rows[column].min(), rows[column].max())]
             assert f"{rows['model'].iloc[0]} {values[0]} ({values[1]} to {values[2]})" in line
@@ -164,8 +170,15 @@ def test_the_verdict_of_a_clear_case():
         for seed in range(10)
     ]
     lines = fig5.judge(fig5._typed(pd.DataFrame(rows).assign(match_q=0.1))).split("\n")
-    assert [line.endswith(f"higher in {TRADITIONAL}, p = 5.41e-06") for line in lines[1:3]] == [True, True]
-    assert [line.endswith(f"higher in {RC}, p = 5.41e-06") for line in lines[3:6]] == [True, True, True]
+    assert [line.endswith(f"higher in {TRADITIONAL}, p = 5.41e-06, corrected 2.71e-05") for line in lines[1:3]] == [
+        True,
+        True,
+    ]
+    assert [line.endswith(f"higher in {RC}, p = 5.41e-06, corrected 2.71e-05") for line in lines[3:6]] == [
+        True,
+        True,
+        True,
+    ]
     assert not any("not significantly" in line for line in lines)
     assert lines[1].startswith(
         f"RC similarity of the top filter: {TRADITIONAL} 0.61 (0.50 to 0.72), {RC} 0.11 (0.00 to 0.23)"

@@ -70,7 +70,7 @@ def test_verdict(study, slow_p):
             assert line.startswith(f"{share:.0%}: validation auROC: {RC} 0.")
             assert f", {other} 0." in line
     assert [line.partition(":")[0] for line in lines[1:13:2]] == ["5%", "10%", "20%", "40%", "60%", "80%"]
-    assert [line.endswith(f": higher in {RC}, p = 5.41e-06") for line in lines[7:9]] == [True, True]
+    assert [line.endswith(f": higher in {RC}, p = 5.41e-06, corrected 0.000152") for line in lines[7:9]] == [True, True]
     assert [": not significantly higher in" in line for line in lines[9:13]] == [True] * 4
     five = [
         [
@@ -92,7 +92,15 @@ def test_verdict(study, slow_p):
         assert line.startswith(f"loss of validation {'auROC' if column == 'valid_auroc' else 'auPRC'}, largest to smal")
         assert f": {other} {statistics.mean(losses[0]):.3f} (" in line
         assert f", {RC} {statistics.mean(losses[1]):.3f} (" in line
-        assert line.endswith(f"p = {slow_p(*losses):.3g}")
+        assert f", p = {slow_p(*losses):.3g}, corrected " in line
+
+
+def test_the_verdict_s_corrected_p_values_are_holm_s(study, slow_holm):
+    claims = study[2].tables["claims"]
+    assert claims["corrected_p"].tolist() == pytest.approx(slow_holm(claims["p"].tolist()))
+    for line, p, corrected in zip(study[2].verdict.split("\n")[1:], claims["p"], claims["corrected_p"], strict=True):
+        assert line.endswith(f", p = {p:.3g}, corrected {corrected:.3g}")
+        assert ("not significantly" in line) == (corrected >= 0.05)
 
 
 def test_figure(study, text_problems):

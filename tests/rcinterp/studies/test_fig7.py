@@ -74,7 +74,9 @@ def test_verdict_compares_with_as_many_filters_and_with_twice_as_many(study):
         assert f", traditional, {other} filters 0." in line
         ahead = {"TF0": other == n, "TF1": True, "TF2": False}[data]
         end = "higher in" if ahead else "not significantly higher in"
-        assert line.endswith(f": {end} RC, {n} filters, p = {'5.41e-06' if ahead else '1'}")
+        assert line.endswith(
+            f": {end} RC, {n} filters, p = {'5.41e-06, corrected 0.000108' if ahead else '1, corrected 1'}"
+        )
 
 
 def test_figure(study, text_problems):

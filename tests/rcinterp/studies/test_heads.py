@@ -88,12 +88,12 @@ def test_verdict(study):
         "filters, 2,280; traditional, dense 20 filters, 2,283"
     )
     first = "200 bp: clean test auROC: RC, separable 0.9303 (0.9300 to 0.9308), RC, dense 0.9203 (0.9200 to 0.9208)"
-    assert lines[2] == f"{first}: higher in RC, separable, p = 5.41e-06"
-    assert lines[3].endswith("not significantly higher in RC, dense, p = 1")
-    assert lines[4].endswith("not significantly higher in traditional, separable, p = 1")
-    assert lines[5].endswith("higher in traditional, dense, p = 5.41e-06")
+    assert lines[2] == f"{first}: higher in RC, separable, p = 5.41e-06, corrected 0.000162"
+    assert lines[3].endswith("not significantly higher in RC, dense, p = 1, corrected 1")
+    assert lines[4].endswith("not significantly higher in traditional, separable, p = 1, corrected 1")
+    assert lines[5].endswith("higher in traditional, dense, p = 5.41e-06, corrected 0.000162")
     assert lines[6].startswith("200 bp: clean test auROC: RC, separable 0.9303")
-    assert lines[6].endswith("higher in RC, separable, p = 5.41e-06")
+    assert lines[6].endswith("higher in RC, separable, p = 5.41e-06, corrected 0.000162")
     assert len(lines) == 1 + 2 * (1 + 3 * 5)
     assert sum(line.startswith("1000 bp: ") for line in lines) == 16
 

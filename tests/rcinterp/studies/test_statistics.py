@@ -1,12 +1,22 @@
 """The test of section 3.8 against a slow count, and the words in which values over seeds are put."""
 
+import itertools
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rcinterp.studies._statistics import claim, heading, p_greater, spread, summarise
+from rcinterp.studies._statistics import (
+    claim,
+    correct,
+    heading,
+    in_words,
+    p_greater,
+    spread,
+    summarise,
+    tabulate_claims,
+)
 
 
 def series(*values):
@@ -72,26 +82,68 @@ def test_the_index_of_the_values_plays_no_part():
 
 def test_a_claim_names_both_models_and_says_whether_it_holds(slow_p):
     results = pd.DataFrame({"model": ["a"] * 4 + ["b"] * 4, "x": [5.0, 6, 7, 9, 1, 2, 3, 4]})
-    assert claim("it", results, "x", "a", "b") == (
-        "it: a 6.75 (5.00 to 9.00), b 2.50 (1.00 to 4.00): higher in a, p = 0.0143"
+    assert in_words([claim("it", results, "x", "a", "b")]) == (
+        "it: a 6.75 (5.00 to 9.00), b 2.50 (1.00 to 4.00): higher in a, p = 0.0143, corrected 0.0143"
     )
     assert f"{slow_p([5, 6, 7, 9], [1, 2, 3, 4]):.3g}" == "0.0143"
-    assert claim("it", results, "x", "b", "a", 1) == (
-        "it: b 2.5 (1.0 to 4.0), a 6.8 (5.0 to 9.0): not significantly higher in b, p = 1"
+    assert in_words([claim("it", results, "x", "b", "a", 1)]) == (
+        "it: b 2.5 (1.0 to 4.0), a 6.8 (5.0 to 9.0): not significantly higher in b, p = 1, corrected 1"
     )
     three = results[results["x"] != 9].query("x < 4 or model == 'a'")
-    assert claim("it", three, "x", "a", "b").endswith(  # not below 0.05, and cannot be
-        ": higher in a in every seed, of which there are too few to be significant, p = 0.05"
+    assert in_words([claim("it", three, "x", "a", "b")]).endswith(  # not below 0.05, and cannot be
+        ": higher in a in every seed, of which there are too few to be significant, p = 0.05, corrected 0.05"
     )
     three.loc[three["x"] == 5, "x"] = 2.5
-    assert claim("it", three, "x", "a", "b").endswith(": not significantly higher in a, p = 0.1")
+    assert in_words([claim("it", three, "x", "a", "b")]).endswith(
+        ": not significantly higher in a, p = 0.1, corrected 0.1"
+    )
 
 
 def test_a_claim_with_a_missing_value():
     results = pd.DataFrame({"model": ["a", "a", "b"], "x": [5.0, np.nan, 1.0]})
-    assert claim("it", results, "x", "a", "b", 0) == (
-        "it: a 5 (5 to 5), b 1 (1 to 1): not known to be higher in a, p = nan"
+    assert in_words([claim("it", results, "x", "a", "b", 0)]) == (
+        "it: a 5 (5 to 5), b 1 (1 to 1): not known to be higher in a, p = nan, corrected nan"
     )
+
+
+def test_holm_by_hand():
+    assert correct([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert correct([0.6, np.nan, 0.5]) == pytest.approx([1, np.nan, 1], nan_ok=True)
+    assert correct([0.02, np.nan]) == pytest.approx([0.02, np.nan], nan_ok=True)
+    assert correct([]) == []
+
+
+def test_holm_is_the_closed_test_of_bonferroni_s():
+    """The corrected p is the largest, over all sets of hypotheses with it, of Bonferroni's p of the set."""
+    p_values = np.random.default_rng(0).random(5) ** 3
+    sets = [chosen for n in range(1, 6) for chosen in itertools.combinations(range(5), n)]
+    expected = [max(min(1, len(s) * min(p_values[list(s)])) for s in sets if i in s) for i in range(5)]
+    assert correct(list(p_values)) == pytest.approx(expected)
+
+
+def test_of_true_null_hypotheses_one_verdict_in_twenty_claims_something():
+    """Seven claims about models that do not differ: 0.05 of the verdicts, at most, call any of them higher."""
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(1000):
+        drawn = pd.DataFrame({"model": ["a"] * 8 + ["b"] * 8, **{str(i): rng.normal(size=16) for i in range(7)}})
+        lines = [claim("it", drawn, str(i), "a", "b") for i in range(7)]
+        wrong += bool((tabulate_claims(lines)["corrected_p"] < 0.05).any())
+    assert wrong <= 70  # 0.05, and three standard errors
+
+
+def test_a_verdict_judges_by_the_corrected_p():
+    """One of two claims holds by its own p, 0.0286, and not by 2 p."""
+    results = pd.DataFrame({"model": ["a"] * 4 + ["b"] * 4, "x": [5.0, 6, 7, 3.5, 1, 2, 3, 4], "y": range(8)})
+    lines = ["first", claim("it", results, "x", "a", "b"), claim("other", results, "y", "a", "b")]
+    said = in_words(lines).split("\n")
+    assert said[0] == "first"
+    assert said[1].endswith(": not significantly higher in a, p = 0.0286, corrected 0.0571")
+    assert in_words(lines[:2]).endswith(": higher in a, p = 0.0286, corrected 0.0286")
+    table = tabulate_claims(lines)
+    assert table[["claim", "higher_in", "than_in"]].to_numpy().tolist() == [["it", "a", "b"], ["other", "a", "b"]]
+    assert table["p"].tolist() == pytest.approx([2 / 70, 1])
+    assert table["corrected_p"].tolist() == pytest.approx([4 / 70, 1])
 
 
 def test_spread():

@@ -136,7 +136,7 @@ def test_tables_say_how_labels_were_made_wrong(made_up, options, labels):
         assert set(table["labels"]) == {labels}
 
 
-def test_verdict(study, slow_p):
+def test_verdict(study, slow_p, slow_holm):
     _, _, found = study
     table = found.tables["results"]
     lines = found.verdict.split("\n")
@@ -148,6 +148,11 @@ def test_verdict(study, slow_p):
     assert means == sorted(means, reverse=True)
     assert {line.strip().partition(":")[0] for line in lines[2:13]} == set(ROWS)
     few = table[(table["seed"] < 5) & (table["length"] == 200)]
+    names = [line.strip().partition(":")[0] for line in strategies.judge(few).split("\n")[2:]]
+    few_scores = {name: few.loc[few["strategy"] == name, "test_auroc"].tolist() for name in names}
+    pairs = [pair for name in names if name != SHARED for pair in ((SHARED, name), (name, SHARED))]
+    p_values = [slow_p(few_scores[high], few_scores[low]) for high, low in pairs]
+    corrected = dict(zip(pairs, slow_holm(p_values), strict=True))
     for line in strategies.judge(few).split("\n")[2:]:
         name = line.strip().partition(":")[0]
         scores = {label: few.loc[few["strategy"] == label, "test_auroc"].tolist() for label in (SHARED, name)}
@@ -156,7 +161,9 @@ def test_verdict(study, slow_p):
             assert line == f"  {name}: {spread}"
         else:
             higher, lower = slow_p(scores[SHARED], scores[name]), slow_p(scores[name], scores[SHARED])
-            assert line == f"  {name}: {spread}; {SHARED} higher: p = {higher:.3g}, lower: p = {lower:.3g}"
+            told = f"higher: p = {higher:.3g}, corrected {corrected[SHARED, name]:.3g}, "
+            told += f"lower: p = {lower:.3g}, corrected {corrected[name, SHARED]:.3g}"
+            assert line == f"  {name}: {spread}; {SHARED} {told}"
 
 
 def test_figure(study, text_problems):

@@ -18,15 +18,15 @@ from rclayers import SymmetryError
 
 #: Of each study: how many folders of data it is given here, its tables, and its number of runs.
 SMALL = {
-    "fig2": (0, {"results", "curves"}, 3),
-    "fig3": (0, {"results", "summary"}, 3),
+    "fig2": (0, {"results", "curves", "claims"}, 3),
+    "fig3": (0, {"results", "summary", "claims"}, 3),
     "fig4": (1, {"results", "summary"}, 4),
-    "fig5": (1, {"results", "top_filters"}, 2),
-    "fig6": (1, {"results", "summary"}, 6),
-    "fig7": (2, {"results", "summary"}, 6),
-    "strategies": (0, {"results", "summary"}, 14),
-    "heads": (0, {"results", "summary"}, 4),
-    "recovery": (0, {"results", "summary", "filters"}, 8),
+    "fig5": (1, {"results", "top_filters", "claims"}, 2),
+    "fig6": (1, {"results", "summary", "claims"}, 6),
+    "fig7": (2, {"results", "summary", "claims"}, 6),
+    "strategies": (0, {"results", "summary", "claims"}, 14),
+    "heads": (0, {"results", "summary", "claims"}, 4),
+    "recovery": (0, {"results", "summary", "filters", "claims"}, 8),
     "triage": (0, {"results", "classes", "filters"}, 4),
     "contributions": (0, {"results", "rankings", "naming", "names"}, 4),
     "ablation": (0, {"results", "summary"}, 42),

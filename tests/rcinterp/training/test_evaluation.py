@@ -101,3 +101,30 @@ def test_on_the_command_line(dna, tmp_path):
     found = json.loads(result.stdout)
     assert set(found) == {line[0] for line in lines[1:]}
     assert found["auroc"]["value"] == pytest.approx(float(lines[1][1]), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [20, 50])
+def test_intervals_of_few_sequences_cover_the_truth(n):
+    """Of those that are given: 93 % and more, three standard errors of 200 draws apart (0.876)."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(9)
+    many = measure_performance(2 * rng.normal(1, 1, 10**6), 2 * rng.normal(-1, 1, 10**6), n_resamples=1)["value"]
+    truth = many.to_dict() | {"auroc": norm.cdf(np.sqrt(2))}
+    covered = {name: [] for name in ("auroc", "auprc", "brier", "mean_probability")}
+    for seed in range(200):
+        rng = np.random.default_rng((n, seed))
+        found = measure_performance(2 * rng.normal(1, 1, n), 2 * rng.normal(-1, 1, n), n_resamples=200, seed=seed)
+        for name, row in found.loc[list(covered)].iterrows():
+            if np.isfinite(row["low"]):
+                covered[name].append(row["low"] <= truth[name] <= row["high"])
+    assert min(map(len, covered.values())) > 100
+    assert all(np.mean(of) >= 0.876 for of in covered.values())
+
+
+def test_there_is_no_interval_where_hardly_any_sequence_is_ranked_wrongly():
+    rng = np.random.default_rng(0)
+    found = measure_performance(rng.normal(9, 1, 40), rng.normal(-9, 1, 40), n_resamples=50)
+    of_mistakes = ["auroc", "auprc", "brier", "calibration_error"]
+    assert found.loc[of_mistakes, ["low", "high"]].isna().all(axis=None)
+    assert found.drop(index=of_mistakes)[["low", "high"]].notna().all(axis=None)
