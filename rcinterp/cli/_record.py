@@ -90,6 +90,8 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
+        if not folder.exists():
+            raise InputError(f"{folder}: no such folder, expected one that a command of rcinterp wrote.")
         if not path.exists():
             raise InputError(
                 f"{folder}: no {RECORD} here, expected a folder that a command of rcinterp 0.2 or later wrote."

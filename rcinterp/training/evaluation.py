@@ -67,7 +67,7 @@ def measure_performance(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = measure_performance(rng.normal(2, 1, 300), rng.normal(-2, 1, 300))
+    >>> found = measure_performance(rng.normal(1, 1, 300), rng.normal(-1, 1, 300))
     >>> bool(found.loc["auroc", "low"] < found.loc["auroc", "value"] < found.loc["auroc", "high"])
     True
     """

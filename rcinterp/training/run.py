@@ -185,14 +185,25 @@ def _is_row(row: Any, epoch: int) -> bool:
     )
 
 
+#: Settings that a user has chosen, in the order in which a difference is told; of some it is told in words.
+_TOLD_FIRST = ("train_sha256", "valid_sha256", "seed", "recipe", "architecture", "epochs", "batch_size", "augment")
+_CHANGES = {
+    "train_sha256": "the training sequences are others",
+    "valid_sha256": "the validation sequences are others",
+    "model": "model has other weights",
+}
+
+
 def _check_same_settings(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     found = {**_BEFORE, **found}
-    for name, value in wanted.items():
-        if name not in found or found[name] != json.loads(json.dumps(value)):
-            change = "has other weights" if name == "model" else f"was {found.get(name)!r}, now {value!r}"
-            raise InputError(
-                f"{path}: a checkpoint of another run ({name} {change}); delete it, or write to another place."
-            )
+    other = [
+        name for name, value in wanted.items() if name not in found or found[name] != json.loads(json.dumps(value))
+    ]
+    if other:
+        name = min(other, key=lambda one: _TOLD_FIRST.index(one) if one in _TOLD_FIRST else len(_TOLD_FIRST))
+        was, now = found.get(name), wanted[name]
+        change = _CHANGES.get(name, f"{name} was {was!r}, now {now!r}")
+        raise InputError(f"{path}: a checkpoint of another run ({change}); delete it, or write to another place.")
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

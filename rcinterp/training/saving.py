@@ -123,7 +123,10 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     finish(folder)
     path = folder / _DESCRIPTION
     if not path.is_file():
-        raise InputError(f"{folder}: no model.json here, expected a folder written by save_model or `rcinterp train`.")
+        where = "here" if folder.exists() else "here (there is no such folder)"
+        raise InputError(
+            f"{folder}: no model.json {where}, expected a folder written by save_model or `rcinterp train`."
+        )
     description = read_json(path, "the description of a model", "train the model again")
     if description.get("format") not in (_FORMAT, _UNCHECKED):
         raise InputError(f'{path}: not a model of rcinterp, expected "format": "{_FORMAT}".')

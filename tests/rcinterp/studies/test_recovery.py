@@ -378,7 +378,7 @@ def study(made_up):
 
 def test_tables(study):
     runs, results, found = study
-    assert set(found.tables) == {"results", "summary", "filters"}
+    assert set(found.tables) == {"results", "summary", "filters", "claims"}
     filters = found.tables["filters"]
     assert len(filters) == 3 * 80
     assert filters.columns.tolist() == ["model", "data", "seed", "filter", "live", "matched", "site_motif"]
