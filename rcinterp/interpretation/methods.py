@@ -1,5 +1,7 @@
 """What was done, in sentences that can be pasted into a paper, with the settings that were used."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from rcinterp.interpretation.findings import Findings
@@ -8,18 +10,48 @@ from rcinterp.palindromes.finding import PALINDROMIC_FILTER
 from rcinterp.reading.contributing_sites import TOP_QUANTILE
 from rcinterp.reading.statistics import N_RESAMPLES, PERMUTATIONS_A_COLUMN
 
-REFERENCES = (
-    "Shrikumar A, Greenside P, Kundaje A (2017). Reverse-complement parameter sharing improves deep learning models "
-    "for genomics. bioRxiv 103663.",
-    "Gupta S, Stamatoyannopoulos JA, Bailey TL, Noble WS (2007). Quantifying similarity between motifs. Genome Biology "
-    "8:R24.",
-    "Kheradpour P, Kellis M (2014). Systematic discovery and characterization of regulatory motifs in ENCODE TF "
-    "binding experiments. Nucleic Acids Research 42:2976-2987.",
-    "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the Royal Statistical Society B "
-    "57:289-300.",
-    "Efron B, Tibshirani R (1993). An Introduction to the Bootstrap. Chapman & Hall.",
-    "Paszke A et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS 32.",
-)
+_REFERENCES = {
+    "rcinterp": (
+        "Shrikumar A, Greenside P, Kundaje A (2017). Reverse-complement parameter sharing improves deep "
+        "learning models for genomics. bioRxiv 103663."
+    ),
+    "integrated_gradients": ("Sundararajan M, Taly A, Yan Q (2017). Axiomatic attribution for deep networks. ICML 34."),
+    "deeplift": (
+        "Shrikumar A, Greenside P, Kundaje A (2017). Learning important features through propagating "
+        "activation differences. ICML 34."
+    ),
+    "tomtom": (
+        "Gupta S, Stamatoyannopoulos JA, Bailey TL, Noble WS (2007). Quantifying similarity between motifs. "
+        "Genome Biology 8:R24."
+    ),
+    "encode": (
+        "Kheradpour P, Kellis M (2014). Systematic discovery and characterization of regulatory motifs in "
+        "ENCODE TF binding experiments. Nucleic Acids Research 42:2976-2987."
+    ),
+    "q": (
+        "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the Royal "
+        "Statistical Society B 57:289-300."
+    ),
+    "bootstrap": ("Efron B, Tibshirani R (1993). An Introduction to the Bootstrap. Chapman & Hall."),
+    "welch": (
+        "Welch BL (1947). The generalization of 'Student's' problem when several different population "
+        "variances are involved. Biometrika 34:28-35."
+    ),
+    "torch": (
+        "Paszke A et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS 32."
+    ),
+}
+
+
+def list_references(found: Iterable[Findings]) -> list[str]:
+    """What the paragraphs on these results cite."""
+    used = {"rcinterp", "tomtom", "q", "bootstrap", "welch", "torch"}
+    for one in found:
+        used.add(str(one.contributions.iloc[0]["method"]))
+        if one.origin is None or one.origin.motifs == "encode":
+            used.add("encode")
+    return [text for name, text in _REFERENCES.items() if name in used]
+
 
 _METHODS = {
     "gradient_x_activation": "the gradient of the output with respect to the filter's activation times that activation",
@@ -43,9 +75,10 @@ def describe_methods(found: Findings) -> list[str]:
         f"The {n_filters} filters of layer {found.layer} were read with rcinterp{version}{torch} (Shrikumar et al. "
         f"2017). The contribution of a filter to a sequence is {_METHODS[row['method']]}{versus}, {where}, summed over "
         f"positions{output}. A filter's contribution is its mean over the positive sequences minus its mean over the "
-        f"negative ones, with a 95 % percentile bootstrap interval ({N_RESAMPLES:,} resamples of either class; Efron & "
-        f"Tibshirani 1993) and a two-sided p-value from {permutations:,} permutations of the class labels, corrected "
-        f"over the filters (Benjamini & Hochberg 1995). Seed: {settings.seed}."
+        f"negative ones, with a 95 % bootstrap-t interval ({N_RESAMPLES:,} resamples of either class; Efron & "
+        "Tibshirani 1993), no narrower than Welch's (1947) and widened by 1 + 4/n, where n is the number of sequences "
+        f"of the smaller class, and a two-sided p-value from {permutations:,} permutations of the class labels, "
+        f"corrected over the filters (Benjamini & Hochberg 1995). Seed: {settings.seed}."
     )
     return [contributions, _describe_motifs(found), _describe_symmetry(found), *_describe_checks(found)]
 

@@ -11,7 +11,7 @@ from markupsafe import escape
 from rcinterp.errors import InputError
 from rcinterp.interpretation.answer import Group, answer, arrange, carries, word_of
 from rcinterp.interpretation.findings import Findings
-from rcinterp.interpretation.methods import REFERENCES, describe_methods
+from rcinterp.interpretation.methods import describe_methods, list_references
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.report.filters import MOST_PICTURES, FilterSection, FilterTables, filter_section
 from rcinterp.report.page import Chart, Number, Part, Picture, table_of_filters, write_parts
@@ -81,7 +81,7 @@ def write_report(
         )
         for i, (name, one) in enumerate(models.items())
     ]
-    write_parts(path, title, parts, summary, limits=LIMITS, references=REFERENCES)
+    write_parts(path, title, parts, summary, limits=LIMITS, references=list_references(models.values()))
 
 
 def make_part(

@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 
 from rcinterp.errors import InputError
 from rcinterp.interpretation import write_report
+from rcinterp.interpretation.methods import list_references
 from rcinterp.interpretation.report import make_part
 from rcinterp.interpretation.verdicts import LIMITS
 from rcinterp.motifs import information_content, reverse_complement_motif
@@ -260,3 +261,66 @@ def test_the_script_is_small():
     from importlib.resources import files
 
     assert len((files("rcinterp.report") / "page.js").read_bytes()) < 20_000
+
+
+def numbers_of(found):
+    return {number.label: number.value for number in make_part("f", "", found, has_pictures=False).numbers}
+
+
+def test_numbers_at_the_top_have_their_signs_and_are_of_the_output_that_was_read(found):
+    own = found.performance["auroc"]
+    for baseline in (own - 0.125, own + 0.25):
+        said = numbers_of(replace(found, baseline={"auroc": baseline, "auprc": 0.5}))
+        assert said["auROC above 6-mers"].replace("−", "-") == f"{own - baseline:+.3f}"
+    table = pd.concat([found.strands.table.assign(task=i, rc_difference=size) for i, size in enumerate((3.0, 20.0))])
+    two = replace(found, strands=replace(found.strands, table=table))
+    assert numbers_of(two)["largest difference of the strands"] == "3"
+    read = replace(two, origin=replace(found.origin, target=1))
+    assert numbers_of(read)["largest difference of the strands"] == "20"
+
+
+def test_the_first_logos_are_the_largest_of_each_motif_and_then_the_next_largest(found):
+    part = make_part("f", "", found, has_pictures=False)
+    carrying = found.carrying
+    factors = carrying["match_factor"].where(carrying["verdict_kinds"].str.contains("known motif"))
+    size = carrying["contribution"].abs()
+    first = {carrying.loc[rows.idxmax(), "filter"] for _, rows in size.groupby(factors)}
+    shown = [picture.name for picture in part.hero]
+    assert len(shown) == 5
+    assert first <= set(shown)
+    assert [abs(float(carrying.set_index("filter").loc[name, "contribution"])) for name in shown] == sorted(
+        (abs(float(carrying.set_index("filter").loc[name, "contribution"])) for name in shown), reverse=True
+    )
+    assert part.hero_text == "The largest filter of each motif, then the next largest ones."
+
+
+def test_positions_are_counted_from_one_end_of_the_sequences_to_the_other(found):
+    """... also where all sites lie in one half: the axis is that of the sequence."""
+    half = replace(found, sites=found.sites[found.sites["end"] <= found.length // 2])
+    groups = make_part("f", "", half, has_pictures=False).filters.groups
+    counts = {row["filter"]: np.array(row["histogram"]) for group in groups for row in group.rows}
+    assert sum(counts.values()).sum() == len(half.sites)
+    for histogram in counts.values():
+        assert histogram[len(histogram) // 2 + 1 :].sum() == 0
+
+
+def test_what_is_cited_is_what_was_used(found):
+    def cited(**columns):
+        one = replace(found, contributions=found.contributions.assign(**columns))
+        return " ".join(list_references([one]))
+
+    assert "Axiomatic attribution" not in cited()
+    assert "Axiomatic attribution" in cited(method="integrated_gradients")
+    assert "propagating activation" in cited(method="deeplift")
+    assert "Kheradpour" in cited()
+    assert "Kheradpour" not in " ".join(
+        list_references([replace(found, origin=replace(found.origin, motifs="my.meme"))])
+    )
+
+
+def test_an_odd_character_in_a_name_moves_no_row(found, page):
+    """Next line, line separator and form feed end no line of the table that is copied and downloaded."""
+    odd = {name: f"{name}\u0085a\u2028b\x0cc" for name in found.table["best_match"].dropna().unique()[:2]}
+    lines = data_of(page(replace(found, table=found.table.replace({"best_match": odd}))))["lines"]["filters"]
+    assert len(lines) == len(found.table) + 1
+    assert [line.split("\t")[0] for line in lines[1:]] == found.table["filter"].tolist()
