@@ -128,11 +128,10 @@ class Findings:
             reason = (
                 f"a class has fewer than {FEWEST_SEQUENCES} sequences"
                 if few
-                else f"in a class they contribute to fewer than {FEWEST_DIFFERING} sequences otherwise than to most"
+                else f"in a class they act in fewer than {FEWEST_DIFFERING} sequences, too few to tell"
             )
             said.append(
-                f"The contributions of {n_without} filter{'s' * (n_without > 1)} have no 95 % interval, which would "
-                f"not hold: {reason}."
+                f"The contributions of {n_without} filter{'s' * (n_without > 1)} have no 95 % interval: {reason}."
             )
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
