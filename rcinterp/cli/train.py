@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rcinterp.cli._command import Command, Done
-from rcinterp.cli._common import quiet_fit, say, warn_below_chance
+from rcinterp.cli._common import quiet_fit, say, warn, warn_below_chance
 from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, OUT, SEED, Whole
 from rcinterp.errors import InputError
@@ -113,21 +113,27 @@ def train(
             "train: got validation sequences of one class, expected --valid-positives and --valid-negatives, or none."
         )
     model = compact_model(layers, filters, train_data.length, rc=rc, widths=widths or None, pool=pool, stride=stride)
-    history = fit(
-        model,
-        train_data,
-        valid_data,
-        seed=seed,
-        recipe=recipe,
-        epochs=epochs,
-        patience="recipe" if patience is None else patience,
-        batch_size=batch_size,
-        augment=augment,
-        precision=precision,
-        checkpoint=out / "checkpoint.safetensors",
-        baseline=baseline,
-        **quiet_fit(),
-    )
+    checkpoint = out / "checkpoint.safetensors"
+    try:
+        history = fit(
+            model,
+            train_data,
+            valid_data,
+            seed=seed,
+            recipe=recipe,
+            epochs=epochs,
+            patience="recipe" if patience is None else patience,
+            batch_size=batch_size,
+            augment=augment,
+            precision=precision,
+            checkpoint=checkpoint,
+            baseline=baseline,
+            **quiet_fit(),
+        )
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            warn(f"stopped; the same command goes on from {checkpoint}")
+        raise
     if how is not None:
         model.provenance["split"] = how
     with whole_folder(out, TRAINING) as part:

@@ -144,3 +144,21 @@ def test_want_of_memory_is_told_in_one_line(work, run, monkeypatch):
     monkeypatch.setattr("rcinterp.interpretation.interpret", fail)
     said = run("interpret", "model_0", *CLASSES, "--out", "out", status=2).stderr
     assert re.fullmatch(r"Error: the memory is used up[^\n]*--batch-size[^\n]*\n", said)
+
+
+def test_a_training_that_is_stopped_says_that_it_can_go_on(commands, run, monkeypatch):
+    from rcinterp.training import fitting
+
+    epochs, train = [], fitting._train_epoch
+
+    def train_one_epoch(*arguments):
+        if epochs:
+            raise KeyboardInterrupt
+        epochs.append(1)
+        return train(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_train_epoch", train_one_epoch)
+        said = run(*commands["train"], "--out", "stopped", status=1).stderr
+    assert "stopped; the same command goes on from stopped/checkpoint.safetensors\n" in said
+    assert run(*commands["train"], "--out", "stopped").stdout == "stopped\n"
