@@ -69,7 +69,7 @@ def test_a_notebook_is_listed(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_few_sequences(path, tmp_path):
     run(
-        path, tmp_path, "N_PER_CLASS = 500; LARGEST = 25; SEEDS = range(3)"
+        path, tmp_path, "N_PER_CLASS = 500; LARGEST = 60; SEEDS = range(3)"
     )  # what a notebook does not have, it ignores
 
 
