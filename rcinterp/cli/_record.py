@@ -1,6 +1,5 @@
 """run.toml: what made the folder of a result, so that it can be made again."""
 
-import hashlib
 import os
 import platform
 import shlex
@@ -14,12 +13,11 @@ import click
 from rcinterp.cli._toml import TomlError, read_toml, write_toml
 from rcinterp.cli._types import files_behind
 from rcinterp.errors import InputError
-from rcinterp.files import is_pipe, read_text, write_at_once
+from rcinterp.files import digest_of_file, is_pipe, read_text, write_at_once
 
 RECORD = "run.toml"
 _PACKAGES = ("rcinterp", "torch", "numpy")
 _HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
-_CHUNK = 2**20
 #: Bytes of a record.
 _LARGEST = 2**24
 #: Options whose files are read from several places.
@@ -210,15 +208,6 @@ def count_threads() -> int:
     import torch
 
     return torch.get_num_threads()
-
-
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _name(parameter: click.Parameter) -> str:

@@ -18,12 +18,12 @@ from rcinterp.cli._record import (
     Record,
     arguments_of,
     count_threads,
-    digest_of_file,
     list_versions,
     read_record,
 )
 from rcinterp.cli._types import FOLDER, OUT
 from rcinterp.errors import InputError
+from rcinterp.files import digest_of_file
 
 
 @click.command(

@@ -4,6 +4,7 @@ from rcinterp.files.locks import held
 from rcinterp.files.reading import (
     BGZIP_END,
     GZIP_MAGIC,
+    digest_of_file,
     is_bgzip,
     is_pipe,
     open_input,
@@ -18,6 +19,7 @@ __all__ = [
     "BGZIP_END",
     "GZIP_MAGIC",
     "check_place",
+    "digest_of_file",
     "finish",
     "held",
     "is_bgzip",

@@ -1,6 +1,7 @@
 """Text of plain and gzip files, read whole or refused."""
 
 import gzip
+import hashlib
 import io
 import os
 import stat
@@ -75,6 +76,15 @@ def read_bytes(path: str | os.PathLike[str], expected: str, advice: str = "check
         if len(data) > largest:
             raise _too_large(path, expected, largest)
         return data
+
+
+def digest_of_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _too_large(path: str | os.PathLike[str], expected: str, largest: int) -> InputError:
@@ -171,7 +181,7 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed: any writable buffer
         data = self.head[: len(buffer)] or self.file.read(len(buffer))
         self.head = self.head[len(data) :]
         buffer[: len(data)] = data

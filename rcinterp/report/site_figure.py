@@ -114,15 +114,7 @@ def _draw_rows(ax: Axes, rows: Sequence[SiteRow], ends: tuple[int, int]) -> None
     ax.set_axis_off()
     for y, row in enumerate(rows):
         for x, letter in enumerate(row.letters):
-            colour = ACCESSIBLE_COLORS.get(letter, INK)
-            look: dict[str, Any] = {
-                "ha": "center",
-                "va": "center",
-                "fontsize": LABEL_SIZE,
-                "family": "monospace",
-                "weight": "bold",
-            }
-            ax.text(x, y, letter, color=colour, **look)
+            ax.text(x, y, letter, color=ACCESSIBLE_COLORS.get(letter, INK), **_BOLD)
         ax.text(ends[1], y, _beside(row), va="center", fontsize=SMALL_SIZE, color=INK)
 
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save
 
 from rcinterp.errors import InputError
-from rcinterp.files import finish, whole_folder, write_at_once
+from rcinterp.files import digest_of_file, finish, whole_folder, write_at_once
 from rcinterp.files.documents import read_json
 from rcinterp.files.results import MODEL_FILES
 from rcinterp.files.tensors import open_tensors
@@ -36,7 +36,7 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     ----------
     model : CompactModel
     folder : path
-        Made if need be; a model in it is replaced, each file in one step.
+        Made if need be; a model in it is replaced, all files or none.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def _check_digests(folder: Path, digests: Any, architecture: Architecture) -> No
         wanted = digests.get(name)
         if name not in there and wanted is None:
             continue
-        found = _digest_of_file(folder / name) if name in there else None
+        found = digest_of_file(folder / name) if name in there else None
         if found != wanted:
             what = "the weights" if name == _WEIGHTS else "the baseline"
             was = "is missing" if found is None else f"its SHA-256 is {found[:12]}..., not {str(wanted)[:12]}..."
@@ -232,14 +232,6 @@ def _digest_of_architecture(architecture: Architecture) -> str:
     """SHA-256 of what the weights mean: architecture and letters."""
     said = {"architecture": asdict(architecture), "letters": _LETTERS}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _name(value: object) -> str:

@@ -20,7 +20,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore")  # standard output is looked at; a training of two epochs warns of much
 @pytest.mark.parametrize("name", NUMBERS)
 def test_json_is_one_object_with_the_folder_and_the_numbers(commands, name, run_for_json, files_of):
     found = run_for_json(*commands[name], "--out", "out")

@@ -180,3 +180,16 @@ def test_results_of_several_layers_are_looked_at_and_recorded_and_what_is_not_wr
     assert there == {*files, "run.toml"}  # those of the single layer are gone
     run(*both)
     assert set(read_record(work / "out").files) == files
+
+
+def test_an_edited_record_removes_nothing_beside_the_folder(simulate, tmp_path):
+    """What a record lists and is not written again goes, but only what lies in the folder and has such a name."""
+    simulate()
+    for name in ("sites.tsv", "out/notes.txt"):
+        (tmp_path / name).write_text("mine")
+    record = tmp_path / "out" / "run.toml"
+    text = record.read_text()
+    assert 'files = ["' in text
+    record.write_text(text.replace('files = ["', 'files = ["../sites.tsv", "notes.txt", "'))
+    simulate()
+    assert (tmp_path / "sites.tsv").read_text() == (tmp_path / "out" / "notes.txt").read_text() == "mine"

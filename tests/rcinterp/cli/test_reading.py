@@ -12,7 +12,7 @@ import torch
 from rcinterp import interpret
 from rcinterp.reading.model import one_thread
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default")  # as for users: a warning is a line, and no error
 CLASSES = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
 COMMON = [*CLASSES, "--motifs", "known.meme"]
 

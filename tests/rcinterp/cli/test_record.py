@@ -11,7 +11,7 @@ from rcinterp.cli._toml import read_toml, write_toml
 from rcinterp.demo import DemoSettings
 from rcinterp.training.fitting import fit
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default")  # as for users: a warning is a line, and no error
 WRITERS = ["simulate", "train", "interpret", "compare-models", "strands", "dataset build"]
 
 

@@ -2,11 +2,20 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from rcinterp.data.building import DatasetFiles, DatasetSettings, build_dataset, parse_split
+from rcinterp.data.building import (
+    DatasetFiles,
+    DatasetSettings,
+    _count_repeats,
+    _describe_repeats,
+    build_dataset,
+    parse_split,
+)
 from rcinterp.data.datasets import load_split
 from rcinterp.data.negatives import gc_bins
 from rcinterp.data.sequences import read_fasta, write_fasta
@@ -274,3 +283,19 @@ def test_a_set_without_windows(genome, peaks, write_bed, tmp_path):
 def test_settings_out_of_range(genome, peaks, tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         build_dataset(peaks, tmp_path / "out", DatasetSettings("chr1/chr2", **settings))
+
+
+def test_windows_that_stand_twice_are_counted_on_either_strand():
+    sets = {
+        "train": {"pos": ["ACCTA", "TAGGT", "CCCCC"], "neg": ["GGGGG", "ATTTC"]},
+        "valid": {"pos": ["TAGGT", "AAAAC"], "neg": ["GTTTT", "AGAGA"]},
+    }
+    windows = {part: {k: SimpleNamespace(sequences=pd.Series(v)) for k, v in of.items()} for part, of in sets.items()}
+    found = _count_repeats(windows)
+    assert found == {
+        "train": {"in_both_classes": 1, "twice_in_pos": 1, "twice_in_neg": 0},
+        "valid": {"in_both_classes": 1, "twice_in_pos": 0, "twice_in_neg": 0, "in_train": 1},
+    }
+    assert _describe_repeats(found)[-1] == (
+        "valid: 1 windows also stand in the training set, as they are or as their reverse complement"
+    )

@@ -22,6 +22,7 @@ def test_a_figure_takes_any_name(name, tmp_path):
     ax.plot([0, 1], label=name)
     ax.legend()
     with warnings.catch_warnings():
+        # A name so long leaves the layout no room, which matplotlib says; that it is drawn all the same is asked here.
         warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
         save_figure(figure, tmp_path / "f")
     svg = (tmp_path / "f.svg").read_text()

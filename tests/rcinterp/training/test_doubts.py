@@ -65,7 +65,7 @@ def test_chance_is_three_standard_errors_wide():
     assert not is_chance(0.5 + 3.1 * (201 / (12 * 100 * 100)) ** 0.5, 100, 100)
 
 
-@pytest.mark.filterwarnings("always")
+@pytest.mark.filterwarnings("always")  # it is counted, though the suite ignores it elsewhere
 def test_fit_on_labels_that_mean_nothing_says_so_once():
     model = compact_model(1, 3, LENGTH, rc=False, widths=(7,), pool=10, stride=10)
     with warnings.catch_warnings(record=True) as seen:
