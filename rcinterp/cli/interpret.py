@@ -40,12 +40,17 @@ _SHOWN = ("filter", "contribution", "contribution_q", "verdict", "best_match", "
 def _names(options: Mapping[str, Any]) -> list[str]:
     """Names of the files that are written: one result in the folder, or several in folders of it."""
     layers, targets = options["layers"], options["targets"]
+    check_each_once("--layer", layers)
+    check_each_once("--target", targets)
     if len(layers) < 2 and len(targets) < 2:
         return [*INTERPRETATION]
     several = [
-        _name(layer, target, len(layers) > 1, len(targets) > 1) for layer in layers or "*" for target in targets or "*"
+        _folder(_name(layer, target, len(layers) > 1, len(targets) > 1))
+        for layer in layers or "*"
+        for target in targets or "*"
     ]
-    return ["report.html", *(f"{_folder(name)}/{file}" for name in several for file in INTERPRETATION)]
+    check_each_once("--layer and --target: the folder of a result", several)
+    return ["report.html", *(f"{name}/{file}" for name in several for file in INTERPRETATION)]
 
 
 @click.command(
@@ -113,7 +118,6 @@ def interpret(
     from rcinterp.cli._own_models import load_any_model, warn_of_own_weights
     from rcinterp.interpretation import interpret
 
-    check_each_once("--layer", layers)
     loaded = load_any_model(model, weights)
     numbers = find_targets(targets, target_names, loaded)
     run = run_options(output, logit, further, device, batch_size)

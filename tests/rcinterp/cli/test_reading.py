@@ -219,3 +219,12 @@ def test_models_of_one_function_are_told_apart_by_their_weights(work, run, run_f
     assert [row["model"] for row in found["models"]] == ["model_0", "weights_0.pt", "model_1", "weights_1.pt"]
     said = run("compare-models", *mixed, *COMMON, *weights[:2], "--out", "out", status=2).stderr
     assert "got 1 --weights for 2 models FILE.py:NAME, expected one for each, in their order" in said
+
+
+def test_two_outputs_whose_folders_would_be_one_are_refused(work, run):
+    """... before anything is read: the second would take the place of the first."""
+    (work / "names.txt").write_text("a b\na/b\n")
+    asked = ["--targets", "names.txt", "--target", "a b", "--target", "a/b", "--out", "out"]
+    said = run("interpret", "mine.py:Net", *COMMON, *asked, status=2).stderr
+    assert "the folder of a result: got output_a_b twice, expected each once. Leave one out.\n" in said
+    assert not (work / "out").exists()
