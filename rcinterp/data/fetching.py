@@ -12,7 +12,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,8 +26,10 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
+from rcinterp.data.pins import is_hg19
 from rcinterp.errors import InputError
-from rcinterp.files import read_bytes, split_lines
+from rcinterp.files import read_bytes, split_lines, write_at_once
+from rcinterp.files.reading import digest_of_file
 
 #: UCSC's public download server; a mirror has the same folders.
 HOME = "https://hgdownload.soe.ucsc.edu/goldenPath/hg19"
@@ -37,7 +40,10 @@ CHROMOSOMES = tuple(f"chr{name}" for name in (*range(1, 23), "X"))
 _GENOME, _TF, _DNASE = "chromosomes", "encodeDCC/wgEncodeAwgTfbsUniform", "encodeDCC/wgEncodeAwgDnaseUniform"
 _OPEN_CHROMATIN = "wgEncodeAwgDnaseUwdukeGm12878UniPk.narrowPeak.gz"
 _SUMS = "md5sum.txt"
+#: Beside what is unpacked: what each file was when it was, in the form of the program sha256sum.
+_CAME_AS = "sha256sum.txt"
 _LARGEST_LIST = 2**26  # bytes
+_MD5, _SHA256 = 32, 64  # hexadecimal digits
 _CHUNK = 2**18  # bytes at a time
 _LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
@@ -178,7 +184,7 @@ def _total(headers: Any) -> int | None:
 
 
 class Store:
-    """A cache of a mirror's files; each is checked against the MD5 that the mirror lists beside it.
+    """A cache of a mirror's files, each with the MD5 that the mirror lists, and unpacked with the SHA-256 it then had.
 
     Parameters
     ----------
@@ -196,6 +202,7 @@ class Store:
     Notes
     -----
     The list (md5sum.txt) is fetched anew before a file is, and kept; a file that is there and fits it is not asked for.
+    A file that has changed in the cache is told of, and fetched or unpacked again.
     One process at a time changes a folder; another waits.
     """
 
@@ -213,6 +220,7 @@ class Store:
         place = self.cache / folder
         with self._locked(place), _quiet(pooch.get_logger()):
             md5 = self._md5(folder, name)
+            self._drop_if_changed(place / name, "md5", md5)
             part = place / f"{name}.part"
             downloader = ResumingDownloader(part, md5, self.connection, self.say, self.progress)
             url = f"{self.mirror}/{folder}/{name}"
@@ -223,12 +231,20 @@ class Store:
         packed = self.fetch(folder, name)
         unpacked = packed.parent / "unpacked" / packed.stem
         with self._locked(unpacked.parent):
+            self._drop_if_changed(unpacked, "sha256", _read_came_as(unpacked).get(unpacked.name))
             if not unpacked.exists() or unpacked.stat().st_mtime < packed.stat().st_mtime:
                 part = unpacked.with_name(f"{unpacked.name}.part")
                 with gzip.open(packed) as source, part.open("wb") as target:
                     shutil.copyfileobj(source, target)
                 part.replace(unpacked)
+            _remember(unpacked)
         return unpacked
+
+    def _drop_if_changed(self, path: Path, algorithm: str, expected: str | None) -> None:
+        """Delete a file that is not what it was when it came: it was edited, or damaged."""
+        if path.exists() and expected is not None and pooch.file_hash(str(path), alg=algorithm) != expected:
+            self.say(f"{path} is not what was fetched, by its {algorithm.upper()}: it is replaced")
+            path.unlink()
 
     @contextmanager
     def _locked(self, place: Path) -> Iterator[None]:
@@ -257,13 +273,27 @@ class Store:
         return listed[name]
 
 
-def _read_sums(path: Path) -> dict[str, str]:
-    """Return the MD5 of each name in a list, which may be written in either order, with * or ./ before the name."""
+def _remember(path: Path) -> None:
+    """Write down what a file is that has been unpacked."""
+    listed, digest = _read_came_as(path), digest_of_file(path)
+    if listed.get(path.name) != digest:
+        lines = [f"{came_as}  {name}\n" for name, came_as in sorted((listed | {path.name: digest}).items())]
+        write_at_once(path.with_name(_CAME_AS), "".join(lines))
+
+
+def _read_came_as(path: Path) -> dict[str, str]:
+    """Return the SHA-256 that the files beside this one had when they were unpacked."""
+    sums = path.with_name(_CAME_AS)
+    return _read_sums(sums, _SHA256) if sums.exists() else {}
+
+
+def _read_sums(path: Path, digits: int = _MD5) -> dict[str, str]:
+    """Return the digest of each name in a list, which may be written in either order, with * or ./ before the name."""
     text = read_bytes(path, "a list of MD5", "fetch it again", largest=_LARGEST_LIST).decode(errors="replace")
     listed: dict[str, str] = {}
     for line in split_lines(text):
         words = [word.lstrip("*").removeprefix("./") for word in line.split()]
-        hashes = [word for word in words if re.fullmatch(r"[0-9a-fA-F]{32}", word)]
+        hashes = [word for word in words if re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", word)]
         if hashes:
             listed |= {word: hashes[0].lower() for word in words if word not in hashes}
     return listed
@@ -335,7 +365,13 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
     Raises
     ------
     InputError
-        For an unknown name or chromosome; if a file cannot be fetched, or arrives damaged twice; as `build_dataset`.
+        For an unknown name or chromosome; if a file cannot be fetched, or arrives damaged twice; if a chromosome of
+        `HOME` is not hg19's; as `build_dataset`.
+
+    Warns
+    -----
+    UserWarning
+        If a chromosome of another mirror is not hg19's, by the digests in `rcinterp.data.pins`.
 
     Notes
     -----
@@ -348,12 +384,25 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
     wanted = _choose_chromosomes(chromosomes, settings.split)
     check_place(Path(out))
     store = Store(Path(pooch.os_cache("rcinterp") if cache is None else cache), mirror, connection, say, progress)
-    files = DatasetFiles(
-        peaks=store.fetch(_TF, known.peaks),
-        negatives=store.fetch(_DNASE, _OPEN_CHROMATIN),
-        genome=[store.fetch_unpacked(_GENOME, f"{chrom}.fa.gz") for chrom in wanted],
-    )
+    peaks, negatives = store.fetch(_TF, known.peaks), store.fetch(_DNASE, _OPEN_CHROMATIN)
+    genome = {chrom: store.fetch_unpacked(_GENOME, f"{chrom}.fa.gz") for chrom in wanted}
+    _check_genome(genome, store.mirror)
+    files = DatasetFiles(peaks=peaks, negatives=negatives, genome=list(genome.values()))
     return build_dataset(files, out, settings, say)
+
+
+def _check_genome(paths: Mapping[str, Path], mirror: str) -> None:
+    """Refuse chromosomes that are not hg19's, or tell of them if they are from a server that the user has named."""
+    others = [chrom for chrom, path in paths.items() if not is_hg19(chrom, path)]
+    if not others:
+        return
+    said = f"{', '.join(others)} of {mirror}: the letters are not those of hg19, by their GA4GH digest"
+    if mirror == HOME:
+        raise InputError(
+            f"{said}, expected hg19; nothing was built. Delete {paths[others[0]].parent.parent} and run it again, or "
+            "name the server that you trust with --mirror."
+        )
+    warnings.warn(f"{said}; they are taken, since --mirror names this server.", stacklevel=3)
 
 
 def _choose_chromosomes(chromosomes: str | None, split: str) -> list[str]:

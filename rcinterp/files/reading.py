@@ -29,7 +29,7 @@ _PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
 #: The block with which a bgzip file ends. Without it the file was cut between two blocks, which gzip does not notice.
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
-_CHUNK = 2**20
+CHUNK = 2**20
 
 
 def read_text(
@@ -82,7 +82,7 @@ def digest_of_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -148,7 +148,7 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if identity not in _kept:
             copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # closed by `pipes_kept`
             with Path(path).open("rb") as file:
-                while chunk := file.read(_CHUNK):
+                while chunk := file.read(CHUNK):
                     copy.write(chunk)
             _kept[identity] = copy
         _kept[identity].seek(0)
@@ -203,12 +203,12 @@ def _unpacked(file: BinaryIO, path: object) -> Iterator[bytes]:
     head = file.read(18)
     if not head.startswith(GZIP_MAGIC):
         yield head
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(CHUNK):
             yield chunk
         return
     counted, size = _Counted(head, file), 0
     with gzip.GzipFile(fileobj=counted) as unpacking:
-        while chunk := unpacking.read(_CHUNK):
+        while chunk := unpacking.read(CHUNK):
             size += len(chunk)
             if size > max(_PACKED_AT_WILL, _MOST_PACKED * counted.n):
                 raise InputError(

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that cuts connections, ignores ranges and serves damaged files."""
 
+import base64
 import gzip
 import hashlib
 import re
@@ -401,3 +402,51 @@ def test_the_user_s_cache_folder(server, tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "caches" / project)
     fetch_dataset("ctcf", tmp_path / "out", mirror=server.url, width=100, connection=FAST)
     assert (tmp_path / "caches/rcinterp" / PATH).exists()
+
+
+# What is edited, or another genome.
+
+
+@pytest.mark.parametrize(("edited", "by"), [(PATH, "MD5"), (f"{GENOME}/unpacked/chr21.fa", "SHA256")])
+def test_a_file_that_was_edited_in_the_cache_is_told_of_and_replaced(server, tmp_path, said, edited, by):
+    options = {"cache": tmp_path / "cache", "mirror": server.url, "connection": FAST, "say": said.append, "width": 100}
+    first = fetch_dataset("ctcf", tmp_path / "out", **options)
+    said.clear()
+    path = tmp_path / "cache" / edited
+    before = path.read_bytes()
+    path.write_bytes(gzip.compress(b">chr21\nA\n") if edited == PATH else before.swapcase())
+    assert fetch_dataset("ctcf", tmp_path / "again", **options) == first
+    assert f"{path} is not what was fetched, by its {by}: it is replaced" in said
+    assert path.read_bytes() == before
+    said.clear()
+    fetch_dataset("ctcf", tmp_path / "third", **options)
+    assert not any("replaced" in message for message in said)
+
+
+def test_what_was_unpacked_is_a_list_that_sha256sum_reads(server, tmp_path, said):
+    store = Store(tmp_path, server.url, FAST, said.append)
+    for name in ("chr22.fa.gz", "chr21.fa.gz"):
+        unpacked = store.fetch_unpacked(GENOME, name)
+    dna = {c: gzip.decompress(server.files[f"{GENOME}/{c}.fa.gz"]) for c in ("chr21", "chr22")}
+    expected = "".join(f"{hashlib.sha256(x).hexdigest()}  {c}.fa\n" for c, x in dna.items())
+    assert unpacked.with_name("sha256sum.txt").read_text() == expected
+
+
+def test_another_genome_is_refused_at_home_and_told_of_at_a_mirror(server, tmp_path, monkeypatch):
+    options = {"cache": tmp_path / "cache", "connection": FAST, "width": 100}
+    said = r"chr21, chr22 of http.*: the letters are not those of hg19, by their GA4GH digest"
+    with pytest.warns(UserWarning, match=f"{said}; they are taken, since --mirror names this server"):
+        fetch_dataset("ctcf", tmp_path / "out", mirror=server.url, **options)
+    monkeypatch.setattr("rcinterp.data.fetching.HOME", server.url)
+    with pytest.raises(InputError, match=rf"{said}, expected hg19; nothing was built\. Delete .*chromosomes and run"):
+        fetch_dataset("ctcf", tmp_path / "again", mirror=server.url, **options)
+    assert not (tmp_path / "again").exists()
+
+
+def test_hg19_is_taken_without_a_word(server, tmp_path, monkeypatch, recwarn):
+    dna = {c: gzip.decompress(server.files[f"{GENOME}/{c}.fa.gz"]).split()[1] for c in ("chr21", "chr22")}
+    digests = {c: base64.urlsafe_b64encode(hashlib.sha512(x.upper()).digest()[:24]).decode() for c, x in dna.items()}
+    monkeypatch.setattr("rcinterp.data.pins.SHA512", digests)
+    monkeypatch.setattr("rcinterp.data.fetching.HOME", server.url)
+    fetch_dataset("ctcf", tmp_path / "out", mirror=server.url, cache=tmp_path / "cache", connection=FAST, width=100)
+    assert not any("hg19" in str(warning.message) for warning in recwarn)
