@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser bench docs licences lint format clean
+.PHONY: demo test test-slow test-peers test-browser mutants bench docs licences lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,8 +14,8 @@ demo: .venv/.usable
 
 # Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
 WORKERS ?= 2
-test test-slow test-peers test-browser: export OMP_NUM_THREADS = 1
-test test-slow test-peers test-browser: export OPENBLAS_NUM_THREADS = 1
+test test-slow test-peers test-browser mutants: export OMP_NUM_THREADS = 1
+test test-slow test-peers test-browser mutants: export OPENBLAS_NUM_THREADS = 1
 
 test: .venv/.installed lint
 	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
@@ -32,6 +32,17 @@ test-peers: .venv/.installed
 test-browser: .venv/.installed
 	$(PIP) --editable ".[browser]"
 	$(BIN)/python -m pytest -q tests/rcinterp/report/test_browser.py
+
+# Would the tests see it if the code were wrong? mutmut changes one thing at a time in what calculates, and runs the
+# tests that reach it. SAMPLE of each area are drawn: all 5,900 would take a day. It goes on where it was stopped;
+# `rm -r mutants` to begin anew.
+SAMPLE ?= 250
+SEED ?= 0
+mutants: .venv/.installed
+	$(PIP) --editable ".[mutants]"
+	$(BIN)/mutmut run --max-children $(WORKERS) "rclayers._exact.*"  # makes all mutants, and runs four
+	$(BIN)/python benchmarks/mutants.py --sample $(SAMPLE) --seed $(SEED) --names | xargs $(BIN)/mutmut run --max-children $(WORKERS)
+	$(BIN)/python benchmarks/mutants.py --sample $(SAMPLE) --seed $(SEED) --survivors
 
 # Every benchmark that needs no data, one after the other, to results/bench/NAME.json, on two cores that do
 # nothing else. It goes on where it was stopped; `rm -r results/bench` to begin anew.

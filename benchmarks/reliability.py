@@ -1,6 +1,6 @@
 """How often are p-values wrong where nothing is to be found, and intervals where the truth is known?
 
-    python benchmarks/reliability.py > reliability.json    # the table of docs/evidence/reliability.md
+    python benchmarks/reliability.py > reliability.json    # the table of docs/reliability.md
 
 Type-I error: of 1,000 draws under the null hypothesis of each p-value, the share with p at most 0.05 and 0.01; of
 rules that look at many p-values, the share of draws in which anything is claimed. Coverage: of draws whose truth is
@@ -29,7 +29,7 @@ from rcinterp.interpretation.verdicts import MATCH_Q_VALUE, SHUFFLED_P_VALUE, SI
 from rcinterp.motifs import Motif, load_motifs, load_motifs_with_sites
 from rcinterp.reading.model import one_thread
 from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
-from rcinterp.stability.rates import wilson_interval
+from rcinterp.stability.rates import exact_interval
 from rcinterp.studies._statistics import claim, p_greater, tabulate_claims
 from rcinterp.training.evaluation import measure_performance
 
@@ -297,11 +297,11 @@ def cover_performance(draws, seed):
 
 
 def cover_shares(draws, seed):
-    """Wilson's interval of a share of models."""
+    """The exact interval of a share of models."""
     rng, rows = np.random.default_rng(seed), []
     for n in SIZES:
         for share in (0.1, 0.5, 0.9):
-            low, high = wilson_interval(rng.binomial(n, share, 20 * draws), n)
+            low, high = exact_interval(rng.binomial(n, share, 20 * draws), n)
             coverage = float(((low <= share) & (share <= high)).mean())
             rows.append({"interval": f"share {share:g} of models", "n": n, "draws": 20 * draws, "coverage": coverage})
     return rows

@@ -270,6 +270,12 @@ def test_links_lead_somewhere(page):
             assert place in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_page_names_are_there(page):
+    for path, name in re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", page.read_text(encoding="utf-8")):
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
 def test_links_are_turned_to_where_the_site_has_the_files():
     turn = SITE["turn_links"]
     assert turn("[a](../../examples/bpnet.py#x)", "how-to/own-model.md") == "[a](../repository/examples/bpnet.py#x)"

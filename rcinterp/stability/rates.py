@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import betaincinv
 
 
-def wilson_interval(
+def exact_interval(
     n_with: ArrayLike, n_all: int, confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower and upper end of Wilson's score interval of a share.
+    """Lower and upper end of Clopper and Pearson's interval of a share.
 
     Parameters
     ----------
@@ -27,27 +27,26 @@ def wilson_interval(
 
     Notes
     -----
-    With p = n_with / n, z the normal quantile of (1 + confidence) / 2::
-
-        (p + z² / 2n  ±  z sqrt(p (1 - p) / n + z² / 4n²)) / (1 + z² / n)
-
-    Unlike p ± z sqrt(p (1 - p) / n) it has a width where p is 0 or 1, as it is for few models.
+    The shares under which neither as few models nor as many would have it by chance in more than (1 - confidence) / 2
+    of all draws: by the quantiles of beta distributions. It holds the truth at least as often as it says, however few
+    the models are; Wilson's score interval, which is narrower, does so on average over shares alone (0.928 of draws
+    for a share of 0.9 of ten models).
 
     References
     ----------
-    Wilson (1927), J. Am. Stat. Assoc. 22:209-212. Agresti & Coull (1998), Am. Stat. 52:119-126.
+    Clopper & Pearson (1934), Biometrika 26:404-413.
 
     Examples
     --------
-    >>> low, high = wilson_interval([5, 1], 5)
+    >>> low, high = exact_interval([5, 1], 5)
     >>> low.round(2).tolist(), high.round(2).tolist()
-    ([0.57, 0.04], [1.0, 0.62])
+    ([0.48, 0.01], [1.0, 0.72])
     """
-    share, z = np.asarray(n_with) / n_all, float(ndtri((1 + confidence) / 2))
-    middle = share + z**2 / (2 * n_all)
-    half = z * np.sqrt(share * (1 - share) / n_all + z**2 / (4 * n_all**2))
-    scale = 1 + z**2 / n_all
-    return np.clip((middle - half) / scale, 0, 1), np.clip((middle + half) / scale, 0, 1)
+    k, tail = np.asarray(n_with, dtype=np.float64), (1 - confidence) / 2
+    with np.errstate(invalid="ignore"):  # the ends that are 0 or 1 are no quantiles
+        low = np.where(k > 0, betaincinv(k, n_all - k + 1, tail), 0.0)
+        high = np.where(k < n_all, betaincinv(k + 1, n_all - k, 1 - tail), 1.0)
+    return low, high
 
 
 def seen_again(n_with: ArrayLike, n_all: int) -> NDArray[np.float64]:

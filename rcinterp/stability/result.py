@@ -22,7 +22,7 @@ from rcinterp.stability.page import write_patterns
 from rcinterp.stability.rates import expected_new
 from rcinterp.stability.tables import MOSTLY
 
-#: Fewer models say little of what a further one shows: with all 5 of 5, at least 57 % of such models do.
+#: Fewer models say little of what a further one shows: with all 5 of 5, at least 48 % of such models do.
 FEW_MODELS = 5
 _MAX_DRAWN = 30  # patterns in the pictures that are saved; a page high enough for hundreds is no picture
 

@@ -10,7 +10,7 @@ from rcinterp.interpretation import Interpretation
 from rcinterp.interpretation.verdicts import LEAST_AUROC, NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
 from rcinterp.palindromes.triage import HYBRID
-from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, wilson_interval
+from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, exact_interval
 
 #: A pattern is called an artefact if artefact hybrids make at least this share of what its filters contribute.
 MOSTLY = 0.5
@@ -91,7 +91,7 @@ def tabulate_patterns(
         sites_p, refused, and the columns of each match, of each pattern, its index.
     """
     n_all, n_models = contributions.shape[1], contributions.notna().sum(axis=1)
-    low, high = wilson_interval(n_models, n_all)
+    low, high = exact_interval(n_models, n_all)
     columns = {
         "n_models": n_models,
         "share": n_models / n_all,

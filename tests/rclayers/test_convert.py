@@ -158,15 +158,40 @@ def test_all_weights_of_a_twin_are_drawn_anew_and_trainable():
 def test_weighted_sums_and_separable_layers(one_hot, copy_weights, symmetric):
     heads = (
         [WeightedSum1d(5, 8, symmetric), nn.Linear(5, 2)],
+        [WeightedSum1d(5, 8, symmetric, bias=True), nn.Linear(5, 2)],
         [SeparableLinear(5, 8, 2, symmetric=symmetric, bias=True)],
+        [SeparableLinear(5, 8, 2, symmetric=symmetric)],
     )
     for head in heads:
         model = nn.Sequential(nn.Conv1d(4, 5, 4), nn.PReLU(), nn.AvgPool1d(2), *head).double().eval()
+        with torch.no_grad():
+            for weights in model.parameters():  # no numbers of float32
+                weights.add_(torch.rand_like(weights) / 3)
         twin = to_rc(model, 19, copy_weights=copy_weights)
         assert check_rc(twin, 19)
         if copy_weights:
             x = one_hot(3, 19)
             torch.testing.assert_close(twin(x), Conjoined(model)(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_biases_are_kept(biased):
+    sum_and_head = [WeightedSum1d(5, 8, bias=biased), nn.Linear(5, 2, bias=biased)]
+    for head in (sum_and_head, [SeparableLinear(5, 8, 2, bias=biased)]):
+        twin = to_rc(nn.Sequential(nn.Conv1d(4, 5, 4, bias=biased), nn.AvgPool1d(2), *head), 19)
+        assert {layer.bias is not None for layer in (twin[0], *twin[2:])} == {biased}
+
+
+@pytest.mark.parametrize("copy_weights", [False, True])
+def test_a_slope_that_is_learned_is_copied_or_drawn_anew(copy_weights):
+    model = nn.Sequential(nn.Conv1d(4, 5, 4), nn.PReLU(init=0.25), nn.Flatten(), nn.Linear(80, 2))
+    with torch.no_grad():
+        model[1].weight.fill_(0.7)
+    slope = to_rc(model, 19, copy_weights=copy_weights)[1].weight
+    assert slope.item() == pytest.approx(0.7 if copy_weights else 0.25)
+    with torch.no_grad():
+        slope.fill_(0.1)
+    assert model[1].weight.item() == pytest.approx(0.7)  # not shared
 
 
 def test_sizes_of_convolution_batch_norm_and_pooling_are_kept():

@@ -193,11 +193,25 @@ def test_assertions_fail_on_a_module_that_must_fail(one_hot):
     with pytest.raises(AssertionError, match="Conv1d is not reverse-complement equivariant"):
         assert_rc_equivariant(broken, one_hot(2, 17))
     flat = nn.Sequential(nn.Flatten(), nn.Linear(4 * 17, 3)).double()
-    with pytest.raises(AssertionError, match="not reverse-complement invariant"):
+    with pytest.raises(AssertionError, match=r"^Sequential is not reverse-complement invariant on x of shape \(2, 4, 17\)"):
         assert_rc_invariant(flat, one_hot(2, 17))
     not_a_number = nn.Threshold(2.0, float("nan"))
     with pytest.raises(AssertionError):
         assert_rc_invariant(not_a_number, one_hot(2, 17))
+
+
+def test_assertions_hold_what_they_are_asked_for_to_the_tolerance_given(one_hot):
+    x = one_hot(2, 17)
+    turning = RCConv1d(4, 3, 5).double()
+    assert_rc_equivariant(turning, x)
+    with pytest.raises(AssertionError, match="RCConv1d is not reverse-complement invariant"):
+        assert_rc_invariant(turning, x)
+    broken = nn.Conv1d(4, 6, 5).double()
+    for check, is_invariant in ((assert_rc_equivariant, False), (assert_rc_invariant, True)):
+        error = rc_error(broken, x, invariant=is_invariant)
+        check(broken, x, tolerance=error)
+        with pytest.raises(AssertionError, match=f"{error:.3g} > "):
+            check(broken, x, tolerance=0.9 * error)
 
 
 def test_the_error_is_relative_to_the_largest_output():
@@ -233,6 +247,29 @@ NOT_EQUIVARIANT = {"WeightedSum1d"}  # the traditional twin
 def test_every_exported_layer_has_a_case():
     layers = {name for name in rclayers.__all__ if isinstance(getattr(rclayers, name), type)} - {"SymmetryError"}
     assert layers == set(CASES) | NOT_EQUIVARIANT
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        (
+            lambda bias: RCConv1d(4, 3, 5, stride=2, padding=1, dilation=3, bias=bias),
+            "RCConv1d(4, n_filters=3, kernel_size=5, stride=2, padding=1, dilation=3, bias={})",
+        ),
+        (lambda bias: RCLinear(3, 5, bias), "RCLinear(3, out_features=5, bias={})"),
+        (
+            lambda bias: RCWeightedSum1d(3, 11, symmetric=True, bias=bias),
+            "RCWeightedSum1d(3, length=11, symmetric=True, bias={})",
+        ),
+        (
+            lambda bias: rclayers.SeparableLinear(3, 11, 5, rc=True, bias=bias),
+            "SeparableLinear(3, length=11, out_features=5, rc=True, symmetric=False, bias={})",
+        ),
+    ],
+)
+def test_layers_show_their_sizes(make, shown, bias):
+    assert repr(make(bias)) == shown.format(bias)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -10,9 +10,11 @@ from torch.nn import functional
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
 from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED, WRONG_WAY_ROUND
-from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE
+from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE, ClassReading, join_readings
+from rcinterp.reading.contributions import Contributed
 from rcinterp.reading.functions import filter_contributions
 from rcinterp.reading.reader import Reader
+from rcinterp.reading.sites import BestSites
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
@@ -338,3 +340,40 @@ def test_flanks_of_weights_are_refused(classes):
         interpret(build(True).float(), *classes, motifs_from="weights", flank=3)
     with pytest.raises(InputError, match="flank"):
         interpret(build(True).float(), *classes, flank=-1)
+
+
+# Shards of the sequences, read apart.
+
+
+def drawn_sites(n, generator):
+    starts, is_reverse = torch.randint(30, (n, 3), generator=generator), torch.rand(n, 3, generator=generator) < 0.5
+    return BestSites(torch.rand(n, 3, generator=generator), starts, is_reverse, WIDTH)
+
+
+def drawn_reading(n, generator, has_gradient, are_matches):
+    contributions = Contributed(n, True)
+    contributions.add(torch.randn(n, 6, generator=generator))
+    raising = drawn_sites(n, generator)
+    lowering = raising if are_matches else drawn_sites(n, generator)
+    logits = torch.randn(n, generator=generator, dtype=torch.float64)
+    return ClassReading(logits, contributions if has_gradient else None, raising, lowering)
+
+
+@pytest.mark.parametrize(("has_gradient", "are_matches"), [(True, False), (True, True), (False, True)])
+def test_readings_of_shards_are_put_one_after_the_other(has_gradient, are_matches):
+    generator = torch.Generator().manual_seed(0)
+    parts = [drawn_reading(n, generator, has_gradient, are_matches) for n in (4, 2, 5)]
+    joined = join_readings(parts, 11)
+    assert torch.equal(joined.logits, torch.cat([part.logits for part in parts]))
+    for which in ("raising", "lowering"):
+        sites, own = getattr(joined, which), [getattr(part, which) for part in parts]
+        for name in ("site_scores", "starts", "is_reverse"):
+            assert torch.equal(getattr(sites, name), torch.cat([getattr(one, name) for one in own]))
+        assert sites.width == WIDTH
+    assert (joined.raising is joined.lowering) == are_matches
+    assert (joined.contributions is not None) == has_gradient
+    if has_gradient:
+        values = [part.contributions.values for part in parts]
+        assert torch.equal(joined.contributions.values, torch.cat(values))
+        sums = sum(part.contributions.by_strand for part in parts)
+        torch.testing.assert_close(joined.contributions.by_strand, sums)

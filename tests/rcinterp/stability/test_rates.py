@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from rcinterp.stability.rates import expected_new, missed_by_model, seen_again, seen_again_by_model, wilson_interval
+from rcinterp.stability.rates import expected_new, missed_by_model, seen_again, seen_again_by_model, exact_interval
 
 CONTRIBUTIONS = pd.DataFrame(
     {
@@ -26,16 +26,16 @@ def leave_one_out(scores, value):
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
-def test_wilson_is_scipy_s(n):
-    low, high = wilson_interval(np.arange(n + 1), n)
+def test_the_exact_interval_is_scipy_s(n):
+    low, high = exact_interval(np.arange(n + 1), n)
     for k in range(n + 1):
-        expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
+        expected = binomtest(k, n).proportion_ci(0.95, method="exact")
         assert (low[k], high[k]) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_a_wider_interval_for_more_confidence():
-    low, high = wilson_interval(3, 5, confidence=0.99)
-    expected = binomtest(3, 5).proportion_ci(0.99, method="wilson")
+    low, high = exact_interval(3, 5, confidence=0.99)
+    expected = binomtest(3, 5).proportion_ci(0.99, method="exact")
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 

@@ -39,7 +39,7 @@ def test_the_answer_in_words(found):
         "3 models show 3 patterns, 1 of them in every model. Of what a model's filters contribute, 85% (by model 70% "
         "to 93%) lies in patterns that a second model shows too; the second has 0.7 patterns that the first lacks. A "
         "further model would add about 0.3 patterns that none of these shows. 3 models are few: what all of them show, "
-        "at least 44% of such models show."
+        "at least 29% of such models show."
     )
     assert repr(found) == f"ModelComparison({found.summary})"
     shown = found._repr_html_()
