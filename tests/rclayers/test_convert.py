@@ -94,7 +94,7 @@ def test_as_many_channels_or_as_many_filters(name):
     plain = [m for m in make().modules() if isinstance(m, nn.Conv1d)]
     if name == "basset":
         with pytest.raises(
-            ValueError, match=r"to_rc: cannot turn 8 \(Conv1d\): keep='channels' halves its 21 channels"
+            ValueError, match=r"to_rc: cannot turn 8 \(Conv1d\): keep='channels' halves its 21 channels.*use 20 or 22, or"
         ):
             to_rc(make(), length, keep="channels")
         return
@@ -302,6 +302,7 @@ SHARED = nn.Conv1d(6, 6, 1)
         (_after_conv(nn.Conv1d(6, 6, 3, padding=1, padding_mode="circular")), "body.1 .*: padding_mode='circular'"),
         (_after_conv(nn.BatchNorm1d(6, affine=False)), "body.1 .*: affine=False or track_running_stats=False"),
         (_after_conv(nn.MaxPool1d(3, ceil_mode=True)), "body.1 .*: expected a pooling without padding, dilation, ceil"),
+        (_after_conv(nn.MaxPool1d(3, dilation=2)), "body.1 .*: expected a pooling without padding, dilation"),
         (_after_conv(nn.AvgPool1d(4, padding=1)), "body.1 .*: expected a pooling without padding"),
         (_after_conv(nn.PReLU(6)), r"body.1 \(PReLU\): it has a slope for each channel; use nn.PReLU\(1\)"),
         (_after_conv(nn.Flatten(2)), r"body.1 \(Flatten\): start_dim=2, end_dim=-1, expected 1 and -1"),

@@ -184,7 +184,10 @@ def test_refuses_a_map_of_another_shape(shape, message):
 def test_refuses_numbers_out_of_range():
     with pytest.raises(ValueError, match="SeparableLinear: got out_features=0, expected a whole number of at least 1"):
         SeparableLinear(3, 7, 0)
+    with pytest.raises(ValueError, match="SeparableLinear: got n_filters=0, expected a whole number of at least 1"):
+        SeparableLinear(0, 7, 5)
     layer = SeparableLinear(3, 7, 5)
+    assert layer.bias is None
     with pytest.raises(ValueError, match=r"roughness: got order=3, expected 1 or 2"):
         layer.roughness(order=3)
     with pytest.raises(ValueError, match=r"roughness: got power=0, expected 1 or 2"):

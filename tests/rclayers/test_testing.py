@@ -61,6 +61,10 @@ def test_a_plain_batch_norm_hides_until_it_is_trained():
     assert str(report).startswith("not invariant: its present weights hide it; the first layer to break it is norm")
 
 
+def test_a_layer_by_itself_is_named_by_its_kind():
+    assert check_rc(nn.Conv1d(4, 6, 7), 17).first_break == "Conv1d"
+
+
 def test_functional_code_that_breaks_it_is_told_apart():
     class Cut(nn.Module):
         def __init__(self):

@@ -74,5 +74,7 @@ def test_initial_bound_is_that_of_section_3_7(reference):
 def test_refuses_a_map_of_another_length():
     with pytest.raises(ValueError, match=r"RCWeightedSum1d: got a map of 8 positions, expected 7.*length=8"):
         RCWeightedSum1d(3, 7)(torch.zeros(2, 6, 8))
+    with pytest.raises(ValueError, match=r"^WeightedSum1d: got a map of 8 positions, expected 7"):
+        WeightedSum1d(3, 7)(torch.zeros(2, 3, 8))
     with pytest.raises(ValueError, match=r"expected \(N, 6, L\)"):
         RCWeightedSum1d(3, 7)(torch.zeros(2, 8, 7))
