@@ -10,7 +10,7 @@ from rcinterp.interpretation import Interpretation
 from rcinterp.interpretation.verdicts import LEAST_AUROC, NEGLIGIBLE_SHARE, NOT_ENRICHED, Verdict, judge_match
 from rcinterp.motifs import Motif, information_content
 from rcinterp.palindromes.triage import HYBRID
-from rcinterp.stability.rates import missed_by_model, seen_again, seen_again_by_model, exact_interval
+from rcinterp.stability.rates import exact_interval, missed_by_model, seen_again, seen_again_by_model
 
 #: A pattern is called an artefact if artefact hybrids make at least this share of what its filters contribute.
 MOSTLY = 0.5

@@ -197,7 +197,7 @@ def test_assertions_fail_on_a_module_that_must_fail(one_hot):
     with pytest.raises(AssertionError, match="Conv1d is not reverse-complement equivariant"):
         assert_rc_equivariant(broken, one_hot(2, 17))
     flat = nn.Sequential(nn.Flatten(), nn.Linear(4 * 17, 3)).double()
-    with pytest.raises(AssertionError, match=r"^Sequential is not reverse-complement invariant on x of shape \(2, 4, 17\)"):
+    with pytest.raises(AssertionError, match=r"^Sequential is not reverse-complement invariant on x of shape"):
         assert_rc_invariant(flat, one_hot(2, 17))
     not_a_number = nn.Threshold(2.0, float("nan"))
     with pytest.raises(AssertionError):

@@ -1,11 +1,11 @@
-"""Intervals and rates against statsmodels' published formula, by hand, and by leaving one out."""
+"""Intervals and rates against scipy, by hand, and by leaving one out."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from rcinterp.stability.rates import expected_new, missed_by_model, seen_again, seen_again_by_model, exact_interval
+from rcinterp.stability.rates import exact_interval, expected_new, missed_by_model, seen_again, seen_again_by_model
 
 CONTRIBUTIONS = pd.DataFrame(
     {
