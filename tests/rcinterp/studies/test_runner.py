@@ -483,6 +483,28 @@ def test_a_run_has_one_thread_and_the_caller_keeps_its_own(monkeypatch, tmp_path
     assert run_all(RUNS[:1], tmp_path, progress=False) == [{"threads": 1}]
 
 
+def test_runs_go_on_whatever_the_number_of_threads_and_give_the_same_bytes(serial, tmp_path, monkeypatch):
+    """... as each is done on one: nothing is to be told of (a warning is an error here)."""
+    save, before = fitting.Run.save, torch.get_num_threads()
+
+    def stop(self, path):
+        save(self, path)
+        if self.n_epochs == 2:
+            raise KeyboardInterrupt
+
+    try:
+        torch.set_num_threads(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(fitting.Run, "save", stop)
+            with pytest.raises(KeyboardInterrupt):
+                run_all(RUNS, tmp_path, progress=False)
+        torch.set_num_threads(2)
+        assert run_all(RUNS, tmp_path, progress=False) == serial[0]
+    finally:
+        torch.set_num_threads(before)
+    assert files_of(tmp_path) == serial[1]
+
+
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
     with pytest.raises(InputError, match=r"elsewhere/rc-paper-seed2-\w+: not there on .*, on a file system that all"):
         _runner._run_one(RUNS[0], tmp_path / "elsewhere", None, False)
