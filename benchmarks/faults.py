@@ -240,7 +240,7 @@ def kill_one_worker(process, draw):
 
 
 def stop_once(command, given, out, sent, after, draw):
-    """Start a command and stop it after some seconds; gives its exit status and the lines of its errors."""
+    """Start a command and stop it after some seconds; gives its exit status, and what it said if it failed."""
     process = start(commands(given, 0)[command], out)
     try:
         _, said = process.communicate(timeout=after)
@@ -250,7 +250,7 @@ def stop_once(command, given, out, sent, after, draw):
         else:
             os.killpg(process.pid, sent)
         _, said = process.communicate(timeout=600)
-    return process.returncode, [line for line in said.splitlines() if line.startswith(("Error: ", "Traceback"))]
+    return process.returncode, said.splitlines() if process.returncode else []
 
 
 def stop_again_and_again(command, given, kills, draw, base):
