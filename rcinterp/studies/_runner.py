@@ -23,7 +23,7 @@ from tqdm import tqdm
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import read_bytes, write_at_once
 from rcinterp.files.documents import LARGEST_JSON, first_difference, parse_json
-from rcinterp.reading.model import bar_options, one_thread
+from rcinterp.reading.model import bar_options, keep_bars_here, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 from rcinterp.training.fitting import second_checkpoint
@@ -131,12 +131,8 @@ def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int
 
 
 def _in_worker(do: Callable[[Run], Outcome], run: Run) -> Outcome:
-    """Do it in a process that draws no bars.
-
-    The lock that tqdm makes for bars of several processes is one of the system's, which a process that is killed leaves
-    behind: Python would warn of that beside the line that says what has happened.
-    """
-    tqdm.set_lock(threading.RLock())
+    """Do it in a process of the study."""
+    keep_bars_here()
     return do(run)
 
 
