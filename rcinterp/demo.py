@@ -16,7 +16,7 @@ from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret, write_report
 from rcinterp.motifs import load_motifs
-from rcinterp.reading.model import one_thread
+from rcinterp.reading.model import keep_bars_here, one_thread
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters
 from rcinterp.training.saving import save_model
@@ -170,6 +170,7 @@ def _do_both(here: _Work, beside: _Work, progress: bool | None = None) -> list[t
 
 def _do_and_note(work: _Work) -> tuple[tuple[CompactModel, Interpretation], list[tuple[type[Warning], str]]]:
     """The work, without a progress bar, and what it warned of, each once."""
+    keep_bars_here()
     with warnings.catch_warnings(record=True) as caught:
         done = work.do(progress=False)
     return done, list(dict.fromkeys((one.category, str(one.message)) for one in caught))

@@ -136,10 +136,11 @@ def test_all_skips_what_is_there(run_all, capsys):
 @pytest.mark.slow
 def test_nothing_that_stops_a_command_loses_or_changes_a_result():
     """A part of what benchmarks/faults.py does."""
-    command = [sys.executable, str(FOLDER / "faults.py"), "--kills", "3", "--only", "simulate", "train", "interpret"]
+    only = ["simulate", "train", "interpret", "dataset fetch", "study, a worker lost"]
+    command = [sys.executable, str(FOLDER / "faults.py"), "--kills", "3", "--only", *only]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) >= 9
+    assert len(lines) >= 15
     assert {line["left"] for line in lines} == {"old or new"}
     assert {line["again"] for line in lines} <= {"the same bytes", "-"}
     assert all(len(line["said"]) == 1 for line in lines if line.get("exit_status"))

@@ -144,6 +144,9 @@ def _warn_of_differences(record: Record) -> None:
             f"torch calculates on {count_threads()} threads, not {record.threads}: last digits may differ; set "
             f"OMP_NUM_THREADS={record.threads}"
         )
+    stopped = record.chosen.get("threads")
+    if stopped:
+        warn(f"the first run was stopped and went on, on {stopped} threads one after the other: last digits may differ")
 
 
 def _new_folder(stack: ExitStack) -> Path:

@@ -164,7 +164,8 @@ def _chosen(model: Any, history: Any) -> dict[str, Any]:
     """What was left to the command."""
     sizes, split = model.architecture, model.provenance.get("split", {})
     sized = {"width": list(sizes.widths), "pool": sizes.pool, "stride": sizes.stride, "epochs": len(history)}
-    return {**sized, "validation": split} if split else sized
+    threads = model.provenance.get("threads")  # of a training that went on on another number
+    return {**sized, **({"validation": split} if split else {}), **({"threads": threads} if threads else {})}
 
 
 def _describe_split(how: dict[str, Any], valid: Any) -> str:

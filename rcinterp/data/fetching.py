@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import logging
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from tqdm import tqdm
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.data.pins import is_hg19
 from rcinterp.errors import InputError
-from rcinterp.files import read_bytes, split_lines, write_at_once
+from rcinterp.files import read_bytes, split_lines, whole_file, write_at_once
 from rcinterp.files.reading import digest_of_file
 
 #: UCSC's public download server; a mirror has the same folders.
@@ -83,7 +82,7 @@ class Connection:
 
 
 class ResumingDownloader:
-    """What pooch calls for a file: goes on where an earlier try stopped, and checks the MD5 of the whole.
+    """Downloads a file: goes on where an earlier try stopped, and checks the MD5 of the whole.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ class ResumingDownloader:
     ) -> None:
         self.part, self.md5, self.connection, self.say, self.progress = part, md5, connection, say, progress
 
-    def __call__(self, url: str, output_file: str | os.PathLike[str], _: object = None) -> None:
+    def __call__(self, url: str, output_file: str | os.PathLike[str]) -> None:
         """Put the file of this URL to output_file in one step; damaged, it is fetched again once."""
         self.say(f"fetching {url}")
         for is_last in (False, True):
@@ -218,13 +217,15 @@ class Store:
     def fetch(self, folder: str, name: str) -> Path:
         """Return the path of a file in the cache, fetched unless it is there already."""
         place = self.cache / folder
-        with self._locked(place), _quiet(pooch.get_logger()):
+        with self._locked(place):
             md5 = self._md5(folder, name)
-            self._drop_if_changed(place / name, "md5", md5)
-            part = place / f"{name}.part"
+            path, part = place / name, place / f"{name}.part"
+            self._drop_if_changed(path, "md5", md5)
             downloader = ResumingDownloader(part, md5, self.connection, self.say, self.progress)
-            url = f"{self.mirror}/{folder}/{name}"
-            return Path(pooch.retrieve(url, f"md5:{md5}", name, place, downloader=downloader))
+            # Not by pooch.retrieve, whose temporary file stays in the cache for good if the process is killed.
+            if not path.exists():
+                downloader(f"{self.mirror}/{folder}/{name}", path)
+            return path
 
     def fetch_unpacked(self, folder: str, name: str) -> Path:
         """Return the path of a gzip file's content, unpacked into a folder `unpacked` beside it."""
@@ -233,10 +234,8 @@ class Store:
         with self._locked(unpacked.parent):
             self._drop_if_changed(unpacked, "sha256", _read_came_as(unpacked).get(unpacked.name))
             if not unpacked.exists() or unpacked.stat().st_mtime < packed.stat().st_mtime:
-                part = unpacked.with_name(f"{unpacked.name}.part")
-                with gzip.open(packed) as source, part.open("wb") as target:
+                with gzip.open(packed) as source, whole_file(unpacked) as part, part.open("wb") as target:
                     shutil.copyfileobj(source, target)
-                part.replace(unpacked)
             _remember(unpacked)
         return unpacked
 
@@ -248,9 +247,14 @@ class Store:
 
     @contextmanager
     def _locked(self, place: Path) -> Iterator[None]:
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / ".lock"):
-            yield
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with FileLock(place / ".lock"):
+                yield
+        except OSError as error:
+            if error.filename is not None or error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(place)) from None  # of a disk that is full
 
     def _md5(self, folder: str, name: str) -> str:
         """Return the MD5 of a file as its folder lists it; a list that lacks the file is asked for once more."""
@@ -305,17 +309,6 @@ def _is_web_address(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number
         return False
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch's own messages, which come beside ours, to itself."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, each by its name

@@ -1,6 +1,7 @@
 """Run any model: its extra inputs, the output that is read, and its state restored afterwards."""
 
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -230,6 +231,15 @@ def _resolve(device: str | torch.device | None, home: torch.device) -> torch.dev
 def bar_options(progress: bool | None) -> dict[str, Any]:
     """Options of a tqdm bar: shown, or not, or, if None, where standard error is a terminal; gone when it is done."""
     return {"disable": None if progress is None else not progress, "leave": False}
+
+
+def keep_bars_here() -> None:
+    """Let tqdm make no lock for bars of several processes: for a process beside another one, which draws none.
+
+    That lock is the system's; a process that is killed leaves it behind, of which Python warns beside the line that
+    says what has happened.
+    """
+    tqdm.set_lock(threading.RLock())
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import read_bytes, write_at_once
 from rcinterp.files.documents import LARGEST_JSON, first_difference, parse_json
-from rcinterp.reading.model import bar_options, one_thread
+from rcinterp.reading.model import bar_options, keep_bars_here, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 from rcinterp.training.fitting import second_checkpoint
@@ -88,6 +88,8 @@ def run_all(
     named = _named(reading)
     kept = {run.name: _result_of(run, folder, named) for run in runs}
     results = {name: result for name, result in kept.items() if result is not None}
+    for name in results:
+        _remove_checkpoints(folder / name)  # of a run that was stopped when its result was kept
     left = {run.name: run for run in runs if run.name not in results}
     for name in left:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -118,13 +120,20 @@ def _spread(
 
 def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[Outcome, None, None]:
     parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")
+    there = do if n_jobs == 1 else partial(_in_worker, do)
     try:
-        yield from parallel(delayed(do)(run) for run in runs)
+        yield from parallel(delayed(there)(run) for run in runs)
     except BrokenProcessPool:
         raise InputError(
             f"--jobs {n_jobs}: a process of the study was killed, perhaps for want of memory; start the study again, "
             "with fewer jobs if so: what is done is kept."
         ) from None
+
+
+def _in_worker(do: Callable[[Run], Outcome], run: Run) -> Outcome:
+    """Do it in a process of the study."""
+    keep_bars_here()
+    return do(run)
 
 
 def _run_one(run: Run, folder: Path, reading: _Named | None, wait: bool) -> Outcome:
@@ -168,10 +177,14 @@ def _check_here(run: Run, place: Path) -> None:
 def _complete(run: Run, place: Path, reading: _Named | None) -> None:
     if _kept(place / "result.json", run) is None:
         _keep(place / "result.json", train(run, place), run)
-    for path in (place / CHECKPOINT, second_checkpoint(place / CHECKPOINT)):
-        path.unlink(missing_ok=True)  # only now: whatever stops the run before goes on from it
+    _remove_checkpoints(place)  # only now: whatever stops the run before goes on from it
     if reading is not None and _kept(place / reading.name, run) is None:
         _keep(place / reading.name, reading.read(_model_of(run, place), run, place), run)
+
+
+def _remove_checkpoints(place: Path) -> None:
+    for path in (place / CHECKPOINT, second_checkpoint(place / CHECKPOINT)):
+        path.unlink(missing_ok=True)
 
 
 def _named(reading: Reading | None) -> _Named | None:
@@ -213,7 +226,13 @@ def _result_of(run: Run, folder: Path, reading: _Named | None) -> dict[str, Any]
 
 
 def _keep(path: Path, result: dict[str, Any], run: Run) -> None:
-    write_at_once(path, json.dumps({"run": run.identity, "result": result}, indent=1) + "\n")
+    plain = json.loads(json.dumps(result))
+    kept = {"run": run.identity, "sha256": _digest_of(plain), "result": plain}
+    write_at_once(path, json.dumps(kept, indent=1) + "\n")
+
+
+def _digest_of(result: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
 
 
 def _kept(path: Path, run: Run) -> dict[str, Any] | None:
@@ -231,6 +250,8 @@ def _kept(path: Path, run: Run) -> dict[str, Any] | None:
         raise InputError(f"{path}: cannot be read ({error}); {advice}.") from None
     _check_same(path, found["run"], run)
     result: dict[str, Any] = found["result"]
+    if found.get("sha256", digest := _digest_of(result)) != digest:  # the first of rcinterp 0.2 had none
+        raise InputError(f"{path}: was changed after it was kept; {advice}.")
     return result
 
 

@@ -1,6 +1,7 @@
 """Train a model, keep its best epoch, and be able to stop and go on at any time."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from rcinterp.reading.model import bar_options, place_of, predict_logits
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
 from rcinterp.training.recipes import Recipe
-from rcinterp.training.run import Run, check_checkpoint
+from rcinterp.training.run import Run, check_checkpoint, describe_threads
 from rcinterp.training.starts import WORDS_ALONE, Starts, find_baseline
 from rcinterp.training.steps import loss_of, make_optimiser, order_of, score, train_epoch
 from rcinterp.training.words import prepare_words
@@ -83,8 +84,8 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
         slower than float32.
     checkpoint : path, optional
         File (.safetensors) written after each epoch, in one step. If it exists, the run goes on from it, to the same
-        numbers as a run that was never stopped; a finished run is not repeated. A second start has a file of its own,
-        with ".words-alone" in its name.
+        numbers as a run that was never stopped (on another number of threads, the last digits may differ); a finished
+        run is not repeated. A second start has a file of its own, with ".words-alone" in its name.
     baseline : bool
         Also train a logistic regression on counts of 6-mers (`rcinterp.training.baseline.fit_baseline`; seconds), and
         warn if it ranks the validation set better than the model does.
@@ -107,8 +108,9 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     -----
     UserWarning
         If validation sequences stand in the training set, if sequences stand in a set twice (either strand), if the
-        baseline is better than the model, or if the model may have learned nothing: its loss has not moved, all filters
-        of its first convolution are dead, or its validation auROC is that of chance.
+        epochs of the checkpoint were trained on another number of threads, if the baseline is better than the model, or
+        if the model may have learned nothing: its loss has not moved, all filters of its first convolution are dead, or
+        its validation auROC is that of chance.
 
     Notes
     -----
@@ -139,9 +141,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     starts = Starts(model, plan, plan.settings["seed"], words)
     path = None if checkpoint is None else Path(checkpoint)
     files = {start: path if path is None or start != WORDS_ALONE else second_checkpoint(path) for start in starts.names}
-    for start, file in files.items():
-        if file is not None and file.exists():
-            check_checkpoint(file, starts.settings_of(start))
+    _check_checkpoints(model, starts, files)
     for start, file in files.items():
         with starts.begun(start):
             run = Run(model, plan.recipe, make_optimiser(plan.recipe, model, train), starts.settings_of(start))
@@ -156,6 +156,18 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     with tqdm(total=1, desc="logistic regression on 6-mers", bar_format="{desc}", **bar_options(progress)):
         found = find_baseline(train, valid)
     return starts.keep_best(found)
+
+
+def _check_checkpoints(model: nn.Module, starts: Starts, files: dict[str, Path | None]) -> None:
+    """Refuse checkpoints of other runs, and warn of one whose epochs were trained on another number of threads."""
+    there = {start: file for start, file in files.items() if file is not None and file.exists()}
+    threads: list[int] = []
+    for start, file in there.items():
+        threads += [n for n in check_checkpoint(file, starts.settings_of(start)) if n not in threads]
+    if there and place_of(model)[0].type == "cpu":  # another device does not calculate on them
+        told = describe_threads(next(iter(there.values())), threads, torch.get_num_threads())
+        if told is not None:
+            warnings.warn(f"fit: {told}.", stacklevel=3)
 
 
 def second_checkpoint(path: Path) -> Path:

@@ -20,6 +20,8 @@ from rcinterp.training.recipes import Recipe
 
 #: What checkpoints were trained with that do not say it, as they are older than the setting.
 _BEFORE = {"precision": FLOAT32}
+#: In the metadata: what changes no number but in its last digits, and so makes it no other run.
+_THREADS = "threads"
 #: Of the history, in every run.
 _COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
 
@@ -38,6 +40,9 @@ class Run:
         All that makes it this run; a checkpoint of others is refused.
     rows : list of dict
         The history, an epoch each.
+    threads : list of int
+        Numbers of threads on which its epochs were trained, in the order in which they came; none is known of epochs
+        before rcinterp noted them.
     best : dict of Tensor
         The model's state after its best epoch.
     base_rates : list of float
@@ -49,6 +54,7 @@ class Run:
     optimiser: torch.optim.Optimizer
     settings: dict[str, Any]
     rows: list[dict[str, float]] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     base_rates: list[float] = field(init=False)
 
@@ -84,8 +90,10 @@ class Run:
 
     def record(self, scores: dict[str, float]) -> None:
         """Note what an epoch has reached, and keep its weights if it is the best."""
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate, n_threads = self.optimiser.param_groups[0]["lr"], torch.get_num_threads()
         self.rows.append({"epoch": self.n_epochs + 1, "learning_rate": rate, **scores})
+        if n_threads not in self.threads:
+            self.threads.append(n_threads)
         if self.best_epoch == self.n_epochs:
             self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
@@ -95,7 +103,10 @@ class Run:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         tensors |= {f"optimiser/{i}/{key}": value for i, slots in state.items() for key, value in slots.items()}
-        metadata = {"settings": json.dumps(self.settings), "rows": json.dumps(self.rows)}
+        metadata = {
+            name: json.dumps(value)
+            for name, value in (("settings", self.settings), ("rows", self.rows), (_THREADS, self.threads))
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         data = save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
         write_at_once(path, sort_metadata(data))
@@ -103,7 +114,7 @@ class Run:
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
         with _opened(path) as file:
-            self.rows = _check_metadata(path, file.metadata, self.settings)
+            self.rows, self.threads = _check_metadata(path, file.metadata, self.settings)
             tensors = file.read()
         device, _ = place_of(self.model)
         problem = f"{path}: does not hold the state of the run"
@@ -148,24 +159,38 @@ def sort_metadata(data: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[end:]
 
 
-def check_checkpoint(path: Path, wanted: dict[str, Any]) -> None:
-    """Refuse a file that is no checkpoint of such a run."""
+def check_checkpoint(path: Path, wanted: dict[str, Any]) -> list[int]:
+    """Refuse a file that is no checkpoint of such a run; gives the numbers of threads that its epochs had."""
     with _opened(path) as file:
-        _check_metadata(path, file.metadata, wanted)
+        return _check_metadata(path, file.metadata, wanted)[1]
+
+
+def describe_threads(path: Path, before: list[int], now: int) -> str | None:
+    """What the epochs of a checkpoint mean for going on from it on so many threads; None if nothing."""
+    if set(before) <= {now}:
+        return None
+    had = f"{path}: its epochs were trained on {' and '.join(map(str, before))} threads"
+    if len(before) > 1:  # whatever comes now
+        return f"{had}, so that last digits may differ from those on one number; delete it, and the run begins anew"
+    return f"{had}, not {now}: last digits may differ; set OMP_NUM_THREADS={before[0]} for the same bytes"
 
 
 def _opened(path: Path) -> AbstractContextManager[TensorFile]:
     return open_tensors(path, "a checkpoint", "name another file")
 
 
-def _check_metadata(path: Path, metadata: dict[str, str], wanted: dict[str, Any]) -> list[dict[str, float]]:
-    """The history that is written in a checkpoint beside its arrays, if it is of such a run."""
+def _check_metadata(
+    path: Path, metadata: dict[str, str], wanted: dict[str, Any]
+) -> tuple[list[dict[str, float]], list[int]]:
+    """The history and the numbers of threads that stand in a checkpoint beside its arrays, if it is of such a run."""
     if not {"rows", "settings"} <= set(metadata):
         raise InputError(f"{path}: not a checkpoint of a training run; name another file.")
     problem = f"{path}: cannot be read as a checkpoint"
     try:
         found = parse_json(metadata["settings"])
-        rows = parse_json(f'{{"rows": {metadata["rows"]}}}').get("rows")
+        rows, threads = (
+            parse_json(f'{{"{name}": {metadata.get(name, "[]")}}}').get(name) for name in ("rows", _THREADS)
+        )
     except ValueError as error:
         raise InputError(f"{problem} ({error}); name another file.") from None
     _check_same_settings(path, found, wanted)
@@ -173,7 +198,9 @@ def _check_metadata(path: Path, metadata: dict[str, str], wanted: dict[str, Any]
         raise InputError(
             f"{problem} (its history is not one row of numbers an epoch); delete it, or name another file."
         )
-    return rows
+    if not isinstance(threads, list) or not all(type(n) is int for n in threads):
+        raise InputError(f"{problem} (its threads are no list of numbers); delete it, or name another file.")
+    return rows, threads
 
 
 def _is_row(row: Any, epoch: int) -> bool:

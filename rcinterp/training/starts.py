@@ -122,6 +122,9 @@ class Starts:
         if isinstance(model, CompactModel):
             kept = {name: value for name, value in run.settings.items() if name not in ("model", "architecture")}
             kept |= {"best_epoch": run.best_epoch, "valid_auroc": run.best_auroc, "leakage": asdict(self.plan.leakage)}
+            threads = list(dict.fromkeys(n for tried in self.runs.values() for n in tried.threads))
+            if len(threads) > 1:
+                kept["threads"] = threads
             if doubts:
                 kept["doubts"] = [f"the model may have learned nothing: {doubt}." for doubt in doubts]
             shift = self._shift

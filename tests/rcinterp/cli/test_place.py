@@ -128,6 +128,39 @@ def test_what_a_stopped_command_left_is_replaced(simulate, tmp_path):
     assert (tmp_path / "out" / "sites.tsv").read_text().startswith("sequence\t")
 
 
+@pytest.mark.parametrize("how", ["fails", "is killed"])
+def test_what_a_stopped_command_left_is_known_until_one_comes_to_its_end(simulate, tmp_path, how):
+    """... whatever other starts fail in between: they begin later than its files are."""
+    out = tmp_path / "out"
+    out.mkdir()
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom rcinterp.files import held\nout = Path(sys.argv[1])\n"
+        "with held(out, 'rcinterp simulate'):\n    (out / 'sites.tsv').write_text('half')\n"
+        f"    {'raise SystemExit(3)' if how == 'fails' else 'os.kill(os.getpid(), 9)'}"
+    )
+    subprocess.run([sys.executable, "-c", code, out], check=False)
+    began = (out / LOCK).stat().st_mtime
+    os.utime(out / LOCK, (began - 100, began - 100))
+    os.utime(out / "sites.tsv", (began - 50, began - 50))
+    for _ in range(2):
+        simulate("--motif", "none", status=2)
+        assert len((out / LOCK).read_text().splitlines()) == 2
+    with pytest.raises(InputError, match=r"process \d+ on \S+ \(a\) is writing there"), held(out, "a"), held(out, "b"):
+        pass
+    assert (out / "sites.tsv").read_text() == "half"
+    simulate()
+    assert (out / "sites.tsv").read_text().startswith("sequence\t")
+    assert not (out / LOCK).exists()
+
+
+def test_a_command_that_fails_before_it_writes_leaves_no_lock(simulate, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    os.utime(tmp_path / "out" / "notes.txt", (1e9, 1e9))
+    simulate("--motif", "none", status=2)
+    assert os.listdir(tmp_path / "out") == ["notes.txt"]
+
+
 def test_a_table_replaces_a_table_and_no_other_file(run, work):
     out, command = work / "matches.tsv", ["compare", "known.meme", "--motifs", "known.meme", "--out", "matches.tsv"]
     for _ in range(2):

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load, save
 
 from rcinterp.cli._record import RECORD, read_record
 from rcinterp.cli._toml import read_toml, write_toml
@@ -142,6 +144,25 @@ def test_other_versions_and_threads_are_warned_of_and_no_difference(commands, ru
     )
     change("out", chosen={"layer": "another"})
     assert "other bytes (run.toml)" in run("rerun", "out", status=1).stdout
+
+
+def test_a_training_that_went_on_on_another_number_of_threads_is_told_of(commands, run):
+    checkpoint = Path("out/checkpoint.safetensors")
+    run(*commands["train"], "--recipe", "quiet", "--out", "out")
+    with safe_open(checkpoint, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["threads"] == "[1]"
+    checkpoint.write_bytes(save(load(checkpoint.read_bytes()), metadata | {"threads": "[7]"}))
+    told = run(*commands["train"], "--recipe", "quiet", "--out", "out").stderr.splitlines()
+    assert [line for line in told if "threads" in line] == [
+        "Warning: fit: out/checkpoint.safetensors: its epochs were trained on 7 threads, not 1: last digits may "
+        "differ; set OMP_NUM_THREADS=7 for the same bytes."
+    ]
+    change("out", chosen=read_record(Path("out")).chosen | {"threads": [7, 1]})
+    assert (
+        "Warning: the first run was stopped and went on, on [7, 1] threads one after the other: last digits may differ"
+        in run("rerun", "out", status=1).stderr
+    )
 
 
 @pytest.mark.parametrize(

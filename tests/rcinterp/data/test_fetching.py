@@ -1,10 +1,15 @@
 """Downloads from a server on this machine that cuts connections, ignores ranges and serves damaged files."""
 
 import base64
+import errno
 import gzip
 import hashlib
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +18,7 @@ import numpy as np
 import pytest
 
 from rcinterp.data.datasets import load_split
-from rcinterp.data.fetching import CHROMOSOMES, DATASETS, Connection, Store, fetch_dataset
+from rcinterp.data.fetching import CHROMOSOMES, DATASETS, Connection, ResumingDownloader, Store, fetch_dataset
 from rcinterp.data.sequences import read_fasta
 from rcinterp.errors import InputError
 
@@ -205,6 +210,39 @@ def test_a_part_of_another_file_is_found_out_at_the_end(server, fetch, tmp_path)
     part.write_bytes(b"other")
     assert fetch().read_bytes() == server.files[PATH]
     assert [asked for asked, _, _ in server.served_of(PATH)] == ["bytes=5-", None]
+
+
+@pytest.mark.parametrize("step", ["ResumingDownloader._bar", "pooch.file_hash", "shutil.copyfileobj"])
+def test_a_killed_process_leaves_nothing_in_the_cache_that_stays(server, tmp_path, step):
+    """While a file arrives, when it has, and while it is unpacked."""
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom rcinterp.data import fetching\n"
+        f"fetching.{step} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store = fetching.Store(Path(sys.argv[1]), sys.argv[2], fetching.Connection(), print)\n"
+        "store.fetch_unpacked(sys.argv[3], 'chr21.fa.gz')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path, server.url, GENOME], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    Store(tmp_path, server.url, FAST, str).fetch_unpacked(GENOME, "chr21.fa.gz")
+    files = {path.relative_to(tmp_path / GENOME).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        ".lock",
+        "md5sum.txt",
+        "chr21.fa.gz",
+        "unpacked/.lock",
+        "unpacked/chr21.fa",
+        "unpacked/sha256sum.txt",
+    }
+
+
+def test_a_full_disk_is_told_of_the_cache(server, fetch, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ResumingDownloader, "_bar", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        fetch()
+    assert error.value.filename == str(tmp_path / "cache" / GENOME)
 
 
 def test_a_file_damaged_once_is_fetched_again(server, fetch, said):

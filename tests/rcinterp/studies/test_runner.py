@@ -1,5 +1,6 @@
 """Runs that are stopped, killed, shared and repeated: the same bytes in the end, and nothing done twice."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -170,7 +171,9 @@ def test_results_are_in_the_order_of_the_runs_and_kept(serial, trained, tmp_path
     assert trained == [run.name for run in RUNS]
     for run, result in zip(RUNS, results, strict=True):
         place = tmp_path / "new/runs" / run.name
-        assert json.loads((place / "result.json").read_text()) == {"run": run.identity, "result": result}
+        sha256 = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
+        kept = {"run": run.identity, "sha256": sha256, "result": result}
+        assert json.loads((place / "result.json").read_text()) == kept
         assert {path.name for path in place.iterdir()} == {"result.json", "model.json", "model.safetensors", "lock"}
 
 
@@ -301,6 +304,33 @@ def test_the_result_of_another_run_is_refused_before_anything_is_done(trained, t
         run_all(RUNS[:2], tmp_path, progress=False)
 
 
+def test_a_result_that_was_changed_is_refused_before_anything_is_done(serial, trained, tmp_path):
+    """... but not one that was kept before there was a SHA-256."""
+    run_all(RUNS[:1], tmp_path, progress=False)
+    path = tmp_path / RUNS[0].name / "result.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"result": kept["result"] | {"valid_auroc": 0.99}}))
+    with pytest.raises(InputError) as error:
+        run_all(RUNS, tmp_path, progress=False)
+    assert str(error.value) == f"{path}: was changed after it was kept; delete it, and the run is done again."
+    assert trained == [RUNS[0].name]
+    path.write_text(json.dumps({name: kept[name] for name in ("run", "result")}))
+    assert run_all(RUNS, tmp_path, progress=False) == serial[0]
+
+
+def test_a_run_stopped_when_its_result_was_kept_leaves_no_checkpoint(serial, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_runner, "_remove_checkpoints", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_all(RUNS[:1], tmp_path, progress=False)
+    assert (tmp_path / RUNS[0].name / "result.json").exists()
+    assert run_all(RUNS, tmp_path, progress=False) == serial[0]
+    assert not list(tmp_path.glob("*/checkpoint*"))
+
+
 def test_the_model_of_another_run_is_not_read(reading, tmp_path):
     run_all(RUNS[:2], tmp_path, progress=False)
     first, second = (tmp_path / run.name for run in RUNS[:2])
@@ -417,6 +447,32 @@ def test_a_study_stopped_from_outside_goes_on_to_the_same_bytes(how, jobs, seria
     assert len(epochs) < 3 * 40, "what was trained before was trained again"
 
 
+def workers_of(process):
+    """Numbers of the processes that a study has started for its runs."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(one) for one in children if b"popen_loky" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+@pytest.mark.slow
+def test_a_study_whose_process_is_killed_says_so_and_goes_on_to_the_same_bytes(serial_long, start, epochs, tmp_path):
+    """As the system does for want of memory."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    process, _ = start(LONG, folder, 2)
+    (folder / "go").touch()
+    wait_until(lambda: list(folder.glob("*/checkpoint.safetensors")), 300)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    assert process.wait(120) == 1
+    wait_until(lambda: group_is_gone(process), 30)
+    said = process.stderr.read().decode().splitlines()
+    assert said[-1].startswith("rcinterp.errors.InputError: --jobs 2: a process of the study was killed, perhaps for")
+    before = stamps_of_done(folder)
+    run_all(LONG, folder, progress=False)
+    assert files_of(folder) == serial_long
+    assert before.items() <= stamps_of(folder).items()
+    assert len(epochs) < 3 * 40, "what was trained before was trained again"
+
+
 def test_two_studies_at_the_same_time_share_the_runs(serial_long, start, tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
@@ -481,6 +537,28 @@ def test_a_run_has_one_thread_and_the_caller_keeps_its_own(monkeypatch, tmp_path
     finally:
         torch.set_num_threads(before)
     assert run_all(RUNS[:1], tmp_path, progress=False) == [{"threads": 1}]
+
+
+def test_runs_go_on_whatever_the_number_of_threads_and_give_the_same_bytes(serial, tmp_path, monkeypatch):
+    """... as each is done on one: nothing is to be told of (a warning is an error here)."""
+    save, before = fitting.Run.save, torch.get_num_threads()
+
+    def stop(self, path):
+        save(self, path)
+        if self.n_epochs == 2:
+            raise KeyboardInterrupt
+
+    try:
+        torch.set_num_threads(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(fitting.Run, "save", stop)
+            with pytest.raises(KeyboardInterrupt):
+                run_all(RUNS, tmp_path, progress=False)
+        torch.set_num_threads(2)
+        assert run_all(RUNS, tmp_path, progress=False) == serial[0]
+    finally:
+        torch.set_num_threads(before)
+    assert files_of(tmp_path) == serial[1]
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):

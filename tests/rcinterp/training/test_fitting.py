@@ -1,9 +1,11 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load, save, save_file
 from torch import nn
 
@@ -128,6 +130,59 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, data, 
     pd.testing.assert_frame_equal(again, expected, check_exact=True)
     assert _equal(_weights(finished), _weights(whole))
     assert [path.name for path in checkpoint.parent.iterdir()] == ["a.safetensors"]
+
+
+@pytest.fixture
+def on_threads(monkeypatch):
+    """Give ``on_threads(n)``: from now on torch says that it calculates on n threads."""
+    return lambda n: monkeypatch.setattr(torch, "get_num_threads", lambda: n)
+
+
+def test_another_number_of_threads_is_told_of_and_noted(tmp_path, monkeypatch, data, on_threads):
+    """... and refuses nothing; the weights of a run on one number of threads say nothing of it."""
+    path, save, settings = tmp_path / "a.safetensors", fitting.Run.save, SETTINGS | {"baseline": False}
+
+    def stop(self, path):
+        save(self, path)
+        raise _Interrupted
+
+    on_threads(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.Run, "save", stop)
+        with pytest.raises(_Interrupted):
+            fit(_model(), *data, seed=2, checkpoint=path, **settings)
+    half = path.read_bytes()
+    whole, model = _model(), _model()
+    fit(whole, *data, seed=2, checkpoint=path, **settings)
+    assert "threads" not in whole.provenance
+    path.write_bytes(half)
+    had = re.escape(f"fit: {path}: its epochs were trained on 2")
+    on_threads(1)
+    with pytest.warns(UserWarning, match=rf"{had} threads, not 1: last digits may differ; set OMP_NUM_THREADS=2 "):
+        history = fit(model, *data, seed=2, checkpoint=path, **settings)
+    assert len(history) == SETTINGS["epochs"]
+    assert model.provenance["threads"] == [2, 1]
+    with pytest.warns(UserWarning, match=rf"{had} and 1 threads, so that .* differ from those on one number; del"):
+        fit(_model(), *data, seed=2, checkpoint=path, **settings)
+
+
+def _change_metadata(path, **changes):
+    """Let metadata of a checkpoint be others, or be left out (None)."""
+    with safe_open(path, "pt") as file:
+        metadata = {name: value for name, value in (file.metadata() | changes).items() if value is not None}
+    path.write_bytes(save(load(path.read_bytes()), metadata))
+
+
+def test_a_checkpoint_from_before_threads_were_noted_goes_on(tmp_path, data):
+    path = tmp_path / "a.safetensors"
+    history = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    _change_metadata(path, threads=None)
+    again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
+    for wrong in ("3", '["2"]', "[true]", "["):
+        _change_metadata(path, threads=wrong)
+        with pytest.raises(InputError, match=r"cannot be read as a checkpoint \("):
+            fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
 
 
 def test_dropout_is_the_same_after_a_resume(tmp_path, data):
