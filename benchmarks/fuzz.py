@@ -1,15 +1,15 @@
 """Does any file make a reader raise what it should not? Coverage-guided fuzzing; JSON, a line a reader.
 
-    pip install "atheris>=3.0"                                                     # Linux, CPython 3.11 to 3.13
-    python benchmarks/fuzz.py [--inputs 200000] [--seed 0] [--only read_fasta load_model-weights ...]  # two hours on one core
+    pip install "atheris>=3.0"    # Linux; `make fuzz` does both
+    python benchmarks/fuzz.py [--inputs 200000] [--seed 0] [--only read_fasta load_model-weights ...]    # hours
 
-The readers are those of tests/rcinterp/readers.py. Each starts from the files of tests/data/fuzz, which atheris changes,
-guided by which parts of rcinterp they reach: bytes anywhere; words and lines of texts; what stands in JSON, in TOML and
-in the headers of arrays and tensors; all of it within gzip and zip too, so that a change comes behind the checksum.
+The readers are those of tests/rcinterp/readers.py. Each starts from the files of tests/data/fuzz. atheris changes them,
+guided by which parts of rcinterp they reach: bytes anywhere; words and lines of texts; values in JSON, in TOML and in
+the headers of arrays and tensors; all of it within gzip and zip too, so that a change comes behind the checksum.
 
-A reader may take a file, or refuse it by one line that names it, in 10 s and 500 MB. What does otherwise is a failure:
-it is written to OUT/failures, counted, and makes the exit status 1. Readers that OUT/results.jsonl has already are left
-out, so that the command goes on where it was stopped.
+A reader may take a file, or refuse it by one line that names it, in 10 s of the processor and 500 MB. What does
+otherwise is a failure: it is written to OUT/READER/failures, counted, and makes the exit status 1. Readers that
+OUT/results.jsonl has already are left out, so that the command goes on where it was stopped.
 """
 
 import argparse
@@ -45,38 +45,28 @@ MOST_SECONDS, MOST_KILOBYTES = 10, 500_000
 #: Seconds after which an input is given up; the process ends, and another goes on.
 GIVE_UP = 60
 
-# What a reader's files are.
+# What files are made of.
 
-#: The format of each reader, which is the name of a folder of the corpus; "text" for those that it does not name.
-FORMATS = {
-    **dict.fromkeys(("read_fasta", "load_sequences", "load_dataset", "load_split", "Genome"), "fasta"),
-    **dict.fromkeys(("read_motifs", "read_meme", "load_motifs"), "motifs"),
-    **dict.fromkeys(("check_checkpoint", "checkpoint", "Run.restore"), "checkpoint"),
-    **dict.fromkeys(("--args", "read_arrays", "load_modisco"), "arrays"),
-    **dict.fromkeys(("load_model: baseline", "KmerBaseline.load"), "baseline"),
-    **dict.fromkeys(("a number", "a whole number", "--split", "--target", "coordinates", "zeros:"), "words"),
-    **{"Genome.gz": "bgzip", "Genome: index": "index", "read_regions": "regions", "load_weights": "weights"},
-    **{"load_weights.safetensors": "tensors", "open_tensors": "tensors", "load_model: weights": "weights of a model"},
-    **{"load_model": "model", "read_json": "json", "_kept": "result", "finish": "list", "read_record": "record"},
-    **{"_read_sums": "sums"},
-}
 NUMBERS = (
     *("0", "1", "-1", "2", "0.5", "1.5", "-0", "1e308", "1e999", "1e-400", "nan", "inf", "-inf", "1_0", "0x10", "+1"),
     *(".5", "4.", "²", "١", "9223372036854775807", "9223372036854775808", "4294967296", "2147483648", "9" * 4400),
 )
-ODD = ("", " ", "\t", "\r", "\r\n", "\n", "\0", "\x0b", "\x0c", "\x1b[31m", "\x85", "\xa0", "\u2028", "\u202e", "\ufeff")
+ODD = (
+    *("", " ", "\t", "\r", "\r\n", "\n", "\0", "\x0b", "\x0c", "\x1b[31m", "\x85", "\xa0"),
+    *("\u2028", "\u202e", "\ufeff", "é"),
+)
 WORDS = {
     "fasta": (">", ">a", ";", "ACGT", "acgt", "N", "U", "-", "*"),
     "regions": ("chr1", "track", "browser", "#", "+", "-", ".", "1,2", "1,2,", "0,5", "255,0,0"),
     "motifs": (
         *("MEME version 4", "ALPHABET= ACGT", "ALPHABET= ACGU", "MOTIF a b", "MOTIF", "//", "AC x", "ID x", "NA x"),
-        *("letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0", "letter-probability matrix:", "w= 2", "nsites="),
-        *("log-odds matrix:", "P0 A C G T", "PO T G C A", "01 1 2 3 4 N", ">a b", ">ACGT\ta\t6.05", "A [ 1 2 3 ]", "["),
-        *("]", "A", "C", "G", "T", "U", "0.25 0.25 0.25 0.25", "10 20 30 40", "Background letter frequencies"),
+        *("letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0", "letter-probability matrix:", "w= 2"),
+        *("nsites=", "log-odds matrix:", "P0 A C G T", "PO T G C A", "01 1 2 3 4 N", ">a b", ">ACGT\ta\t6.05"),
+        *("A [ 1 2 3 ]", "[", "]", "A", "C", "G", "T", "U", "0.25 0.25 0.25 0.25", "10 20 30 40"),
     ),
     "sums": ("*", "./", "d41d8cd98f00b204e9800998ecf8427e"),
     "index": ("a", "b", "3", "4", "5"),
-    "words": ("/", ",", "rest", "::", ":", "-", "(+)", "chr1:5-9", "chr1_5_9", "chr1", "chr2", "1", "X", "CTCF", "MAX", "ctcf"),
+    "words": ("/", ",", "rest", "::", ":", "-", "(+)", "chr1:5-9", "chr1_5_9", "chr1", "chr2", "1", "X", "CTCF", "MAX"),
     "record": ("[", "]", "[options]", "=", '"""', "1979-05-27T07:32:00", "07:32", "0o7", "true", "{", "}", "'"),
     "arrays": ("'descr'", "'fortran_order'", "'shape'", "(", ")", ",", "True", "'<f4'", "'>i2'", "'|O'", "'|b1'", "{"),
 }
@@ -100,15 +90,16 @@ class Changes:
         self.anywhere = lambda data, _: anywhere(data[:LARGEST], LARGEST)
         self.words = (*WORDS.get(format, ()), *NUMBERS, *ODD)
         texts: list[Change] = [self.text, self.text, self.within_gzip(self.text)]
-        tensors = [self.header(self.json), self.header(self.json), self.header(self.json_in_metadata), self.header(self.text)]
-        arrays = [self.within_npy(self.text), self.within_zip(self.within_npy(self.text)), self.within_zip(self.anywhere)]
+        documents: list[Change] = [self.json, self.json, self.text]
+        tensors = [self.header(change) for change in (*documents, self.json_in_metadata)]
+        arrays = [self.within_zip(change) for change in (self.within_npy(self.text), self.text, self.anywhere)]
         special: dict[str, list[Change]] = {
-            **dict.fromkeys(("json", "result", "list"), [self.json, self.json, self.text]),
+            **dict.fromkeys(("json", "result", "list"), documents),
             **dict.fromkeys(("tensors", "baseline", "checkpoint", "weights of a model"), tensors),
             "bgzip": [self.within_bgzip(self.text), self.within_bgzip(self.anywhere)],
-            "model": [self.hashed_anew(self.json), self.hashed_anew(self.json), self.json, self.text],
+            "model": [*map(self.hashed_anew, documents), self.json],
             "record": [self.toml, self.toml, self.text, self.within_gzip(self.text)],
-            "arrays": arrays,
+            "arrays": [*arrays, self.within_npy(self.text)],
             "weights": [self.within_zip(self.anywhere), self.within_zip(self.text)],
         }
         self.all = [self.anywhere, *special.get(format, texts)]
@@ -261,59 +252,26 @@ def _change_value(document: Any, draw: random.Random) -> Any:
 
 
 class Trial:
-    """A reader, where its input is put, and what has come of the inputs so far."""
+    """A reader, and what has come of the inputs so far."""
 
     def __init__(self, name: str, readers: SimpleNamespace, folder: Path, failures: Path) -> None:
-        self.readers, self.failures = readers, failures
+        self.readers, self.place, self.failures = readers, readers.Place(name, folder), failures
         self.counts = {"inputs": 0, "accepted": 0, "refused": 0, "failed": 0, "longest_line": 0}
         self.kinds: dict[str, int] = {}
-        self.hashed = ""
-        stem, dot, ending = name.rpartition(".")
-        if name in readers.TEXTS:
-            self.read, self.given, self.file = readers.TEXTS[name], None, None
-        elif name in readers.FOLDERS:
-            self.read, file = readers.FOLDERS[name]
-            self.given, self.file = folder / "given", folder / "given" / file
-            readers.fill(self.given, name)
-            self.hashed = file if name.startswith("load_model:") else ""
-        else:
-            self.read = readers.FILES[name if name in readers.FILES else stem]
-            self.given = self.file = folder / ("given" + (dot + ending if name not in readers.FILES else ""))
-        self.indexes = (".fai", ".gzi") if name.startswith("Genome") and name not in readers.FOLDERS else ()
-
-    def put(self, data: bytes) -> Any:
-        """Write an input where it is read; gives what the reader is given."""
-        if self.file is None:
-            return data.decode(errors="surrogateescape")
-        for ending in self.indexes:  # of the last input
-            with suppress(FileNotFoundError):
-                os.unlink(f"{self.file}{ending}")
-        try:
-            file = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        except FileNotFoundError:  # the reader has removed its folder
-            self.file.parent.mkdir()
-            file = os.open(self.file, os.O_WRONLY | os.O_CREAT)
-        try:
-            os.write(file, data)
-        finally:
-            os.close(file)
-        if self.hashed:
-            self.readers.hash_anew(self.given, self.hashed, data)
-        return self.given
 
     def warm_up(self, seeds: Path) -> None:
         """Let the reader import what it imports when it is first used, so that no input is blamed for it."""
         for path in sorted(seeds.glob("valid-*")):
             with suppress(Exception):
-                self.readers.outcome(self.read, self.put(path.read_bytes()))
+                self.readers.outcome(self.place.read, self.place.put(path.read_bytes()))
 
     def __call__(self, data: bytes) -> None:
         """Give the reader an input, and note what comes of it."""
-        given = self.put(data)
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        given = self.place.put(data)
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         failure = None
         try:
-            said, warned = self.readers.outcome(self.read, given)
+            said, warned = self.readers.outcome(self.place.read, given)
         except Exception as error:
             failure = f"{type(error).__name__} at {_place_of(error)}"
         else:
@@ -322,9 +280,9 @@ class Trial:
             self.counts["longest_line"] = max(self.counts["longest_line"], *map(len, lines), 0)
             if not all(map(self.readers.is_one_line, lines)):
                 failure = "more than one line"
-            elif said is not None and self.given is not None and self.given.name not in said:
+            elif said is not None and isinstance(given, Path) and given.name not in said:
                 failure = "does not name the file"
-        if time.perf_counter() - start > MOST_SECONDS:
+        if time.process_time() - start > MOST_SECONDS:
             failure = "slow"
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before > MOST_KILOBYTES:
             failure = "much memory"
@@ -348,8 +306,7 @@ class Trial:
 def _place_of(error: BaseException) -> str:
     """Where an exception left rcinterp."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/rcinterp/rcinterp/" in frame.filename or "/rcinterp/" in frame.filename]
-    own = [frame for frame in own if "/tests/" not in frame.filename] or list(frames)
+    own = [frame for frame in frames if frame.filename.startswith(str(ROOT / "rcinterp"))] or frames
     return f"{Path(own[-1].filename).name} {own[-1].name}"
 
 
@@ -377,7 +334,8 @@ def fuzz(name: str, readers: SimpleNamespace, inputs: int, seed: int, work: Path
 
         saving._load_weights = cache(saving._load_weights)
     trial = Trial(name, readers, place, work / "failures")
-    seeds = CORPUS / FORMATS.get(name, "text")
+    format = readers.FORMATS.get(name, "text")
+    seeds = CORPUS / format
     trial.warm_up(seeds)
 
     def one(data: bytes) -> None:
@@ -389,12 +347,18 @@ def fuzz(name: str, readers: SimpleNamespace, inputs: int, seed: int, work: Path
                 shutil.rmtree(place, ignore_errors=True)
 
     words = work / "words.dict"
-    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*WORDS.get(FORMATS.get(name, ""), ()), *ODD) if word))
-    options = {"runs": inputs, "seed": seed + 1, "max_len": LARGEST, "timeout": GIVE_UP, "rss_limit_mb": 8192}
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*WORDS.get(format, ()), *ODD) if word))
+    options: dict[str, object] = {
+        "runs": inputs,
+        "seed": seed + 1,
+        "max_len": LARGEST,
+        "timeout": GIVE_UP,
+        "rss_limit_mb": 8192,
+    }
     options |= {"dict": words, "artifact_prefix": f"{work / 'stopped'}-", "reload": 0, "verbosity": 1}
     folders = [work / "corpus", *([seeds] if seeds.is_dir() else [])]
     flags = [f"-{option}={value}" for option, value in options.items()]
-    changes = Changes(FORMATS.get(name, "text"), lambda data, most: atheris.Mutate(data, most))  # there once it fuzzes
+    changes = Changes(format, lambda data, most: atheris.Mutate(data, most))  # which is there once it fuzzes
     atheris.Setup([sys.argv[0], *flags, *map(str, folders)], one, custom_mutator=changes)
     atheris.Fuzz()
 
@@ -404,12 +368,6 @@ def _escaped(word: str) -> str:
 
 
 # All of them.
-
-
-def names_of(readers: SimpleNamespace) -> list[str]:
-    """Readers, those of several endings once an ending."""
-    files = [f"{name}{ending}" for name in readers.FILES for ending in readers.ENDINGS.get(name, ("",))]
-    return [*files, *readers.FOLDERS, *readers.TEXTS]
 
 
 def folder_of(name: str) -> str:
@@ -470,9 +428,9 @@ def main() -> None:
     results = options.out / "results.jsonl"
     done = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     readers = load_readers()
-    for name in names_of(readers):
-        is_asked = not options.only or folder_of(name) in options.only
-        if is_asked and name not in {one["reader"] for one in done}:
+    named = {folder_of(name): name for name in readers.names()}
+    for name in [named[one] for one in options.only or named]:
+        if name not in {one["reader"] for one in done}:
             done.append(run(name, readers, options.inputs, options.seed, options.out))
             with results.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")

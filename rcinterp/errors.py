@@ -4,7 +4,6 @@ import difflib
 import operator
 from collections.abc import Iterable
 
-
 #: Spaces that a line may have beside the usual one.
 SPACES = frozenset("\t\xa0\u2009\u202f\u200a\u2003\u2002")
 #: Letters of a line: its first ones, and its last ones, of a longer text.

@@ -63,7 +63,15 @@ class Genome:
         self.lengths: dict[str, int] = {}
         with ExitStack() as stack:
             for path in _list_fasta(source):
-                for record in stack.enter_context(_open_fasta(path)):
+                fasta = stack.enter_context(_open_fasta(path))
+                with _errors_of(path):
+                    records = list(fasta)
+                if not records:
+                    raise InputError(
+                        f"{path}: its index {path.name}.fai names no sequence, expected each of the file; delete the "
+                        "index, and it is made anew."
+                    )
+                for record in records:
                     if record.name in self._records:
                         raise InputError(
                             f"{path}: {record.name} stands in {self._records[record.name][0].name} too, expected each "

@@ -5,8 +5,10 @@ A module of its own, which both run by its path.
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +27,7 @@ from rcinterp.data.datasets import load_split
 from rcinterp.data.fetching import _read_sums
 from rcinterp.data.genome import Genome
 from rcinterp.data.regions import read_regions
-from rcinterp.data.sequences import load_sequences, read_fasta
+from rcinterp.data.sequences import load_sequences, read_fasta, write_fasta
 from rcinterp.errors import InputError
 from rcinterp.files import printable, read_bytes, read_text
 from rcinterp.files.arrays import read_arrays
@@ -34,12 +36,12 @@ from rcinterp.files.tensors import open_tensors
 from rcinterp.files.writing import finish
 from rcinterp.motifs import load_motifs, read_meme, read_motifs
 from rcinterp.reading.checkpoints import load_weights
-from rcinterp.reading.exchange import load_modisco
+from rcinterp.reading.exchange import load_modisco, save_modisco
 from rcinterp.studies import _runner
 from rcinterp.studies._data import Simulated
 from rcinterp.studies._runs import Run
-from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training import run as training
+from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.recipes import find_recipe
 from rcinterp.training.run import check_checkpoint
 from rcinterp.training.steps import make_optimiser
@@ -51,7 +53,11 @@ def _data() -> Any:
 
 
 def small_model() -> Any:
-    return rcinterp.compact_model(1, 1, 10, widths=(3,), pool=4, stride=2)
+    """A model whose weights are 0, and so have the same bytes everywhere."""
+    model = rcinterp.compact_model(1, 1, 10, widths=(3,), pool=4, stride=2)
+    for value in model.state_dict().values():
+        value.zero_()
+    return model
 
 
 def fit_from(path: Path) -> None:
@@ -137,6 +143,27 @@ TEXTS: dict[str, Callable[[str], object]] = {
 }
 
 
+#: The format of each reader's files, which is the name of a folder of tests/data/fuzz; "text" for the others.
+FORMATS = {
+    **dict.fromkeys(("read_fasta", "load_sequences", "load_dataset", "load_split", "Genome"), "fasta"),
+    **dict.fromkeys(("read_motifs", "read_meme", "load_motifs"), "motifs"),
+    **dict.fromkeys(("check_checkpoint", "checkpoint", "Run.restore"), "checkpoint"),
+    **dict.fromkeys(("--args", "read_arrays", "load_modisco"), "arrays"),
+    **dict.fromkeys(("load_model: baseline", "KmerBaseline.load"), "baseline"),
+    **dict.fromkeys(("a number", "a whole number", "--split", "--target", "coordinates", "zeros:"), "words"),
+    **{"Genome.gz": "bgzip", "Genome: index": "index", "read_regions": "regions", "load_weights": "weights"},
+    **{"load_weights.safetensors": "tensors", "open_tensors": "tensors", "load_model: weights": "weights of a model"},
+    **{"load_model": "model", "read_json": "json", "_kept": "result", "finish": "list", "read_record": "record"},
+    **{"_read_sums": "sums"},
+}
+
+
+def names() -> list[str]:
+    """Of all readers; of several endings once an ending, such as Genome.gz."""
+    files = [f"{name}{ending}" for name in FILES for ending in ENDINGS.get(name, ("",))]
+    return [*files, *FOLDERS, *TEXTS]
+
+
 def fill(folder: Path, reader: str) -> None:
     """Make a folder that a reader of folders takes, but for the file that it is about."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,21 +171,56 @@ def fill(folder: Path, reader: str) -> None:
         rcinterp.save_model(small_model(), folder)
     elif reader == "load_modisco":
         x = rcinterp.one_hot(["ACGTACGTAC"])
-        rcinterp.save_modisco(folder, x, x)
+        save_modisco(folder, x, x)
     elif reader == "load_split":
         for i, name in enumerate(("train.pos", "train.neg", "valid.pos", "valid.neg")):
-            rcinterp.write_fasta(folder / f"{name}.fa.gz", ["ACGT"[i] * 4, "ACGT"[i] * 3 + "N"])
+            write_fasta(folder / f"{name}.fa.gz", ["ACGT"[i] * 4, "ACGT"[i] * 3 + "N"])
     elif reader == "Genome: index":
         (folder / "a.fa").write_text(">a\nACGT\nAC\n>b\nNNNN\n")
     (folder / FOLDERS[reader][1]).parent.mkdir(exist_ok=True)
 
 
-def hash_anew(folder: Path, name: str, data: bytes) -> None:
-    """Let model.json of a folder have the SHA-256 of a file in it, so that a reader looks into the file."""
-    path = folder / "model.json"
-    description = json.loads(path.read_bytes())
-    description["sha256"][name] = hashlib.sha256(data).hexdigest()
-    path.write_text(json.dumps(description))
+class Place:
+    """Where a reader's input is written, in an empty folder; `put` gives what the reader, `read`, is then given."""
+
+    read: Callable[[Any], object]
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.file, self.hashed = folder / "given", ""
+        self.indexes: tuple[str, ...] = ()
+        stem, dot, ending = name.rpartition(".")
+        if name in TEXTS:
+            self.read, self.given = TEXTS[name], None
+        elif name in FOLDERS:
+            self.read, file = FOLDERS[name]
+            self.given, self.file = self.file, self.file / file
+            self.hashed = file if name.startswith("load_model:") else ""
+            fill(self.given, name)
+        else:
+            self.read = FILES[name if name in FILES else stem]
+            self.given = self.file = self.file if name in FILES else folder / f"given{dot}{ending}"
+            self.indexes = (".fai", ".gzi") if name.startswith("Genome") else ()
+
+    def put(self, data: bytes) -> Any:
+        if self.given is None:
+            return data.decode(errors="surrogateescape")
+        for ending in self.indexes:  # of the last input
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.file}{ending}")
+        self.file.parent.mkdir(exist_ok=True)  # which a reader may have removed
+        file = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.write(file, data)
+        os.close(file)
+        if self.hashed:
+            self._hash_anew(data)
+        return self.given
+
+    def _hash_anew(self, data: bytes) -> None:
+        """Let model.json have the SHA-256 of the file beside it, so that a reader looks into the file."""
+        path = self.given / "model.json"
+        description = json.loads(path.read_bytes())
+        description["sha256"][self.hashed] = hashlib.sha256(data).hexdigest()
+        path.write_text(json.dumps(description))
 
 
 def outcome(read: Callable[[Any], object], given: Any) -> tuple[str | None, list[str]]:
