@@ -95,7 +95,7 @@ class Changes:
         arrays = [self.within_zip(change) for change in (self.within_npy(self.text), self.text, self.anywhere)]
         special: dict[str, list[Change]] = {
             **dict.fromkeys(("json", "result", "list"), documents),
-            **dict.fromkeys(("tensors", "baseline", "checkpoint", "weights of a model"), tensors),
+            **dict.fromkeys(("tensors", "baseline", "checkpoint", "model_weights"), tensors),
             "bgzip": [self.within_bgzip(self.text), self.within_bgzip(self.anywhere)],
             "model": [*map(self.hashed_anew, documents), self.json],
             "record": [self.toml, self.toml, self.text, self.within_gzip(self.text)],

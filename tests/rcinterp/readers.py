@@ -152,7 +152,7 @@ FORMATS = {
     **dict.fromkeys(("load_model: baseline", "KmerBaseline.load"), "baseline"),
     **dict.fromkeys(("a number", "a whole number", "--split", "--target", "coordinates", "zeros:"), "words"),
     **{"Genome.gz": "bgzip", "Genome: index": "index", "read_regions": "regions", "load_weights": "weights"},
-    **{"load_weights.safetensors": "tensors", "open_tensors": "tensors", "load_model: weights": "weights of a model"},
+    **{"load_weights.safetensors": "tensors", "open_tensors": "tensors", "load_model: weights": "model_weights"},
     **{"load_model": "model", "read_json": "json", "_kept": "result", "finish": "list", "read_record": "record"},
     **{"_read_sums": "sums"},
 }
