@@ -297,10 +297,7 @@ class Trial:
         kind = re.sub(r"\W+", "-", failure)
         path = self.failures / kind
         if not path.exists() or len(data) < path.stat().st_size:
-            self.failures.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-            if self.kinds[failure] == 1:
-                print(f"FAILURE {failure}", file=sys.stderr, flush=True)
 
 
 def _place_of(error: BaseException) -> str:
@@ -348,18 +345,17 @@ def fuzz(name: str, readers: SimpleNamespace, inputs: int, seed: int, work: Path
 
     words = work / "words.dict"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*WORDS.get(format, ()), *ODD) if word))
-    options: dict[str, object] = {
-        "runs": inputs,
-        "seed": seed + 1,
-        "max_len": LARGEST,
-        "timeout": GIVE_UP,
+    options: dict[str, object] = {"runs": inputs, "seed": seed + 1, "max_len": LARGEST, "timeout": GIVE_UP}
+    options |= {
         "rss_limit_mb": 8192,
+        "dict": words,
+        "artifact_prefix": f"{work}/failures/stopped-",
+        "reload": 0,
+        "verbosity": 1,
     }
-    options |= {"dict": words, "artifact_prefix": f"{work / 'stopped'}-", "reload": 0, "verbosity": 1}
-    folders = [work / "corpus", *([seeds] if seeds.is_dir() else [])]
     flags = [f"-{option}={value}" for option, value in options.items()]
     changes = Changes(format, lambda data, most: atheris.Mutate(data, most))  # which is there once it fuzzes
-    atheris.Setup([sys.argv[0], *flags, *map(str, folders)], one, custom_mutator=changes)
+    atheris.Setup([sys.argv[0], *flags, str(work / "corpus"), str(seeds)], one, custom_mutator=changes)
     atheris.Fuzz()
 
 
@@ -397,7 +393,8 @@ def run(name: str, readers: SimpleNamespace, inputs: int, seed: int, out: Path) 
     longest, edges, begun = 0, 0, time.perf_counter()
     work = out / folder_of(name)
     shutil.rmtree(work, ignore_errors=True)
-    (work / "corpus").mkdir(parents=True)
+    for part in ("corpus", "failures"):
+        (work / part).mkdir(parents=True)
     for attempt in range(20):
         left, log = inputs - found["inputs"], work / f"log-{attempt}"
         status = in_child(log, partial(fuzz, name, readers, left, seed + attempt, work))
