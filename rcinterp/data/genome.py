@@ -7,7 +7,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,8 @@ GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[st
 
 _PACKED = (".gz", ".bgz")
 _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
+#: What deflate packs into a byte at most, and bytes with which a line ends at most, with some to spare.
+_MOST_PACKED, _LINE_END = 1100, 8
 _TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
 
 
@@ -64,22 +66,15 @@ class Genome:
         with ExitStack() as stack:
             for path in _list_fasta(source):
                 fasta = stack.enter_context(_open_fasta(path))
-                with _errors_of(path):
-                    records = list(fasta)
-                if not records:
-                    raise InputError(
-                        f"{path}: its index {path.name}.fai names no sequence, expected each of the file; delete the "
-                        "index, and it is made anew."
-                    )
-                for record in records:
+                _check_index(path, fasta.faidx.index)
+                for record in fasta:
                     if record.name in self._records:
                         raise InputError(
                             f"{path}: {record.name} stands in {self._records[record.name][0].name} too, expected each "
                             "chromosome once; remove one."
                         )
-                    with _errors_of(path):
-                        self.lengths[record.name] = len(record)
                     self._records[record.name] = path, record
+                    self.lengths[record.name] = len(record)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Genome:
@@ -157,6 +152,21 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: cannot be read as FASTA ({reason}); check the file, and delete {path.name}.fai if there is one."
         ) from None
+
+
+def _check_index(path: Path, index: Mapping[str, Any]) -> None:
+    """Refuse an index that cannot be of its file, by which more would be read than there is."""
+    most = path.stat().st_size * (_MOST_PACKED if path.suffix in _PACKED else 1)
+    wrong = None if index else "names no sequence"
+    for name, record in index.items():
+        sizes = (record.rlen, record.offset, record.lenc, record.lenb)
+        if min(sizes) < 0 or max(sizes) > most or not 0 <= record.lenb - record.lenc <= _LINE_END:
+            wrong = f"has the numbers {sizes} for {name}, which is not in the file"
+            break
+    if wrong is not None:
+        raise InputError(
+            f"{path}: its index {path.name}.fai {wrong}; expected one of this file: delete it, and it is made anew."
+        )
 
 
 def _check_fasta(path: Path) -> None:
