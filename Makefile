@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser mutants bench docs licences lint format clean
+.PHONY: demo test test-slow test-peers test-browser fuzz mutants bench docs licences lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,6 +48,13 @@ mutants: .venv/.installed
 # nothing else. It goes on where it was stopped; `rm -r results/bench` to begin anew.
 bench: .venv/.installed
 	$(BIN)/python benchmarks/all.py --out results/bench
+
+# 200,000 inputs a reader, changed by atheris (Linux): hours on one core. It goes on where it was stopped; `rm -r
+# results/fuzz` to begin anew. Inputs that fail are in results/fuzz/READER/failures.
+fuzz: export OMP_NUM_THREADS = 1
+fuzz: .venv/.installed
+	$(PIP) --editable ".[fuzz]"
+	$(BIN)/python benchmarks/fuzz.py --out results/fuzz
 
 # The documentation as a site, in site/index.html; a warning is an error. Nothing in it is loaded from elsewhere. The
 # variable keeps the theme from advertising its successor.

@@ -4,12 +4,40 @@ import difflib
 import operator
 from collections.abc import Iterable
 
+#: Spaces that a line may have beside the usual one.
+SPACES = frozenset("\t\xa0\u2009\u202f\u200a\u2003\u2002")
+#: Letters of a line: its first ones, and its last ones, of a longer text.
+_FIRST, _LAST = 1500, 500
+
 
 class InputError(ValueError):
-    """What was given, what was expected, and how to fix it, in one line.
+    """What was given, what was expected, and how to fix it, in one line, whatever stands in the input.
 
     Raised once, at the public boundary; the command line prints it and exits with status 2.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    r"""A text as one line: what would not be seen, or would end the line, becomes an escape, and a long one is cut.
+
+    Such are control characters, marks of writing direction, halves of surrogates and separators of Unicode.
+
+    Examples
+    --------
+    >>> one_line("motif a\n\u2028b")
+    'motif a\\n\\u2028b'
+    """
+    if len(text) > _FIRST + _LAST + 10:
+        text = f"{text[:_FIRST]} [...] {text[-_LAST:]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in SPACES else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 #: Whole numbers above it are none that a processor counts with.

@@ -18,7 +18,7 @@ from rcinterp.cli._common import JSON, OVERWRITE, QUIET, VERBOSE, is_asked, say,
 from rcinterp.cli._help import GENERAL, Option, write_commands, write_example, write_options
 from rcinterp.cli._place import place_to_write
 from rcinterp.cli._record import check_pipes, command_name, settings_of, write_record
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, one_line
 from rcinterp.files import pipes_kept
 
 #: Of every command by itself, as click remembers the options of the help that it was first asked for.
@@ -199,7 +199,7 @@ def _problem(message: str) -> _InputProblem:
     """The one line; where the error arose stands above it if that was asked for."""
     if is_asked(VERBOSE):
         click.echo(traceback.format_exc(), err=True, nl=False)
-    return _InputProblem(message)
+    return _InputProblem(one_line(message))
 
 
 def _is_want_of_memory(error: BaseException) -> bool:

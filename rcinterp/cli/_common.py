@@ -7,6 +7,8 @@ from typing import Any, TextIO
 
 import click
 
+from rcinterp.errors import one_line
+
 #: Keys of what every command may be asked for, in click's ``Context.meta``.
 JSON, QUIET, VERBOSE = "rcinterp.json", "rcinterp.quiet", "rcinterp.verbose"
 OVERWRITE = "rcinterp.overwrite"
@@ -38,7 +40,7 @@ def say(message: str) -> None:
 
 def warn(message: str) -> None:
     """Warn on standard error, also if quiet was asked for."""
-    click.echo(f"Warning: {message}", err=True)
+    click.echo(f"Warning: {one_line(message)}", err=True)
 
 
 def shows_progress() -> bool:

@@ -11,12 +11,15 @@ from rcinterp.cli._common import shows_progress
 from rcinterp.cli._help import Decorated, option
 from rcinterp.cli._types import FILE, FURTHER, MOTIFS, SEED, Number, Whole
 from rcinterp.errors import InputError, nearest_names
+from rcinterp.files import parse_whole
 from rcinterp.memory import require_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _METHODS = ["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
+#: Of an array; numpy before 2.0 has no more than 32.
+_MOST_AXES = 30
 _MODEL, _SEQUENCES, _MEASURED, _MOTIFS = "Model", "Sequences", "What is measured", "Motifs"
 
 CLASSES = (
@@ -159,10 +162,10 @@ def _arrays_of(given: str) -> list[Any]:
     import numpy as np
 
     if given.startswith("zeros:"):
-        sizes = given.removeprefix("zeros:").split(",")
-        if not all(size.strip().isdigit() and int(size) for size in sizes):
+        sizes = [parse_whole(size.strip(" \t")) or 0 for size in given.removeprefix("zeros:").split(",")]
+        if not all(sizes) or len(sizes) > _MOST_AXES:
             raise InputError(f"--args: got {given!r}, expected zeros: and the shape of one row, such as zeros:4,1000.")
-        shape = (1, *map(int, sizes))
+        shape = (1, *sizes)
         require_memory(f"--args: an array {shape}", 4 * math.prod(shape), "give smaller sizes")
         return [np.zeros(shape, np.float32)]
     if not Path(given).exists():
@@ -205,8 +208,9 @@ def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
 
 
 def _find_target(given: str, known: list[str], source: str) -> int:
-    if given.isdecimal():
-        return int(given)
+    number = parse_whole(given)
+    if number is not None:
+        return number
     if known.count(given) == 1:
         return known.index(given)
     if not known:

@@ -26,7 +26,12 @@ def read_toml(text: str) -> dict[str, Any]:
     TomlError
         If it is none.
     """
-    return tomllib.loads(text)
+    try:
+        return tomllib.loads(text)
+    except TomlError:
+        raise
+    except ValueError as error:  # a number of more digits than Python reads
+        raise TomlError(str(error)) from None
 
 
 def write_toml(values: Mapping[str, Any]) -> str:

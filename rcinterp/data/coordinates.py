@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from rcinterp.files import parse_whole
+
 #: Names such as ``chr1:100-200``, ``chr1:100-200(-)`` (bedtools getfasta -s) and ``peak_1::chr1:100-200(+)`` (-name).
 _COLON = re.compile(r"^(?:.*::)?(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+.-])\))?$")
 #: Names such as ``chr1_100_200``, ``chr1-100-200`` and ``chrX_random.100.200``.
@@ -40,8 +42,10 @@ def parse_coordinates(names: Sequence[str], length: int) -> pd.DataFrame | None:
         match = _COLON.match(name) or _JOINED.match(name)
         if match is None:
             return None
-        strand = match.groupdict().get("strand")
-        rows.append((match["chrom"], int(match["start"]), int(match["end"]), None if strand == "." else strand))
+        strand, start, end = match.groupdict().get("strand"), parse_whole(match["start"]), parse_whole(match["end"])
+        if start is None or end is None:
+            return None
+        rows.append((match["chrom"], start, end, None if strand == "." else strand))
     table = pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])
     table["strand"] = pd.Series([row[3] for row in rows], dtype=object)
     widths = table["end"] - table["start"]

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.data.pins import is_hg19
 from rcinterp.errors import InputError
-from rcinterp.files import read_bytes, split_lines, whole_file, write_at_once
+from rcinterp.files import parse_whole, read_bytes, split_lines, whole_file, write_at_once
 from rcinterp.files.reading import digest_of_file
 
 #: UCSC's public download server; a mirror has the same folders.
@@ -174,12 +174,12 @@ class ResumingDownloader:
 
 def _start(headers: Any) -> int | None:
     found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    return parse_whole(found[1]) if found else None
 
 
 def _total(headers: Any) -> int | None:
     found = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    return parse_whole(found[1]) if found else None
 
 
 class Store:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +22,8 @@ GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[st
 
 _PACKED = (".gz", ".bgz")
 _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
+#: What deflate packs into a byte at most, and bytes with which a line ends at most, with some to spare.
+_MOST_PACKED, _LINE_END = 1100, 8
 _TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
 
 
@@ -58,17 +62,20 @@ class Genome:
 
     def __init__(self, source: GenomeInput) -> None:
         self._records: dict[str, tuple[Path, Any]] = {}
+        self.lengths: dict[str, int] = {}
         with ExitStack() as stack:
             for path in _list_fasta(source):
-                for record in stack.enter_context(_open_fasta(path)):
+                fasta = stack.enter_context(_open_fasta(path))
+                _check_index(path, fasta.faidx.index)
+                for record in fasta:
                     if record.name in self._records:
                         raise InputError(
                             f"{path}: {record.name} stands in {self._records[record.name][0].name} too, expected each "
                             "chromosome once; remove one."
                         )
                     self._records[record.name] = path, record
+                    self.lengths[record.name] = len(record)
             self._stack = stack.pop_all()
-        self.lengths = {chrom: len(record) for chrom, (_, record) in self._records.items()}
 
     def __enter__(self) -> Genome:
         return self
@@ -83,7 +90,8 @@ class Genome:
     def fetch(self, chrom: str, start: int, end: int) -> str:
         """Return the bases from start to end (0-based, half-open): A, C, G, T and, for any other IUPAC letter, N."""
         path, record = self._records[chrom]
-        letters = str(record[start:end]).upper().translate(_TO_N)
+        with _errors_of(path):
+            letters = str(record[start:end]).upper().translate(_TO_N)
         if len(letters) != end - start or set(letters) - set("ACGTN"):
             raise InputError(
                 f"{path}: {chrom}:{start}-{end} is {letters[:20]!r}..., expected {end - start} letters A, C, G, T, "
@@ -109,7 +117,7 @@ def _open_fasta(path: Path) -> Any:
     _check_fasta(path)
     options = {"as_raw": True, "build_index": True}
     indexes = [Path(f"{path}{ending}") for ending in ((".fai", ".gzi") if path.suffix in _PACKED else (".fai",))]
-    try:
+    with _errors_of(path):
         if all(index.exists() and index.stat().st_mtime >= path.stat().st_mtime for index in indexes):
             return pyfaidx.Fasta(str(path), rebuild=False, **options)
         with tempfile.TemporaryDirectory(prefix="rcinterp-") as scratch:
@@ -121,15 +129,44 @@ def _open_fasta(path: Path) -> Any:
                     shutil.copyfile(source, part)
                     part.replace(index)
             return fasta
+
+
+#: What pyfaidx, and Biopython for bgzip, raise of damaged files, and of an index that is another file's.
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(ValueError, LookupError, OSError, RuntimeError, ArithmeticError, EOFError, TypeError, AttributeError),
+    *(AssertionError, struct.error, zlib.error, pyfaidx.FastaIndexingError),
+)
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Say of a file what is wrong with it."""
+    try:
+        yield
     except ImportError:
         raise InputError(
             f'{path}: is bgzip, which needs biopython; pip install "rcinterp[bgzip]", or unpack the file.'
         ) from None
-    except (ValueError, IndexError, OSError, pyfaidx.FastaIndexingError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(
             f"{path}: cannot be read as FASTA ({reason}); check the file, and delete {path.name}.fai if there is one."
         ) from None
+
+
+def _check_index(path: Path, index: Mapping[str, Any]) -> None:
+    """Refuse an index that cannot be of its file, by which more would be read than there is."""
+    most = path.stat().st_size * (_MOST_PACKED if path.suffix in _PACKED else 1)
+    wrong = None if index else "names no sequence"
+    for name, record in index.items():
+        sizes = (record.rlen, record.offset, record.lenc, record.lenb)
+        if min(sizes) < 0 or max(sizes) > most or not 0 <= record.lenb - record.lenc <= _LINE_END:
+            wrong = f"has the numbers {sizes} for {name}, which is not in the file"
+            break
+    if wrong is not None:
+        raise InputError(
+            f"{path}: its index {path.name}.fai {wrong}; expected one of this file: delete it, and it is made anew."
+        )
 
 
 def _check_fasta(path: Path) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import parse_number, read_text, split_lines, split_words
+from rcinterp.files import parse_number, parse_whole, read_text, split_lines, split_words
 
 _COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
 _NARROWPEAK_COLUMNS, _BED12_COLUMNS = 10, 12
@@ -134,12 +134,13 @@ def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int
         raise ValueError(f"has start {start} and end {end}, expected start < end")
     offset = fields[9] if is_narrowpeak else "-1"
     has_summit = offset != "-1"
-    if has_summit and not (offset.isascii() and offset.isdigit() and int(offset) <= end - start):
+    from_start = parse_whole(offset) if has_summit else (end - start) // 2
+    if from_start is None or from_start > end - start:
         raise ValueError(
             f"has {offset!r} in column 10, expected the summit of a narrowPeak: 0 to {end - start}, or -1 for none"
         )
     score = fields[6] if is_narrowpeak else fields[4] if len(fields) > 4 else "."
-    summit = min(start + int(offset), end - 1) if has_summit else (start + end) // 2
+    summit = min(start + from_start, end - 1) if has_summit else (start + end) // 2
     return fields[0], start, end, summit, has_summit, _number(score)
 
 

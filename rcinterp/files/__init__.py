@@ -12,7 +12,7 @@ from rcinterp.files.reading import (
     read_bytes,
     read_text,
 )
-from rcinterp.files.text import parse_number, printable, split_lines, split_words
+from rcinterp.files.text import parse_number, parse_whole, printable, split_lines, split_words
 from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "is_pipe",
     "open_input",
     "parse_number",
+    "parse_whole",
     "pipes_kept",
     "printable",
     "read_bytes",

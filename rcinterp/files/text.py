@@ -3,10 +3,13 @@
 import math
 import re
 
+from rcinterp.errors import SPACES
+
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_SEEN = "\n\t\xa0\u2009\u202f\u200a\u2003\u2002"  # line ends and spaces
+_SEEN = SPACES | {"\n"}
 _BLANKS = re.compile(r"[ \t]+")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # no digit in two ways
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 
 def split_lines(text: str) -> list[str]:
@@ -59,3 +62,14 @@ def parse_number(word: str) -> float | None:
     """
     number = float(word) if _NUMBER.fullmatch(word) else math.inf
     return number if math.isfinite(number) else None
+
+
+def parse_whole(word: str) -> int | None:
+    """A whole number in at most 18 plain digits; None for any other word, such as -1 or more than a processor counts.
+
+    Examples
+    --------
+    >>> [parse_whole(word) for word in ("007", "-1", "1.0", "²", "9" * 5000)]
+    [7, None, None, None, None]
+    """
+    return int(word) if _WHOLE.fullmatch(word) else None

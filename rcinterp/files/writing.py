@@ -148,7 +148,7 @@ def _read_gone(path: Path) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
     if not isinstance(names, list) or not all(
-        isinstance(name, str) and Path(name).name == name not in ("", "..") for name in names
+        isinstance(name, str) and name.isprintable() and Path(name).name == name not in ("", "..") for name in names
     ):
         raise InputError(f"{path}: does not hold names of files in its folder; delete {path.parent}.")
     return names

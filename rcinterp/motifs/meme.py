@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import parse_number, split_lines, split_words, write_at_once
+from rcinterp.files import parse_number, parse_whole, split_lines, split_words, write_at_once
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
 from rcinterp.motifs.reading import Source, collect, read_motif_text
 
@@ -169,7 +169,7 @@ def _parse_motif(name: str, other_name: str, block: list[str], path: str | os.Pa
     where = f"{path}: motif {name}"
     rows = [_parse_row(words, f"{where}, row {i}") for i, words in enumerate(_rows(block[start + 1 :]), start=1)]
     width = _WIDTH.search(block[start])
-    if not rows or (width and int(width[1]) != len(rows)):
+    if not rows or (width and parse_whole(width[1]) != len(rows)):
         expected = f"w= {width[1]}" if width else "at least one"
         raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected}.")
     _check_rest(block[start + 1 :], len(rows), where, width is not None)

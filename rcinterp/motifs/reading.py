@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, one_line
 from rcinterp.files import parse_number, read_text, split_lines, split_words
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_ppm
 
@@ -194,7 +194,7 @@ def collect(motifs: Iterable[tuple[str, Motif | None]], source: Source) -> dict[
         found[name] = motif
     without_matrix = [name for name, motif in found.items() if motif is None]
     if without_matrix:
-        names = ", ".join(without_matrix)
+        names = one_line(", ".join(without_matrix))
         warnings.warn(f"{source}: left out motifs without a letter-probability matrix: {names}", stacklevel=4)
     kept = {name: motif for name, motif in found.items() if motif is not None}
     if not kept:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 
 from rcinterp.errors import InputError
-from rcinterp.files import parse_number, split_lines, split_words
+from rcinterp.files import parse_number, parse_whole, split_lines, split_words
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
 
@@ -97,7 +97,8 @@ def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None
         )
     positions = [row[0] for row in rows]
     for before, after in pairwise(positions):
-        if before.isdecimal() and after.isdecimal() and int(after) != int(before) + 1:
+        numbered = parse_whole(before), parse_whole(after)
+        if None not in numbered and numbered[1] != (numbered[0] or 0) + 1:
             raise InputError(f"{where}: position {after} follows {before}; expected one after the other. Correct it.")
     if not rows:
         return None

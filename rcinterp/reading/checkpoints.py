@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, one_line
 
 _DEPTH = 3  # dictionaries within dictionaries that are looked into
 _COUNTER = "num_batches_tracked"  # of batch norm; files before torch 0.4.1 lack it, and nothing here needs it
@@ -80,7 +80,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
             f"{path}: {chosen.prefix!r}, with which the names of its weights begin, is left out.", stacklevel=2
         )
     if chosen.others:
-        warnings.warn(f"{path}: left out, as the model has no such part: {', '.join(chosen.others[:5])}.", stacklevel=2)
+        names = one_line(", ".join(chosen.others[:5]))
+        warnings.warn(f"{path}: left out, as the model has no such part: {names}.", stacklevel=2)
 
 
 def _read(path: Path) -> Any:

@@ -208,7 +208,7 @@ def _is_row(row: Any, epoch: int) -> bool:
         isinstance(row, dict)
         and row.get("epoch") == epoch
         and set(row) >= _COLUMNS
-        and all(type(value) in (int, float) for value in row.values())
+        and all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in row.values())
     )
 
 

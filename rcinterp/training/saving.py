@@ -189,7 +189,8 @@ def _read_architecture(path: Path, description: Mapping[str, Any]) -> Architectu
         raise InputError(f"{problem}: widths is {_name(widths)}, expected a list of whole numbers.")
     sizes = [*widths, *(values[name] for name, kind in expected.items() if kind is int)]
     if not all(1 <= size < 2**31 for size in sizes):
-        raise InputError(f"{problem}: its sizes are {min(sizes):.3g} to {max(sizes):.3g}, expected 1 to {2**31 - 1}.")
+        least, most = (max(-(10**300), min(size, 10**300)) for size in (min(sizes), max(sizes)))  # such as floats have
+        raise InputError(f"{problem}: its sizes are {least:.3g} to {most:.3g}, expected 1 to {2**31 - 1}.")
     if description.get("letters") != _LETTERS:
         raise InputError(
             f"{path}: its letters are {str(description.get('letters'))[:40]!r}, expected {_LETTERS!r}, the order of "

@@ -5,11 +5,13 @@ import fcntl
 import gzip
 import json
 import os
+import pickle
 import re
 import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -18,12 +20,13 @@ import pandas as pd
 import pytest
 
 from rcinterp.data.sequences import write_fasta
-from rcinterp.errors import InputError
+from rcinterp.errors import InputError, one_line
 from rcinterp.files import (
     BGZIP_END,
     check_place,
     finish,
     held,
+    parse_number,
     read_text,
     whole_folder,
     write_at_once,
@@ -301,3 +304,25 @@ def test_a_lock_that_its_holder_has_removed_is_taken_anew(tmp_path, monkeypatch)
         assert len(opened) == 2
         with pytest.raises(InputError, match=r"process \d+ on \S+ \(one\) is writing there"), held(place, "two"):
             pass
+
+
+# Messages and numbers, whatever stands in a file.
+
+
+def test_a_message_is_one_line_whatever_stands_in_it():
+    error = InputError("m.meme: got a\nb\x1b[31m\u2028c\ud800 \xa0d\té, expected a motif.")
+    said = "m.meme: got a\\nb\\x1b[31m\\u2028c\\ud800 \xa0d\té, expected a motif."
+    assert str(error) == said
+    assert str(pickle.loads(pickle.dumps(error))) == said
+    long = str(InputError(f"a.fa: got {'x' * 10**6}, expected a base."))
+    assert len(long) < 2100
+    assert long.startswith("a.fa: got xx")
+    assert long.endswith("xx, expected a base.")
+    assert one_line(long) == long
+
+
+def test_a_long_word_is_no_number_at_once():
+    start = time.process_time()
+    assert parse_number("9" * 10**6 + "x") is None
+    assert parse_number("0." + "3" * 10**5) == pytest.approx(1 / 3)
+    assert time.process_time() - start < 2

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import resource
+import runpy
 import struct
 import threading
 import time
-import warnings
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,75 +20,14 @@ import torch
 from safetensors.torch import save as save_tensors
 
 import rcinterp
-from rcinterp.cli._reading import _arrays_of
-from rcinterp.cli._record import read_record
-from rcinterp.data.datasets import load_split
-from rcinterp.data.fetching import _read_sums
-from rcinterp.data.genome import Genome
-from rcinterp.data.regions import read_regions
-from rcinterp.data.sequences import load_sequences, read_fasta
+from rcinterp.data.sequences import read_fasta
 from rcinterp.errors import InputError
-from rcinterp.files import read_bytes, read_text, reading
-from rcinterp.files.arrays import read_arrays
-from rcinterp.files.documents import read_json
-from rcinterp.files.tensors import open_tensors
-from rcinterp.motifs import load_motifs, read_meme, read_motifs
-from rcinterp.reading.checkpoints import load_weights
+from rcinterp.files import read_text, reading
+from rcinterp.motifs import load_motifs
 from rcinterp.reading.exchange import load_modisco
-from rcinterp.studies import _runner
-from rcinterp.studies._data import Simulated
-from rcinterp.studies._runs import Run
-from rcinterp.training.baseline import KmerBaseline
-from rcinterp.training.run import check_checkpoint
 
-
-def fit_from(path):
-    data = rcinterp.load_dataset(["ACGTACGTAC", "CCCCAACGTA"], ["TTTTTACGTA", "GGGGACGTAG"])
-    model = rcinterp.compact_model(1, 1, 10, widths=(3,), pool=4, stride=2)
-    rcinterp.fit(model, data, data, seed=0, checkpoint=path, epochs=1, baseline=False, progress=False)
-
-
-def read_tensors(path):
-    with open_tensors(path, "tensors", "check the path") as file:
-        file.read()
-
-
-RUN = Run("run", Simulated(), 0, {"n_layers": 1, "n_filters": 1})
-
-#: Readers of one file.
-FILES = {
-    "read_fasta": read_fasta,
-    "load_sequences": load_sequences,
-    "load_dataset": lambda path: rcinterp.load_dataset(path, path),
-    "read_regions": read_regions,
-    "Genome": Genome,
-    "read_motifs": read_motifs,
-    "read_meme": read_meme,
-    "load_motifs": load_motifs,
-    "load_weights": lambda path: load_weights(torch.nn.Linear(2, 2), path),
-    "checkpoint": fit_from,
-    "check_checkpoint": lambda path: check_checkpoint(path, {}),
-    "--args": lambda path: _arrays_of(str(path)),
-    "read_text": lambda path: split(read_text(path, "text")),
-    "read_json": lambda path: read_json(path, "an object", "write one"),
-    "read_arrays": lambda path: read_arrays(path, "arrays", "write some"),
-    "open_tensors": read_tensors,
-    "read_bytes": lambda path: read_bytes(path, "bytes", largest=10**6),
-    "_kept": lambda path: _runner._kept(path, RUN),
-    "_read_sums": _read_sums,
-}
-#: Readers that take what others refuse: any text, any bytes; an empty result is none.
-LENIENT = {"read_text", "read_bytes", "_read_sums", "_kept"}
-#: Readers of a folder, and the file in it that is not as it should be.
-FOLDERS = {
-    "load_model": (rcinterp.load_model, "model.json"),
-    "load_model: weights": (rcinterp.load_model, "model.safetensors"),
-    "load_model: baseline": (rcinterp.load_model, "baseline.safetensors"),
-    "KmerBaseline.load": (KmerBaseline.load, "baseline.safetensors"),
-    "load_modisco": (load_modisco, "ohe.npz"),
-    "load_split": (load_split, "train.pos.fa.gz"),
-    "read_record": (read_record, "run.toml"),
-}
+READERS = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("readers.py"))))
+FILES, FOLDERS, LENIENT = READERS.FILES, READERS.FOLDERS, READERS.LENIENT
 #: Modules that open files to read, and where these readers are above.
 OPENING = {
     "rcinterp/files/reading.py": "read_text, read_bytes",
@@ -108,10 +48,6 @@ OPENING = {
     "rcinterp/memory.py": "what the system says of memory",
 }
 _OPENS = {"open", "read_text", "read_bytes", "load_file", "safe_open"}
-
-
-def split(text):
-    return text.split("\n")
 
 
 def npy(shape, dtype="<f4", data=b""):
@@ -193,22 +129,22 @@ NAMES = [
 ]
 
 
-def refuse(read, path, allowed=False):
-    """Read, and see that there was one line, of this file, at once, without much memory."""
-    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            read(path)
-            said = path.name if allowed else "it was taken"
-        except InputError as error:
-            said = str(error)
-        except OSError as error:
-            said = str(error.filename)
-    assert path.name in said
-    assert "\n" not in said
-    assert time.monotonic() - start < 10
+def give(read, given):
+    """What a reader says, None if it takes what it is given: one line, at once, without much memory."""
+    start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    said, warned = READERS.outcome(read, given)
+    assert time.process_time() - start < 10  # of the processor: others may use it at the same time
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+    assert all(map(READERS.is_one_line, [said or "", *warned]))
+    return said
+
+
+def refuse(read, path, allowed=False):
+    """Read, and see that the line is of this file."""
+    said = give(read, path)
+    if said is None:
+        said = path.name if allowed else "it was taken"
+    assert path.name in said
 
 
 def test_the_corpus_is_listed(corpus):
@@ -218,8 +154,8 @@ def test_the_corpus_is_listed(corpus):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reader", FILES)
 def test_a_file_that_cannot_be_used_is_one_line(reader, name, corpus, tmp_path):
-    for suffix in ("", ".safetensors") if reader == "load_weights" else ("",):
-        path = tmp_path / f"given{suffix}"
+    for ending in READERS.ENDINGS.get(reader, ("",)):
+        path = tmp_path / f"given{ending}"
         path.write_bytes(corpus[name])
         of_numbers = name == "cut bgzip" and reader == "Genome"
         refuse(FILES[reader], path, allowed=reader in LENIENT or of_numbers)
@@ -241,19 +177,30 @@ def test_a_file_that_is_missing_or_a_folder_is_one_line(reader, tmp_path):
 def test_a_folder_that_cannot_be_used_is_one_line(reader, name, corpus, tmp_path):
     read, file = FOLDERS[reader]
     folder = tmp_path / file  # so that the message names it, whichever file it speaks of
-    folder.mkdir()
-    if reader.startswith("load_model"):
-        rcinterp.save_model(rcinterp.compact_model(1, 2, 60, widths=(11,), pool=10, stride=10), folder)
+    READERS.fill(folder, reader)
     (folder / file).write_bytes(corpus[name])
-    refuse(read, folder)
+    refuse(read, folder, allowed=(reader, name) == ("finish", "list"))
 
 
 @pytest.mark.parametrize("reader", FOLDERS)
 def test_a_folder_that_is_missing_or_a_file_is_one_line(reader, tmp_path):
     read, _ = FOLDERS[reader]
-    refuse(read, tmp_path / "missing", allowed=reader == "KmerBaseline.load")
+    refuse(read, tmp_path / "missing", allowed=reader in ("KmerBaseline.load", "finish"))
     (tmp_path / "file").write_text("x")
-    refuse(read, tmp_path / "file", allowed=reader == "KmerBaseline.load")
+    refuse(read, tmp_path / "file", allowed=reader in ("KmerBaseline.load", "finish"))
+
+
+@pytest.mark.parametrize("reader", READERS.names())
+def test_what_fuzzing_has_kept_is_taken_or_refused_by_one_line(reader, reference, tmp_path):
+    """The inputs that benchmarks/fuzz.py begins with, of which each reader takes one, and those that once failed."""
+    place, taken = READERS.Place(reader, tmp_path), []
+    for path in sorted((reference / "fuzz" / READERS.FORMATS.get(reader, "text")).iterdir()):
+        given = place.put(path.read_bytes())
+        said = give(place.read, given)
+        assert said is None or not isinstance(given, Path) or given.name in said
+        if said is None:
+            taken.append(path.name)
+    assert any(name.startswith("valid-") for name in taken) or reader == "load_dataset"  # twice the same file
 
 
 def test_every_module_that_opens_files_is_listed():

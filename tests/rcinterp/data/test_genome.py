@@ -134,3 +134,21 @@ def test_bgzip_without_biopython(tmp_path, monkeypatch, is_indexed):
     write_fasta(tmp_path / "plain.fa", ["ACGT"], names=["chr1"])
     with Genome(tmp_path / "plain.fa") as opened:
         assert opened.lengths == {"chr1": 4}
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ("", r"a\.fa: its index a\.fa\.fai names no sequence; expected one of this file: delete it"),
+        ("a\t-4\t3\t4\t5\n", r"has the numbers \(-4, 3, 4, 5\) for a, which is not in the file"),
+        ("a\t9999\t3\t4\t5\n", r"has the numbers \(9999, 3, 4, 5\) for a"),
+        ("a\t4\t3\t1\t99\n", r"has the numbers \(4, 3, 1, 99\) for a"),
+        ("a\t4\t3\tx\t5\n", r"a\.fa: cannot be read as FASTA .* delete a\.fa\.fai"),
+        ("a\t4\t-3\t4\t5\n", r"has the numbers \(4, -3, 4, 5\) for a"),
+    ],
+)
+def test_an_index_that_is_damaged_is_told_with_its_name(index, message, tmp_path):
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    (tmp_path / "a.fa.fai").write_text(index)
+    with pytest.raises(InputError, match=message), Genome(tmp_path / "a.fa") as genome:
+        genome.fetch("a", 0, 4)
