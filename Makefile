@@ -1,13 +1,15 @@
 # On a fresh clone, `make demo` and `make test` set everything up themselves: a virtual environment in .venv, with the
-# versions of constraints.txt.
+# locked versions, whose SHA-256 is checked.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser bench docs licences lint format clean
+.PHONY: demo test test-slow test-peers test-browser bench docs licences lock lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# What is locked is installed from files of a known SHA-256 alone, and built by the locked setuptools.
+LOCKED := $(PIP) --require-hashes --no-deps --no-build-isolation --use-pep517
 
 demo: .venv/.usable
 	$(BIN)/rcinterp demo --out demo
@@ -25,12 +27,13 @@ test-slow: .venv/.installed
 
 # Models of tangermeme and bpnet-lite, and memelite's Tomtom: the first time it takes minutes, as packages are compiled.
 test-peers: .venv/.installed
-	$(PIP) --editable ".[peers]"
+	$(PIP) --constraint constraints.txt --editable ".[peers]"
 	$(BIN)/python -m pytest -q tests/rcinterp/test_peers.py tests/rcinterp/comparison tests/rcinterp/motifs/test_meme.py
 
 # The report as a person uses it, in headless Chromium (apt-get install chromium): two minutes.
 test-browser: .venv/.installed
-	$(PIP) --editable ".[browser]"
+	$(LOCKED) --requirement locked/browser.txt
+	$(BIN)/python -m pip check
 	$(BIN)/python -m pytest -q tests/rcinterp/report/test_browser.py
 
 # Every benchmark that needs no data, one after the other, to results/bench/NAME.json, on two cores that do
@@ -41,7 +44,7 @@ bench: .venv/.installed
 # The documentation as a site, in site/index.html; a warning is an error. Nothing in it is loaded from elsewhere. The
 # variable keeps the theme from advertising its successor.
 docs: .venv/.installed
-	$(PIP) --editable ".[docs]"
+	$(PIP) --constraint constraints.txt --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 # Which licences all that is installed has (docs/project/licences.md), and a list of it for scanners (sbom.json, CycloneDX).
@@ -53,6 +56,12 @@ licences: .venv/.installed
 	.venv/tools/bin/pip-licenses --python=$(BIN)/python --format=markdown --ignore-packages rcinterp >> .venv/licences.md
 	mv .venv/licences.md docs/project/licences.md
 	.venv/tools/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json $(BIN)/python
+
+# What is installed above, for every platform: locked/*.txt, from the versions of constraints.txt.
+lock: .venv/.usable
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-compile uv
+	.venv/tools/bin/python locked/lock.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -67,13 +76,19 @@ format: .venv/.installed
 clean:
 	rm -rf .venv build dist *.egg-info demo results site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-# What users install, and on top of it what developers need.
-.venv/.usable: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "constraints.txt is for Python 3.11 or later; try: make PYTHON=python3.11")'
+# What users install, and on top of it what developers need. PyTorch is its build for CPUs, where pip finds that; else that
+# of the index, which has CUDA on Linux.
+.venv/.usable: pyproject.toml $(addprefix locked/,build.txt torch-cpu.txt torch.txt run.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The locked versions are for Python 3.11 or later; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(PIP) --editable .
+	$(LOCKED) --requirement locked/build.txt
+	$(LOCKED) --requirement locked/torch-cpu.txt 2> /dev/null || $(LOCKED) --requirement locked/torch.txt
+	$(LOCKED) --requirement locked/run.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	touch $@
 
-.venv/.installed: .venv/.usable
-	$(PIP) --editable ".[dev]"
+.venv/.installed: .venv/.usable locked/test.txt
+	$(LOCKED) --requirement locked/test.txt
+	$(BIN)/python -m pip check
 	touch $@
