@@ -82,7 +82,9 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The locked versions are for Python 3.11 or later; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(LOCKED) --requirement locked/build.txt
-	$(LOCKED) --requirement locked/torch-cpu.txt 2> /dev/null || $(LOCKED) --requirement locked/torch.txt
+	@$(LOCKED) --requirement locked/torch-cpu.txt 2> /dev/null || { \
+	echo "pip finds no PyTorch for CPUs alone (locked/torch-cpu.txt): it installs that of the index"; \
+	$(LOCKED) --requirement locked/torch.txt; }
 	$(LOCKED) --requirement locked/run.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check
