@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser bench docs licences lock lint format clean
+.PHONY: demo test test-slow test-peers test-browser bench docs licences lock dist-check lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,8 +16,8 @@ demo: .venv/.usable
 
 # Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
 WORKERS ?= 2
-test test-slow test-peers test-browser: export OMP_NUM_THREADS = 1
-test test-slow test-peers test-browser: export OPENBLAS_NUM_THREADS = 1
+test test-slow test-peers test-browser dist-check: export OMP_NUM_THREADS = 1
+test test-slow test-peers test-browser dist-check: export OPENBLAS_NUM_THREADS = 1
 
 test: .venv/.installed lint
 	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
@@ -48,20 +48,20 @@ docs: .venv/.installed
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 # Which licences all that is installed has (docs/project/licences.md), and a list of it for scanners (sbom.json, CycloneDX).
-# Both tools have an environment of their own, so that they do not stand in the lists.
-licences: .venv/.installed
-	$(PYTHON) -m venv .venv/tools
-	.venv/tools/bin/pip install --quiet --disable-pip-version-check --no-compile pip-licenses cyclonedx-bom
+# Tools have an environment of their own, so that they do not stand in the lists.
+licences: .venv/.installed .venv/tools/.installed
 	sed '/^| Name/,$$d' docs/project/licences.md > .venv/licences.md
 	.venv/tools/bin/pip-licenses --python=$(BIN)/python --format=markdown --ignore-packages rcinterp >> .venv/licences.md
 	mv .venv/licences.md docs/project/licences.md
 	.venv/tools/bin/cyclonedx-py environment --output-reproducible --output-file sbom.json $(BIN)/python
 
 # What is installed above, for every platform: locked/*.txt, from the versions of constraints.txt.
-lock: .venv/.usable
-	$(PYTHON) -m venv .venv/tools
-	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-compile uv
-	.venv/tools/bin/python locked/lock.py
+lock: .venv/tools/.installed
+	.venv/tools/bin/python tools/lock.py
+
+# Wheel and source distribution, in dist/: what is in them, and the tests on what each installs. Twice as long as `make test`.
+dist-check: .venv/tools/.installed
+	.venv/tools/bin/python tools/distributions.py --numprocesses=$(WORKERS) --dist=worksteal
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -93,4 +93,11 @@ clean:
 .venv/.installed: .venv/.usable locked/test.txt
 	$(LOCKED) --requirement locked/test.txt
 	$(BIN)/python -m pip check
+	touch $@
+
+.venv/tools/.installed: locked/build.txt locked/tools.txt
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+		--requirement locked/build.txt --requirement locked/tools.txt
+	.venv/tools/bin/python -m pip check
 	touch $@

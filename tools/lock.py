@@ -1,7 +1,8 @@
 """The locked files: name, version and SHA-256 of all published files of each package that `make test` installs.
 
 `make lock` runs this. The versions are those of constraints.txt, the ranges those of pyproject.toml; uv looks up the rest,
-for every platform and for Python 3.11 or later. Each file holds what the files before it do not.
+for every platform and for Python 3.11 or later. Of build, torch, run, test and browser.txt, each holds what those before it
+do not; torch-cpu.txt stands for torch.txt where pip finds that build.
 """
 
 import re
@@ -11,27 +12,32 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent
-ROOT = FOLDER.parent
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "locked"
 
 #: What PyTorch's build with CUDA requires on Linux, and its build for CPUs does not.
 OF_CUDA = re.compile(r"(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==")
+
+#: What `make lock`, `make licences` and `make dist-check` run, in an environment of its own.
+TOOLS = ["build", "cyclonedx-bom", "pip-licenses", "twine", "uv"]
 
 HEADER = "# Written by `make lock`; docs/project/dependencies.md says how it is used.\n"
 
 
 def main() -> None:
-    """Write build.txt, torch-cpu.txt, torch.txt, run.txt, test.txt and browser.txt."""
+    """Write the files of locked/."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     build = locked("-", requirements=project["build-system"]["requires"])
     run = locked("pyproject.toml")
     test = locked("pyproject.toml", "--extra", "dev")
     browser = locked("pyproject.toml", "--extra", "dev", "-", requirements=extras["browser"])
+    tools = locked("-", requirements=TOOLS)
     torch = [entry for entry in run if OF_CUDA.match(entry)]
     (version,) = re.findall(r"^torch==(\S+)", "\n".join(torch), flags=re.M)
 
     write("torch-cpu.txt", [cpu_build(version)])
+    write("tools.txt", tools)
     written: set[str] = set()
     for name, entries in (("build", build), ("torch", torch), ("run", run), ("test", test), ("browser", browser)):
         write(f"{name}.txt", [entry for entry in entries if entry not in written])
