@@ -82,12 +82,12 @@ def compare(path: Path, names: set[str], expected: set[str]) -> None:
 def test(path: Path, source: Path, options: list[str]) -> str:
     """Install a distribution in an environment of its own, run the demo and the tests; the installed files' hashes."""
     with tempfile.TemporaryDirectory() as place:
-        run("python3" if shutil.which("python3") else sys.executable, "-m", "venv", f"{place}/env")
+        run(sys.executable, "-m", "venv", f"{place}/env")
         python = f"{place}/env/bin/python"
         install(python, path)
         site = Path(output(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
 
-        folder = Path(place) / "tests of the source distribution"
+        folder = Path(place) / "repository"
         with tarfile.open(source) as archive:
             archive.extractall(place, filter="data")
         (Path(place) / source.name.removesuffix(".tar.gz")).rename(folder)

@@ -1,16 +1,17 @@
 """The locked files: name, version and SHA-256 of all published files of each package that `make test` installs.
 
-`make lock` runs this. The versions are those of constraints.txt, the ranges those of pyproject.toml; uv looks up the rest,
-for every platform and for Python 3.11 or later. Of build, torch, run, test and browser.txt, each holds what those before it
-do not; torch-cpu.txt stands for torch.txt where pip finds that build.
+`make lock` runs this. The versions are those of constraints.txt, the ranges those of pyproject.toml; uv looks up the
+rest, for every platform and for Python 3.11 or later. Of build, torch, run, test and browser.txt, each holds what those
+before it do not; torch-cpu.txt stands for torch.txt where pip finds that build.
 """
 
 import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "locked"
