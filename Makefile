@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-peers test-browser bench docs licences lock dist-check lint format clean
+.PHONY: demo test test-slow test-peers test-browser bench docs licences lock dist-check test-lowest lint format clean
 
 # Installed packages are compiled when they are first imported, not all 10,000 modules of them beforehand.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,8 +16,8 @@ demo: .venv/.usable
 
 # Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
 WORKERS ?= 2
-test test-slow test-peers test-browser dist-check: export OMP_NUM_THREADS = 1
-test test-slow test-peers test-browser dist-check: export OPENBLAS_NUM_THREADS = 1
+test test-slow test-peers test-browser dist-check test-lowest: export OMP_NUM_THREADS = 1
+test test-slow test-peers test-browser dist-check test-lowest: export OPENBLAS_NUM_THREADS = 1
 
 test: .venv/.installed lint
 	$(BIN)/python -m pytest -q -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
@@ -63,6 +63,12 @@ lock: .venv/tools/.installed
 dist-check: .venv/tools/.installed
 	.venv/tools/bin/python tools/distributions.py --numprocesses=$(WORKERS) --dist=worksteal
 
+# The lowest versions that pyproject.toml admits, in an environment of their own: make test-lowest PYTHON=python3.10
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint lowest.txt --editable ".[dev]"
+	.venv-lowest/bin/python -m pytest -q -m "not slow" -W default --numprocesses=$(WORKERS) --dist=worksteal
+
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,7 +80,7 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist *.egg-info demo results site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-lowest build dist *.egg-info demo results site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # What users install, and on top of it what developers need. PyTorch is its build for CPUs, where pip finds that; else that
 # of the index, which has CUDA on Linux.
