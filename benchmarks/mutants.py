@@ -1,7 +1,7 @@
 """Would the tests see it if the code were wrong? The score of `make mutants`, by area; JSON, a line an area.
 
-    make mutants [SAMPLE=250] [SEED=0]    # mutmut makes and runs the mutants: all take a day on two cores
-    python benchmarks/mutants.py [--survivors] [--least 0.85] [--sample 250 --seed 0 [--names]]
+    make mutants [SAMPLE=100] [SEED=0]    # mutmut makes and runs the mutants: all take a day on two cores
+    python benchmarks/mutants.py [--survivors] [--least 0.85] [--sample 100 --seed 0 [--names]]
 
 mutmut changes one thing at a time (an operator, a number, an argument, a string) and runs the tests that reach it. A
 mutant is killed if a test fails, or takes far too long. pyproject.toml names what is changed, the tests, and those left

@@ -24,6 +24,9 @@ _ENOUGH_VALUES, _ENOUGH_CHANNELS = 100_000, 32
 
 _MOST_GROUPS = 64
 
+#: `torch.compiler` has it from PyTorch 2.3 on.
+is_compiling = torch.compiler.is_compiling if hasattr(torch.compiler, "is_compiling") else torch._utils.is_compiling
+
 
 def convolution_pays(x: Tensor, n_channels: int) -> bool:
     """Whether to convolve `x` with this many kernels by `conv1d` below: if allowed, and measured to be faster."""
@@ -44,7 +47,7 @@ def _is_allowed(x: Tensor) -> bool:
     `torch.func` and forward-mode derivatives cannot pass a hand-written backward.
     """
     return (
-        not torch.compiler.is_compiling()
+        not is_compiling()
         and not torch._C._is_tracing()
         and x.is_cpu
         and x.numel() > 0

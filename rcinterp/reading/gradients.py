@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from rclayers._fast import is_compiling
+
 #: Sizes as PyTorch hands them on: one number, or one in a tuple.
 _Size = int | tuple[int, ...] | list[int]
 
@@ -41,7 +43,7 @@ def _arguments(
     is_plain = type(input) is Tensor and input.is_cpu and input.dim() == 3 and groups == 1
     if not (frozen and is_plain and input.requires_grad and torch.is_grad_enabled() and torch._C._has_mkldnn):
         return None
-    if isinstance(padding, str) or torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
+    if isinstance(padding, str) or torch._C._are_functorch_transforms_active() or is_compiling():
         return None
     if input.dtype not in (torch.float32, torch.float64) or _casts():
         return None

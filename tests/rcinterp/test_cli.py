@@ -91,7 +91,7 @@ def simulated(folder):
 def trained(folder, simulated):
     """The folder of a model, and what its training said."""
     out = folder / "model"
-    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 2, "--seed", 7]
+    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 6, "--seed", 7]
     return out, run_well("train", *training_files(simulated), *sizes, "--out", out)
 
 

