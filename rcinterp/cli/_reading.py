@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _METHODS = ["gradient_x_activation", "ablation", "integrated_gradients", "deeplift"]
 #: Of an array; numpy before 2.0 has no more than 32.
 _MOST_AXES = 30
+#: Of a number; Python reads 4,300.
+_MOST_DIGITS = 4000
 _MODEL, _SEQUENCES, _MEASURED, _MOTIFS = "Model", "Sequences", "What is measured", "Motifs"
 
 CLASSES = (
@@ -208,9 +210,10 @@ def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
 
 
 def _find_target(given: str, known: list[str], source: str) -> int:
-    number = parse_whole(given)
-    if number is not None:
-        return number
+    if given.isdecimal():
+        return int(
+            given[:_MOST_DIGITS]
+        )  # more are no number of an output either, which is checked where they are known
     if known.count(given) == 1:
         return known.index(given)
     if not known:
