@@ -91,7 +91,7 @@ def simulated(folder):
 def trained(folder, simulated):
     """The folder of a model, and what its training said."""
     out = folder / "model"
-    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 6, "--seed", 7]
+    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 3, "--seed", 7]
     return out, run_well("train", *training_files(simulated), *sizes, "--out", out)
 
 
@@ -184,7 +184,7 @@ def test_simulate_again_gives_the_same_bytes(simulated, tmp_path):
 def test_train_writes_a_model_and_prints_where(trained):
     out, result = trained
     assert result.stdout == f"{out}\n"
-    said = r"\nbest epoch [12]: validation auROC 0\.\d{4}, auPRC 0\.\d{4}\n"
+    said = r"\nbest epoch [123]: validation auROC 0\.\d{4}, auPRC 0\.\d{4}\n"
     assert re.search(said + r"a logistic regression on 6-mers: validation auROC 0\.\d{4}\n$", result.stderr)
     assert {path.name for path in out.iterdir()} == {
         "baseline.safetensors",
@@ -197,7 +197,7 @@ def test_train_writes_a_model_and_prints_where(trained):
     model = load_model(out)
     assert (model.architecture.n_filters, model.architecture.widths, model.architecture.pool) == (3, (19,), 20)
     assert model.provenance["seed"] == 7
-    assert pd.read_csv(out / "history.tsv", sep="\t")["epoch"].tolist() == [1, 2]
+    assert pd.read_csv(out / "history.tsv", sep="\t")["epoch"].tolist() == [1, 2, 3]
 
 
 def test_train_without_validation_files(simulated, tmp_path):
@@ -242,7 +242,7 @@ def test_train_again_goes_on_from_the_checkpoint(trained, simulated, monkeypatch
 
     monkeypatch.setattr("rcinterp.training.fitting._train_epoch", fail)
     before = (out / "model.safetensors").read_bytes()
-    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 2]
+    sizes = ["--filters", 3, "--width", 19, "--pool", 20, "--stride", 20, "--epochs", 3]
     again = run_well("train", *training_files(simulated), *sizes, "--seed", 7, "--out", out)
     assert again.stdout == first.stdout
     assert again.stderr.splitlines()[-1] == first.stderr.splitlines()[-1]
