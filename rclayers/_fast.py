@@ -22,7 +22,7 @@ _DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 #: Smaller maps take longer, for the calls that it needs; so do fewer channels, unless there is a backward to speed up.
 _ENOUGH_VALUES, _ENOUGH_CHANNELS = 100_000, 32
 
-_MOST_GROUPS = 64
+_MOST_GROUPS = 256
 
 #: `torch.compiler` has it from PyTorch 2.3 on.
 is_compiling = torch.compiler.is_compiling if hasattr(torch.compiler, "is_compiling") else torch._utils.is_compiling

@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 #: The files, in the order in which they are installed. torch-cpu.txt and torch.txt take turns.
 NAMES = ["build", "torch-cpu", "torch", "run", "test", "browser", "tools"]
-#: Packages of `make test-peers`, which are not locked.
-OF_PEERS = {"llvmlite", "memelite", "numba"}
+#: Packages of `make test-peers`, `make fuzz` and `make mutants`, which are not locked.
+OTHERS = {"llvmlite", "memelite", "numba", "atheris", "mutmut"}
 
 
 def read_versions(path):
@@ -47,7 +47,7 @@ def test_every_package_has_a_hash(name):
 def test_all_constraints_are_locked():
     """The lock is made anew, by `make lock`, when constraints.txt has another package."""
     locked = set().union(*(read_versions(ROOT / f"locked/{name}.txt") for name in NAMES))
-    assert set(CONSTRAINTS) - locked == OF_PEERS
+    assert set(CONSTRAINTS) - locked == OTHERS
 
 
 def test_torch_has_one_version():

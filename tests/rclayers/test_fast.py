@@ -155,11 +155,15 @@ def test_running_statistics_are_those_of_batch_norm(plainly, used, momentum):
 
 
 def test_the_statistics_of_many_values_far_from_zero_are_as_exact_as_batch_norm(plainly):
-    x = channels_last(torch.randn(100, 6, 1000) + 30)
+    """Over ten draws: in a single one either may be a few roundings off."""
     layer, exact = RCBatchNorm1d(3), RCBatchNorm1d(3).double()
-    truth = exact(x.double())
-    error = (layer(x) - truth).abs().max()
-    assert error < 3 * plainly(lambda: layer(x) - truth).abs().max()
+    fast, plain = [], []
+    for seed in range(10):
+        x = channels_last(torch.randn(100, 6, 1000, generator=torch.Generator().manual_seed(seed)) + 30)
+        truth = exact(x.double())
+        fast.append((layer(x) - truth).abs().max().item())
+        plain.append(plainly(lambda x=x, truth=truth: layer(x) - truth).abs().max().item())
+    assert sum(fast) < 3 * sum(plain), (fast, plain)
 
 
 @pytest.mark.parametrize("frozen", ["weight", "bias", "input"])
