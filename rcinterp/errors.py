@@ -11,9 +11,10 @@ _FIRST, _LAST = 1500, 500
 
 
 class InputError(ValueError):
-    """What was given, what was expected, and how to fix it, in one line, whatever stands in the input.
+    """What was given, what was expected, and how to fix it, in one line.
 
-    Raised once, at the public boundary; the command line prints it and exits with status 2.
+    It is one line whatever stands in the input. Raised once, at the public boundary; the command line prints it and
+    exits with status 2.
     """
 
     def __init__(self, message: str) -> None:
