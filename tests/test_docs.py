@@ -192,7 +192,6 @@ def run_page(page: Path, *, slow: bool) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings(), contextlib.ExitStack() as afterwards:  # pages show warnings in their own way
         warnings.simplefilter("default")
-        warnings.filterwarnings("ignore", message="Lazy modules are a new feature")  # older PyTorch says so each time
         warnings.showwarning = lambda *_, **__: None
         afterwards.callback(torch.set_num_threads, n_threads)
         for block in BLOCKS[page]:
