@@ -56,6 +56,7 @@ BENCHMARKS = {
 #: Scripts that are not run, and what they need.
 LEFT_OUT = {
     "fuzz": "atheris, and hours (`make fuzz`)",
+    "mutants": "mutmut, and hours (`make mutants`)",
     "model_shapes": "the CTCF data",
     "published": "published weights and data, and an hour",
     "read_out_rate": "the CTCF data",
