@@ -189,3 +189,24 @@ def test_bad_samples():
         bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, n_resamples=0)
     with pytest.raises(InputError, match=r"level: got 95, expected a coverage between 0 and 1"):
         bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, level=95)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50, 69])
+def test_sequences_that_are_taken_in_blocks_give_the_same_numbers(samples, rows, monkeypatch):
+    first, second = samples
+    whole = bootstrap_difference(first, second, seed=2), permutation_p_values(first, second, seed=2)
+    monkeypatch.setattr("rcinterp.reading.statistics._ROWS", rows)
+    in_blocks = bootstrap_difference(first, second, seed=2), permutation_p_values(first, second, seed=2)
+    np.testing.assert_allclose(in_blocks[0], whole[0], rtol=1e-5)
+    np.testing.assert_allclose(in_blocks[1], whole[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("constant", [0, 1])
+def test_equal_values_of_one_class_move_nothing(samples, constant):
+    """The other class alone has an error then: the interval is about as wide as that of its mean."""
+    changing, equal = samples[0], np.full((200, 3), 2.0)
+    low, high = bootstrap_difference(*((changing, equal) if constant else (equal, changing)), seed=0)
+    middle = changing.mean(0) - 2.0 if constant else 2.0 - changing.mean(0)
+    assert ((low < middle) & (middle < high)).all()
+    t = stats.ttest_1samp(changing, 2.0).confidence_interval(0.95)
+    np.testing.assert_allclose(high - low, t.high - t.low, rtol=0.2)
