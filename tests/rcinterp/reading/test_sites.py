@@ -10,6 +10,7 @@ from rcinterp.reading.inputs import as_inputs
 from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import probe
 from rcinterp.reading.receptive_field import field_of_positions
+from rcinterp.reading.sites import BestSites, join_sites
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
@@ -298,3 +299,15 @@ def test_what_has_no_sites_is_refused(gattaca, planted, dna):
         find_sites(attention, dna(2, 30, 0), "3")
     with pytest.raises(InputError, match=r"threshold=2, expected a share of the best score, 0 to 1"):
         find_sites(gattaca(True), planted(4, 0).x, threshold=2)
+
+
+def test_sites_of_shards_are_put_one_after_the_other():
+    generator = torch.Generator().manual_seed(0)
+    parts = [
+        BestSites(torch.rand(n, 3, generator=generator), torch.full((n, 3), n), torch.full((n, 3), n > 3), 7)
+        for n in (4, 2, 5)
+    ]
+    joined = join_sites(parts, 11)
+    for name in ("site_scores", "starts", "is_reverse"):
+        assert torch.equal(getattr(joined, name), torch.cat([getattr(part, name) for part in parts]))
+    assert joined.width == 7
