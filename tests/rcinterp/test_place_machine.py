@@ -300,4 +300,4 @@ def test_the_folder_of_a_command(monkeypatch):
 
 @pytest.mark.slow
 def test_the_folder_of_a_command_for_longer(monkeypatch):
-    run_machine(monkeypatch, 400, 30)
+    run_machine(monkeypatch, 60, 20)

@@ -223,4 +223,4 @@ def test_the_runs_of_studies(made_up):
 
 @pytest.mark.slow
 def test_the_runs_of_studies_for_longer(made_up):
-    run_machine(300, 20)
+    run_machine(20, 15)
