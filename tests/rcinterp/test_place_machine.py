@@ -19,7 +19,6 @@ from types import SimpleNamespace
 
 import click
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -27,7 +26,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from rcinterp.cli._command import Command, Done, Program
@@ -282,16 +280,7 @@ def run_machine(monkeypatch, n, steps):
     count_threads()  # what each process would import for itself
     versions = list_versions()
     monkeypatch.setattr("rcinterp.cli._record.list_versions", lambda: versions)
-    run_state_machine_as_test(
-        Place,
-        settings=settings(
-            max_examples=n,
-            stateful_step_count=steps,
-            derandomize=True,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    stopping.run_examples(Place, n, steps)
 
 
 def test_the_folder_of_a_command(monkeypatch):

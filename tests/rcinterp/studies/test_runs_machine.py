@@ -17,7 +17,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,7 +24,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from rcinterp.files import write_at_once
@@ -205,16 +203,7 @@ def made_up_numbers(run, reading):
 
 
 def run_machine(n, steps):
-    run_state_machine_as_test(
-        Store,
-        settings=settings(
-            max_examples=n,
-            stateful_step_count=steps,
-            derandomize=True,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    stopping.run_examples(Store, n, steps)
 
 
 def test_the_runs_of_studies(made_up):
