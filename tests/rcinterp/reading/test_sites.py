@@ -10,7 +10,7 @@ from rcinterp.reading.inputs import as_inputs
 from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import probe
 from rcinterp.reading.receptive_field import field_of_positions
-from rcinterp.reading.sites import BestSites, join_sites
+from rcinterp.reading.sites import BestSites, best_sites, join_sites
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
@@ -311,3 +311,25 @@ def test_sites_of_shards_are_put_one_after_the_other():
     for name in ("site_scores", "starts", "is_reverse"):
         assert torch.equal(getattr(joined, name), torch.cat([getattr(part, name) for part in parts]))
     assert joined.width == 7
+
+
+@pytest.mark.parametrize("length", [5, 6, 9])
+@pytest.mark.parametrize("both_strands", [False, True])
+def test_sites_are_looked_for_up_to_the_last_position(both_strands, length, dna):
+    """Also if the filter is as wide as the sequence, and there is one position."""
+    x, width = dna(8, length, 0).float(), 5
+    weight = torch.randn(3, 4, width, generator=torch.Generator().manual_seed(0))
+    found = best_sites(weight, x, both_strands, batch_size=3)
+    strands = [weight, weight.flip(1, 2)][: 1 + both_strands]
+    scores = torch.stack(
+        [
+            torch.stack([torch.einsum("ncw,fcw->nf", x[:, :, at : at + width], strand) for strand in strands], 2)
+            for at in range(length - width + 1)
+        ],
+        3,
+    )
+    best, where = scores.flatten(2).max(2)
+    torch.testing.assert_close(found.site_scores, best)
+    n_positions = length - width + 1
+    assert torch.equal(found.starts, where % n_positions)
+    assert torch.equal(found.is_reverse, where >= n_positions)

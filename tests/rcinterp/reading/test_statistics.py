@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from rcinterp.errors import InputError
-from rcinterp.reading.statistics import bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import _Sample, bootstrap_difference, permutation_p_values
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_many_columns_get_enough_permutations_for_one_of_them_to_be_significant(
 def test_columns_of_equal_values_have_p_value_1():
     assert permutation_p_values(np.zeros((5, 2)), np.zeros((4, 2)), seed=0).tolist() == [1.0, 1.0]
     assert permutation_p_values(np.full((5, 1), 0.1), np.full((4, 1), 0.1), seed=0).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_means_that_are_equal_but_for_rounding_have_p_value_1(turned):
+    """One class is 0 throughout, the other sums up to 0 within rounding: every permutation differs as much."""
+    zeros, others = np.zeros((4, 1)), np.array([[0.1], [0.2], [-0.3]])
+    assert others.sum() != 0
+    samples = (others, zeros) if turned else (zeros, others)
+    assert permutation_p_values(*samples, seed=0).tolist() == [1.0]
 
 
 def test_columns_that_are_not_finite_have_no_p_value():
@@ -210,3 +219,14 @@ def test_equal_values_of_one_class_move_nothing(samples, constant):
     assert ((low < middle) & (middle < high)).all()
     t = stats.ttest_1samp(changing, 2.0).confidence_interval(0.95)
     np.testing.assert_allclose(high - low, t.high - t.low, rtol=0.2)
+
+
+def test_a_resample_of_equal_values_has_no_error():
+    """One value of twelve differs: (11/12)^12 of the resamples lack it, and their values are equal."""
+    rows = np.array([[0.1]] * 11 + [[0.7]])
+    moved, squared = _Sample.of(rows).resample(np.random.default_rng(0), 4000)
+    lacking = np.isclose(moved, 0.1 - rows.mean())
+    assert lacking.mean() == pytest.approx((11 / 12) ** 12, abs=0.03)
+    assert (squared[lacking] == 0).all()
+    times = np.rint((moved[~lacking] + rows.mean() - 0.1) / 0.6 * 12)  # that the value was drawn
+    np.testing.assert_allclose(squared[~lacking], 0.36 * times / 12 * (1 - times / 12) / 11, rtol=1e-5)
