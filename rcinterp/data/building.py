@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 import pooch
 
-from rcinterp.data.coded import batches_of, load_for_reading
+from rcinterp.data.coded import load_for_reading
 from rcinterp.data.genome import Genome, GenomeInput
+from rcinterp.data.leakage import keys_of, repeats_of
 from rcinterp.data.negatives import draw_negatives
 from rcinterp.data.regions import overlap_any, read_regions, take_summits
-from rcinterp.data.sequences import strandless_keys, write_fasta
+from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import finish, is_pipe, whole_folder, write_at_once
@@ -290,24 +291,21 @@ def _report_part(
 def _count_repeats(sets: Mapping[str, Mapping[str, Windows]]) -> dict[str, dict[str, int]]:
     """Of each part: windows that stand twice in a class or in both, or in the training set too, on either strand."""
     keys = {
-        part: {label: _keys_of(windows.sequences) for label, windows in built.items()} for part, built in sets.items()
+        part: {label: keys_of(load_for_reading(windows.sequences)[0]) for label, windows in built.items()}
+        for part, built in sets.items()
     }
     found = {}
     for part, of in keys.items():
-        both = set(of["pos"]) & set(of["neg"])
+        repeats = repeats_of(of["pos"], of["neg"])
         found[part] = {
-            "in_both_classes": len(both),
-            **{f"twice_in_{label}": len(of[label]) - len(set(of[label])) for label in _LABELS},
+            "in_both_classes": repeats.in_both,
+            "twice_in_pos": repeats.in_positives,
+            "twice_in_neg": repeats.in_negatives,
         }
         if part != "train":
             in_train = set(keys["train"]["pos"]) | set(keys["train"]["neg"])
             found[part]["in_train"] = sum(key in in_train for label in _LABELS for key in of[label])
     return found
-
-
-def _keys_of(sequences: pd.Series) -> list[bytes]:
-    x, _ = load_for_reading(sequences)
-    return [key for batch in batches_of(x) for key in strandless_keys(batch)]
 
 
 def _describe_repeats(repeats: Mapping[str, Mapping[str, int]]) -> list[str]:

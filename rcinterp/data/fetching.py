@@ -232,11 +232,14 @@ class Store:
         packed = self.fetch(folder, name)
         unpacked = packed.parent / "unpacked" / packed.stem
         with self._locked(unpacked.parent):
-            self._drop_if_changed(unpacked, "sha256", _read_came_as(unpacked).get(unpacked.name))
-            if not unpacked.exists() or unpacked.stat().st_mtime < packed.stat().st_mtime:
+            came_as = _read_came_as(unpacked).get(unpacked.name)
+            self._drop_if_changed(unpacked, "sha256", came_as)
+            is_old = not unpacked.exists() or unpacked.stat().st_mtime < packed.stat().st_mtime
+            if is_old:
                 with gzip.open(packed) as source, whole_file(unpacked) as part, part.open("wb") as target:
                     shutil.copyfileobj(source, target)
-            _remember(unpacked)
+            if is_old or came_as is None:
+                _remember(unpacked)
         return unpacked
 
     def _drop_if_changed(self, path: Path, algorithm: str, expected: str | None) -> None:

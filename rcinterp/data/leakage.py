@@ -142,9 +142,17 @@ def find_repeats(positives: Sequences, negatives: Sequences) -> Repeats:
     >>> find_repeats(one_hot(["ACCTA", "TAGGT"]), one_hot(["TAGGT", "GGGGG"]))
     Repeats(in_both=1, in_positives=1, in_negatives=0)
     """
-    here, there = (
-        Counter(key for batch in batches_of(x) for key in strandless_keys(batch)) for x in (positives, negatives)
-    )
+    return repeats_of(keys_of(positives), keys_of(negatives))
+
+
+def keys_of(x: Sequences) -> list[bytes]:
+    """One key a sequence, the same for its reverse complement."""
+    return [key for batch in batches_of(x) for key in strandless_keys(batch)]
+
+
+def repeats_of(positives: list[bytes], negatives: list[bytes]) -> Repeats:
+    """Count as `find_repeats`, of the keys of sequences."""
+    here, there = Counter(positives), Counter(negatives)
     return Repeats(len(here.keys() & there.keys()), here.total() - len(here), there.total() - len(there))
 
 
