@@ -16,6 +16,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import expit
 from scipy.stats import false_discovery_control, norm
 from timing import machine
 
@@ -38,6 +39,7 @@ LEVELS = (0.05, 0.01)
 COLUMNS = 100  # draws that share their resamples
 N_FILTERS, LENGTH = 20, 120  # of models that are trained on shuffled labels
 STRANDS = 300
+MANY = (1_000_000, 1_000_000)  # logits of either class, for the truth
 
 
 def zero_inflated(rng, size):
@@ -296,6 +298,40 @@ def cover_performance(draws, seed):
     return rows
 
 
+#: Logits of two classes on which no rule was chosen: skewed, too sure of themselves, with rare large ones.
+OTHER_LOGITS = {
+    "skewed": lambda rng, n, m: (4 - 2 * rng.gumbel(size=n), -4 - 2 * rng.gumbel(size=m)),
+    "overconfident": lambda rng, n, m: (6 * rng.normal(1.5, 1, n), 6 * rng.normal(-1.5, 1, m)),
+    "heavy-tailed": lambda rng, n, m: (2.5 + rng.standard_t(3, n), -2.5 + rng.standard_t(3, m)),
+}
+
+
+def cover_brier(draws, seed):
+    """Intervals of the Brier score, of classes of other distributions and sizes."""
+    draws, rows = 3 * draws // 10, []
+    for name, logits in OTHER_LOGITS.items():
+        squares = [
+            (expit(-z) ** 2).mean() for z in np.multiply([[1], [-1]], logits(np.random.default_rng(seed), *MANY))
+        ]
+        for n, m in ((20, 20), (20, 200), (50, 50)):
+            truth, holds = np.average(squares, weights=[n, m]), []
+            for i in range(draws):
+                given = logits(np.random.default_rng((seed, n, m, i)), n, m)
+                low, high = measure_performance(*given, n_resamples=200, seed=i).loc["brier", ["low", "high"]]
+                holds += [low <= truth <= high] if np.isfinite(low) else []
+            rows.append(
+                {
+                    "interval": f"brier, {name} logits",
+                    "n": n,
+                    "of the other": m,
+                    "draws": draws,
+                    "given": len(holds) / draws,
+                    "coverage": float(np.mean(holds)),
+                }
+            )
+    return rows
+
+
 def cover_shares(draws, seed):
     """The exact interval of a share of models."""
     rng, rows = np.random.default_rng(seed), []
@@ -316,7 +352,7 @@ PARTS = {
         test_models,
         test_studies,
     ],
-    "coverage": [cover_contributions, cover_read, cover_performance, cover_shares],
+    "coverage": [cover_contributions, cover_read, cover_performance, cover_brier, cover_shares],
 }
 
 

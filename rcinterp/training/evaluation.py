@@ -14,10 +14,10 @@ N_RESAMPLES = 1000
 N_GROUPS = 10
 _FEWEST = 10
 _WIDENING = 4.0  # of an interval, over the sequences of the smaller class, as in `rcinterp.reading.statistics`
-#: Measures that rest on the few sequences that are ranked wrongly, and how many of these an interval needs: sequences
-#: of the smaller class times (1 - auROC).
-_OF_MISTAKES = ("auroc", "auprc", "brier", "calibration_error")
-_FEWEST_MISTAKES = 1.0
+#: How many sequences must be ranked wrongly for an interval, of measures that rest on them: sequences of the smaller
+#: class times (1 - auROC). The Brier score asks for less, as all sequences have a part in it; if it asked for as much,
+#: most samples with an interval would be those that are worse than others (`benchmarks/reliability.py`).
+_FEWEST_MISTAKES = {"auroc": 1.0, "auprc": 1.0, "calibration_error": 1.0, "brier": 0.3}
 
 Logits = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def measure_performance(
     Either end is that of the percentile interval or, if it is further from the value, that of Student's t with the
     standard deviation of the resamples on the logit scale, by a factor of 1 + 4 / n wider for n sequences in the
     smaller class. Where n (1 - auROC) is below 1, hardly any sequence is ranked wrongly, and how many will be is not
-    known: all but the last two measures have no interval then.
+    known: auroc, auprc and calibration_error have no interval then, and brier has none below 0.3.
 
     References
     ----------
@@ -90,7 +90,8 @@ def measure_performance(
     table = pd.DataFrame({"value": measured}).rename_axis("measure")
     fewest = min(len(positives), len(negatives))
     low, high = _interval(table["value"], resampled, fewest)
-    is_told = ~table.index.isin(_OF_MISTAKES) | (fewest * (1 - measured["auroc"]) >= _FEWEST_MISTAKES)
+    n_wrong = fewest * (1 - measured["auroc"])
+    is_told = np.array([n_wrong >= _FEWEST_MISTAKES.get(name, 0) for name in table.index])
     return table.assign(low=low.where(is_told), high=high.where(is_told))
 
 
