@@ -18,6 +18,7 @@ from rclayers import (
     reverse_complement,
 )
 from rclayers._exact import strands_must_be_exact
+from rclayers._fast import is_channels_last
 from rclayers._symmetry import act
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
@@ -376,3 +377,17 @@ def test_exact_strands_lasts_as_long_as_anyone_asks_for_it():
     assert strands_must_be_exact()
     other.__exit__(None, None, None)
     assert not strands_must_be_exact()
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "expected"),
+    [
+        ((2, 3, 5), (15, 1, 3), True),
+        ((2, 3, 5), (15, 5, 1), False),  # as most tensors lie
+        ((2, 3, 5), (30, 2, 3), False),  # every second number
+        ((2, 3, 5), (60, 1, 6), False),  # a part of the channels
+        ((2, 1, 5), (5, 1, 1), False),  # one channel lies either way
+    ],
+)
+def test_which_tensors_lie_channels_last(shape, strides, expected):
+    assert is_channels_last(torch.zeros(120).as_strided(shape, strides)) == expected

@@ -6,7 +6,7 @@ from torch import nn
 
 import rclayers
 from rclayers import RCBatchNorm1d, RCConv1d, RCLinear, RCMaxPool1d, RCWeightedSum1d, Strandwise
-from rclayers.testing import assert_rc_equivariant, assert_rc_invariant, check_rc, rc_error
+from rclayers.testing import _move_weights, assert_rc_equivariant, assert_rc_invariant, check_rc, rc_error
 
 
 def _network(**replaced):
@@ -287,3 +287,12 @@ def test_contract(name, dtype):
     x.requires_grad_()
     layer(x).sum().backward()
     assert x.grad.isfinite().all()
+
+
+def test_running_statistics_move_with_the_weights_and_are_missing_where_none_are_kept():
+    kept = nn.BatchNorm1d(3)
+    model = nn.Sequential(kept, nn.BatchNorm1d(3, track_running_stats=False))
+    _move_weights(model, torch.Generator().manual_seed(0))
+    assert (kept.running_mean != 0).all()
+    assert (kept.running_mean.abs() < 1).all()
+    assert (kept.running_var > 1).all()

@@ -368,6 +368,17 @@ def test_background_takes_the_place_of_many_targets(distance):
 
 
 def test_a_small_background_is_few_targets_too():
-    with pytest.warns(FewTargetsWarning, match='got 49 targets, expected at least 50.*background="encode"'):
+    said = (
+        "got 49 targets, expected at least 50: their columns are the background of the p-values, which depend strongly "
+        'on the choice of so few. Use a whole catalogue, or add one\'s columns: background="encode".'
+    )
+    with pytest.warns(FewTargetsWarning, match=f"^{re.escape(said)}$"):
         compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(42, 5, seed=3))
     compare_motifs(random_motifs(1, 7, seed=1), random_motifs(7, 5), background=random_motifs(43, 5, seed=3))
+
+
+def test_a_bar_says_what_takes_so_long(capsys):
+    compare_motifs(random_motifs(2, 7, seed=1), random_motifs(60, 5), progress=True)
+    assert "comparing motifs" in capsys.readouterr().err
+    compare_motifs(random_motifs(2, 7, seed=1), random_motifs(60, 5))
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,7 @@
 """Sites by contribution: against a loop that moves every activation by itself, and on models built in many ways."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ from torch.nn import functional
 from rcinterp.errors import InputError
 from rcinterp.interpretation import interpret
 from rcinterp.interpretation.verdicts import FEW_SITES, MIN_SITES, NOT_ENRICHED, WRONG_WAY_ROUND
-from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE, ClassReading, join_readings
+from rcinterp.reading.contributing_sites import CLASSES, TOP_QUANTILE, ClassReading, ContributingSites, join_readings
 from rcinterp.reading.contributions import Contributed
 from rcinterp.reading.functions import filter_contributions
+from rcinterp.reading.inputs import as_inputs
 from rcinterp.reading.reader import Reader
 from rcinterp.reading.sites import BestSites
 from rcinterp.training.models import compact_model
@@ -377,3 +380,52 @@ def test_readings_of_shards_are_put_one_after_the_other(has_gradient, are_matche
         assert torch.equal(joined.contributions.values, torch.cat(values))
         sums = sum(part.contributions.by_strand for part in parts)
         torch.testing.assert_close(joined.contributions.by_strand, sums)
+
+
+# Tables of sites.
+
+
+def drawn_classes(dna, names=(None, None)):
+    """Two classes of five and six sequences, and three filters whose sites are drawn."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = tuple(replace(as_inputs(dna(n, 41, n)), names=own) for n, own in zip((5, 6), names, strict=True))
+    readings = tuple(drawn_reading(len(own), generator, True, False) for own in inputs)
+    return ContributingSites(inputs, readings)
+
+
+@pytest.mark.parametrize("is_raising", [True, False])
+@pytest.mark.parametrize("own", [0, 1])
+def test_examples_are_the_letters_of_the_sites_in_the_table(dna, own, is_raising):
+    sites = drawn_classes(dna)
+    chosen = {f"filter_{f}": sites.sites_of(f, own, 0.2, is_raising=is_raising) for f in range(3)}
+    table = sites.tabulate(chosen)
+    examples = sites.examples(table, chosen)
+    assert len(examples) == len(table) > 6
+    assert set(table["strand"]) == {"+", "-"}
+    for row, site in zip(_letters_of(table, sites.inputs[own].x), examples.itertuples(), strict=True):
+        assert site.letters == "".join("ACGT"[i] for i in row)
+    which = "raising" if is_raising else "lowering"
+    scores = getattr(sites.classes[own], which).site_scores
+    for site in table.itertuples():
+        value = float(scores[site.sequence, int(site.filter[-1])])
+        assert site.site_contribution == pytest.approx(value if is_raising else -value)
+
+
+def test_coordinates_are_whole_numbers_where_one_class_alone_has_them(dna):
+    sites = drawn_classes(dna, ([f"chr1:{100 * i}-{100 * i + 41}" for i in range(5)], None))
+    chosen = {
+        "filter_0": sites.sites_of(0, 0, 0.2, is_raising=True),
+        "filter_1": sites.sites_of(1, 1, 0.2, is_raising=True),
+    }
+    table = sites.tabulate(chosen)
+    for column in ("chrom_start", "chrom_end"):
+        assert table[column].dtype == "Int64"
+        assert table[column].isna().tolist() == (table["sites_in"] == "negatives").tolist()
+    own = table[table["sites_in"] == "positives"]
+    assert (own["chrom_end"] == 100 * own["sequence"] + own["end"]).all()
+
+
+def test_a_filter_that_matches_both_classes_alike_speaks_for_the_positives(dna):
+    inputs = as_inputs(dna(5, 41, 0)), as_inputs(dna(5, 41, 1))
+    one = drawn_reading(5, torch.Generator().manual_seed(0), False, True)
+    assert ContributingSites(inputs, (one, one)).direction(0) == (0, True)

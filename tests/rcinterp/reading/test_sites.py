@@ -10,7 +10,7 @@ from rcinterp.reading.inputs import as_inputs
 from rcinterp.reading.model import Runner
 from rcinterp.reading.probe import probe
 from rcinterp.reading.receptive_field import field_of_positions
-from rcinterp.reading.sites import BestSites, best_sites, join_sites
+from rcinterp.reading.sites import BestSites, best_sites, join_sites, with_names
 from rcinterp.training.models import compact_model
 from rclayers import Conjoined
 
@@ -333,3 +333,12 @@ def test_sites_are_looked_for_up_to_the_last_position(both_strands, length, dna)
     n_positions = length - width + 1
     assert torch.equal(found.starts, where % n_positions)
     assert torch.equal(found.is_reverse, where >= n_positions)
+
+
+def test_a_site_on_the_reverse_strand_of_a_reversed_sequence_is_on_the_forward_strand():
+    table = pd.DataFrame({"sequence": [0, 0, 1], "start": [2, 2, 2], "end": [9, 9, 9], "strand": ["+", "-", "-"]})
+    found = with_names(table, ["chr1:100-141(-)", "chr2:200-241(+)"], 41)
+    assert found["chrom"].tolist() == ["chr1", "chr1", "chr2"]
+    assert found["chrom_start"].tolist() == [132, 132, 202]
+    assert found["chrom_end"].tolist() == [139, 139, 209]
+    assert found["chrom_strand"].tolist() == ["-", "+", "-"]

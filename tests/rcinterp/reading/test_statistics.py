@@ -230,3 +230,8 @@ def test_a_resample_of_equal_values_has_no_error():
     assert (squared[lacking] == 0).all()
     times = np.rint((moved[~lacking] + rows.mean() - 0.1) / 0.6 * 12)  # that the value was drawn
     np.testing.assert_allclose(squared[~lacking], 0.36 * times / 12 * (1 - times / 12) / 11, rtol=1e-5)
+
+
+def test_more_resamples_than_memory_holds_are_refused(samples):
+    with pytest.raises(InputError, match=r"resamples: 1,000,000,000,000 means of 3 columns.*use fewer resamples"):
+        bootstrap_difference(*samples, seed=0, n_resamples=10**12)
