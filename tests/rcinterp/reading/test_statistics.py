@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from rcinterp.errors import InputError
-from rcinterp.reading.statistics import _Sample, bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import _quantiles, _Sample, bootstrap_difference, permutation_p_values
 
 
 @pytest.fixture
@@ -235,3 +235,15 @@ def test_a_resample_of_equal_values_has_no_error():
 def test_more_resamples_than_memory_holds_are_refused(samples):
     with pytest.raises(InputError, match=r"resamples: 1,000,000,000,000 means of 3 columns.*use fewer resamples"):
         bootstrap_difference(*samples, seed=0, n_resamples=10**12)
+
+
+def test_quantiles_are_of_the_resamples_that_have_an_error():
+    rng = np.random.default_rng(0)
+    moved, squared = rng.normal(size=(2, 50, 3))
+    squared = squared**2 / 9
+    squared[:20, 1], squared[:, 2] = 0, 0
+    found = _quantiles(moved, squared, squared[0], [0.1, 0.8])
+    t = moved / np.sqrt(np.where(squared > 0, squared, np.nan))
+    np.testing.assert_allclose(found[:, 0], np.quantile(t[:, 0], [0.1, 0.8]))
+    np.testing.assert_allclose(found[:, 1], np.quantile(t[20:, 1], [0.1, 0.8]))
+    assert np.isnan(found[:, 2]).all()
