@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -119,3 +121,12 @@ def test_shows_how_it_merges(model):
     assert "merge='max'" in repr(Conjoined(model, "max"))
     assert "profile" not in repr(Conjoined(model))
     assert "merge='mean', profile=True" in repr(Conjoined(model, profile=True))
+
+
+def test_refuses_a_profile_that_it_would_not_turn_back():
+    said = (
+        "Conjoined: the model gave (2, 4, 7) for 2 sequences, expected one value a task, (N, T) or (N,). A profile must "
+        "be turned back before the strands are merged: use profile=True."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        Conjoined(nn.MaxPool1d(5, 1))(torch.rand(2, 4, 11))

@@ -295,4 +295,4 @@ def test_running_statistics_move_with_the_weights_and_are_missing_where_none_are
     _move_weights(model, torch.Generator().manual_seed(0))
     assert (kept.running_mean != 0).all()
     assert (kept.running_mean.abs() < 1).all()
-    assert (kept.running_var > 1).all()
+    assert ((kept.running_var > 1) & (kept.running_var < 2)).all()

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from rcinterp.errors import InputError
-from rcinterp.reading.statistics import _quantiles, _Sample, bootstrap_difference, permutation_p_values
+from rcinterp.reading.statistics import _quantiles, _Sample, _welch, bootstrap_difference, permutation_p_values
 
 
 @pytest.fixture
@@ -196,8 +196,9 @@ def test_bad_samples():
         bootstrap_difference(np.zeros((0, 2)), np.zeros((4, 2)), seed=0)
     with pytest.raises(InputError, match="resamples: got 0, expected a whole number of at least 1"):
         bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, n_resamples=0)
-    with pytest.raises(InputError, match=r"level: got 95, expected a coverage between 0 and 1"):
-        bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, level=95)
+    for level in (95, 1, 1.5, 0):
+        with pytest.raises(InputError, match=f"level: got {level}, expected a coverage between 0 and 1"):
+            bootstrap_difference(np.zeros((3, 2)), np.zeros((4, 2)), seed=0, level=level)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 50, 69])
@@ -247,3 +248,18 @@ def test_quantiles_are_of_the_resamples_that_have_an_error():
     np.testing.assert_allclose(found[:, 0], np.quantile(t[:, 0], [0.1, 0.8]))
     np.testing.assert_allclose(found[:, 1], np.quantile(t[20:, 1], [0.1, 0.8]))
     assert np.isnan(found[:, 2]).all()
+
+
+def test_welchs_quantile_is_scipys(samples):
+    both = tuple(_Sample.of(sample) for sample in samples)
+    welch = stats.ttest_ind(*samples, equal_var=False).confidence_interval(0.9)
+    error = np.sqrt(sum(sample.squared_error for sample in both))
+    np.testing.assert_allclose(_welch(both, 0.9), (welch.high - welch.low) / 2 / error)
+    equal = tuple(_Sample.of(np.zeros((n, 1))) for n in (12, 30))
+    assert _welch(equal, 0.9) == pytest.approx(stats.t.ppf(0.95, 11))
+
+
+def test_what_counts_as_equal_is_of_the_size_of_each_column_by_itself(samples):
+    small = permutation_p_values(*(sample[:, 1:2] for sample in samples), seed=0)
+    beside = permutation_p_values(*(sample[:, :2] * [1e12, 1] for sample in samples), seed=0, n_permutations=1000)
+    assert beside[1] == small[0] < 0.01
