@@ -125,8 +125,8 @@ def test_shows_how_it_merges(model):
 
 def test_refuses_a_profile_that_it_would_not_turn_back():
     said = (
-        "Conjoined: the model gave (2, 4, 7) for 2 sequences, expected one value a task, (N, T) or (N,). A profile must "
-        "be turned back before the strands are merged: use profile=True."
+        "Conjoined: the model gave (4, 4, 7) for 4 sequences, expected one value a task, (N, T) or (N,). A profile "
+        "must be turned back before the strands are merged: use profile=True."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         Conjoined(nn.MaxPool1d(5, 1))(torch.rand(2, 4, 11))
