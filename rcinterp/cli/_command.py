@@ -17,7 +17,7 @@ import click
 from rcinterp.cli._common import JSON, OVERWRITE, QUIET, VERBOSE, is_asked, say, show_warning
 from rcinterp.cli._help import GENERAL, Option, write_commands, write_example, write_options
 from rcinterp.cli._place import place_to_write
-from rcinterp.cli._record import check_pipes, command_name, settings_of, write_record
+from rcinterp.cli._record import check_names, check_pipes, command_name, settings_of, write_record
 from rcinterp.errors import InputError, one_line
 from rcinterp.files import pipes_kept
 
@@ -61,6 +61,8 @@ class Command(click.Command):
         Names, or patterns of names, of the files that it writes into ``--out``, or a function that gives them for the
         options. The folder is then held while it runs, none of these is replaced that it has not recorded there, and
         those of the last time that it does not write again are removed.
+    place : callable, optional
+        The folder that it writes for the options, if that is another than ``--out``.
     """
 
     def __init__(
@@ -68,10 +70,11 @@ class Command(click.Command):
         *arguments: Any,
         example: str,
         writes: Sequence[str] | Callable[[dict[str, Any]], Sequence[str]] = (),
+        place: Callable[[dict[str, Any]], Path] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(*arguments, **HELP | settings)
-        self.example, self.writes = example, writes
+        self.example, self.writes, self.place = example, writes, place
         if any(parameter.name == "out" for parameter in self.params):
             self.params.append(
                 _flag("--overwrite", OVERWRITE, "Replace files in --out that no command of rcinterp wrote.", "Output")
@@ -97,9 +100,11 @@ class Command(click.Command):
         with ExitStack() as stack:
             stack.enter_context(pipes_kept())
             if self.writes and isinstance(out, Path):
+                check_names(ctx)
                 names = self.writes(ctx.params) if callable(self.writes) else self.writes
-                place = place_to_write(out, command_name(ctx), names, is_asked(OVERWRITE))
-                written = stack.enter_context(place)
+                folder = out if self.place is None else self.place(ctx.params)
+                held = place_to_write(folder, command_name(ctx), names, is_asked(OVERWRITE))
+                written = stack.enter_context(held)
             done: Done = super().invoke(ctx)
             if written is not None:
                 written.remove_the_rest()

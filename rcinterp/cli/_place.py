@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
-from rcinterp.files import check_place, finish, held
+from rcinterp.files import check_file_place, check_place, finish, held
 from rcinterp.files.results import SIGNS
 
 
@@ -66,28 +66,31 @@ def place_to_write(out: Path, command: str, names: Sequence[str], overwrite: boo
         check_place(out)
         finish(out)
         before = _recorded(out, command, overwrite)
-        if not overwrite:
+        if not overwrite and before is not None:
             _check_strangers(out, names, before, stopped_at)
-        yield Written(out, names, before)
+        yield Written(out, names, before or ())
 
 
 def check_file(out: Path, beginning: str, overwrite: bool) -> None:
-    """Refuse to replace a file that does not begin as what would be written does.
+    """Refuse to replace a file that does not begin as what would be written does, and a place that takes no file.
 
     Raises
     ------
     InputError
         If it begins otherwise.
+    OSError
+        If it cannot be written.
     """
     if not overwrite and out.is_file() and out.stat().st_size and not _begins_with(out, beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
             "--overwrite."
         )
+    check_file_place(out)
 
 
-def _recorded(out: Path, command: str, overwrite: bool) -> list[str]:
-    """Names of what the same command wrote there the last time.
+def _recorded(out: Path, command: str, overwrite: bool) -> list[str] | None:
+    """Names of what the same command wrote there the last time; None if a version wrote it that did not record them.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def _recorded(out: Path, command: str, overwrite: bool) -> list[str]:
     except InputError:
         record = None
     if record is not None and record.command == command:
-        return [str(name) for name in record.files]
+        return [str(name) for name in record.files] or None
     if not overwrite:
         holds = (
             f"a {RECORD} that is no record of rcinterp" if record is None else f"what rcinterp {record.command} wrote"

@@ -143,6 +143,24 @@ def check_pipes(ctx: click.Context) -> None:
             seen[identity] = name
 
 
+def check_names(ctx: click.Context) -> None:
+    """Refuse a name that the record could not hold, before the work.
+
+    Raises
+    ------
+    InputError
+        If it is no text: the bytes of a file's name need not be.
+    """
+    for parameter in recorded(ctx.command):
+        try:
+            str(_plain(_value(ctx, parameter))).encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{max(parameter.opts, key=len)}: got {error.object!r}, whose bytes are no text (UTF-8), so that {RECORD} cannot hold it; "
+                "rename the file."
+            ) from None
+
+
 def recorded(command: click.Command) -> list[click.Parameter]:
     """Parameters that decide what a command does: all but where it writes, and what it prints."""
     return [parameter for parameter in command.params if parameter.expose_value and parameter.name != "out"]

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from rcinterp.cli._command import Command, Done, Group
-from rcinterp.cli._common import say, shows_progress
+from rcinterp.cli._common import OVERWRITE, is_asked, say, shows_progress
 from rcinterp.cli._help import option
 from rcinterp.cli._types import FILE, FOLDER, GENOME, OUT, SEED, Number, Whole
+from rcinterp.files.results import DATASET
 
 _SPLIT_HELP = 'TRAIN/VALID[/TEST]: chromosomes with commas between them, or "rest" for all others.'
 
@@ -27,7 +28,7 @@ def dataset() -> None:
     """Build labelled sequences from peaks and a genome (section 3.3 of the paper), or fetch the paper's."""
 
 
-@dataset.command(cls=Command, example=_BUILD)
+@dataset.command(cls=Command, writes=DATASET, example=_BUILD)
 @option("--peaks", group="Regions", type=FILE, required=True, help="BED or narrowPeak, plain or gzip: bound regions.")
 @option("--summits", group="Regions", type=FILE, help="BED: the peaks' summits, instead of narrowPeak's column 10.")
 @option("--negatives", group="Regions", type=FILE, required=True, help="BED or narrowPeak: DNase peaks in the paper.")
@@ -78,11 +79,11 @@ def build(
 
     files = DatasetFiles(peaks, negatives, genome, summits, relaxed_peaks)
     settings = DatasetSettings(split, width, max_n, top_relaxed, negatives_per_positive, match_gc, seed)
-    record = build_dataset(files, out, settings, say)
+    record = build_dataset(files, out, settings, say, overwrite=is_asked(OVERWRITE))
     return Done(str(out), {"folder": out, **_count(record)}, out)
 
 
-@dataset.command(cls=Command, example=_FETCH)
+@dataset.command(cls=Command, writes=DATASET, example=_FETCH)
 @click.argument("name", metavar="gm12878-ctcf|gm12878-spi1|gm12878-max")
 @option("--chromosomes", group="Windows", help='Those to fetch, or "all"; those of --split if not given.')
 @option(
@@ -109,6 +110,7 @@ def fetch(
         split=split,
         width=width,
         say=say,
+        overwrite=is_asked(OVERWRITE),
         **_progress(),
     )
     return Done(str(out), {"folder": out, **_count(record)}, out)

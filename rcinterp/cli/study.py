@@ -1,7 +1,8 @@
 """The command line of the studies."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,9 +10,14 @@ from rcinterp.cli._command import Command, Done, Group
 from rcinterp.cli._common import quiet_fit, say, warm_up
 from rcinterp.cli._help import option
 from rcinterp.cli._types import DATA, OUT, Whole
+from rcinterp.files.results import STUDY
 from rcinterp.studies import FORMER_NAMES, STUDIES
 
+if TYPE_CHECKING:
+    from rcinterp.studies import Options
+
 #: Studies that compare motifs, for which an engine may have to be compiled first.
+_WHERE = ("out", "jobs", "scheduler")  # parameters that do not change what is found
 _COMPARE_MOTIFS = ("fig5", "recovery", "triage", "contributions")
 
 
@@ -26,11 +32,27 @@ def list_studies() -> Done:
     return Done("".join(f"{name:<15}{question}\n" for name, question in STUDIES.items()), {"studies": STUDIES})
 
 
+def _options_of(values: Mapping[str, Any]) -> "Options":
+    from rcinterp.studies import Options
+
+    return Options(**{name: value for name, value in values.items() if name not in _WHERE})
+
+
 def _command(name: str, question: str, hidden: bool = False) -> click.Command:
     data = "--data ctcf " if question.startswith("Real data") else ""
     example = f"rcinterp study {name} {data}--small --out results"
 
-    @click.command(name, cls=Command, example=example, help=question, hidden=hidden)
+    def place(values: dict[str, Any]) -> Path:
+        from rcinterp.studies import find_study
+        from rcinterp.studies._study import name_of
+
+        return Path(values["out"]) / name_of(find_study(name), _options_of(values))
+
+    figures = [f"{FORMER_NAMES.get(name, name)}.{ending}" for ending in ("png", "svg")]
+
+    @click.command(
+        name, cls=Command, writes=(*STUDY, *figures), place=place, example=example, help=question, hidden=hidden
+    )
     @option(
         "--data", type=DATA, multiple=True, group="Data", help="Folder with train*/valid* .pos.fa and .neg.fa files."
     )
@@ -62,12 +84,12 @@ def _command(name: str, question: str, hidden: bool = False) -> click.Command:
         help="For the study's folder, and runs/ of all studies.",
     )
     def command(out: Path, jobs: int, scheduler: str | None, **chosen: Any) -> Done:
-        from rcinterp.studies import Options, find_study, run_study
+        from rcinterp.studies import find_study, run_study
 
         study = find_study(name)
         if study.name in _COMPARE_MOTIFS:
             warm_up()
-        found = run_study(study, out, Options(**chosen), jobs=jobs, scheduler=scheduler, **quiet_fit())
+        found = run_study(study, out, _options_of(chosen), jobs=jobs, scheduler=scheduler, **quiet_fit())
         say(found.verdict)
         return Done(str(found.folder), {"folder": found.folder, "verdict": found.verdict}, found.folder)
 

@@ -24,12 +24,13 @@ from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import finish, is_pipe, whole_folder, write_at_once
+from rcinterp.files.documents import read_json
+from rcinterp.files.results import DATASET
 
 #: What a split calls all chromosomes that it does not name.
 REST = "rest"
 
 _PARTS, _LABELS = ("train", "valid", "test"), ("pos", "neg")
-_FILES = {f"{part}.{label}.fa.gz" for part in _PARTS for label in _LABELS}
 
 #: Negatives of each positive, at most.
 _MOST_NEGATIVES = 10**6
@@ -125,6 +126,8 @@ def build_dataset(
     out: str | os.PathLike[str],
     settings: DatasetSettings,
     say: Callable[[str], None] = lambda message: None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Build training, validation and test sets of windows, and write them to a folder.
 
@@ -138,6 +141,8 @@ def build_dataset(
         Split, width and rules.
     say : callable, optional
         Called with each message: what was read, and how many windows each set has.
+    overwrite : bool
+        Replace files of these names in the folder that no data set built here has.
 
     Returns
     -------
@@ -161,7 +166,7 @@ def build_dataset(
     Section 3.3 of the paper.
     """
     _check_settings(settings, files)
-    check_place(Path(out))
+    check_place(Path(out), overwrite)
     regions = {"pos": _read_peaks(files, say), "neg": _read_named(files.negatives, say)}
     avoided = _read_avoided(files, settings, regions["pos"], say)
     with Genome(files.genome) as genome:
@@ -184,7 +189,7 @@ def build_dataset(
         say(f"Warning: {found}")
     for label, counts in record["regions"].items():
         say(f"{label}, regions of no part: {describe_left_out(counts['left_out'])}")
-    _write_dataset(Path(out), sets, record)
+    _write_dataset(Path(out), sets, record, overwrite)
     return record
 
 
@@ -358,8 +363,11 @@ def _version() -> str:
         return "unknown"
 
 
-def check_place(out: Path) -> None:
-    """Refuse a folder that cannot be written, or that holds sequences of another origin, to be mixed up or lost."""
+def check_place(out: Path, overwrite: bool = False) -> None:
+    """Refuse a folder that cannot be written, or that holds sequences of another origin, to be mixed up or lost.
+
+    With `overwrite`, those of the names that a data set has are lost.
+    """
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
     try:
         with TemporaryDirectory(dir=there):
@@ -367,8 +375,9 @@ def check_place(out: Path) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from None
     finish(out)
-    own = _FILES if (out / "dataset.json").exists() else set()
-    strangers = [p.name for part in _PARTS for p in sorted(out.glob(f"{part}*.fa*")) if p.name not in own]
+    own = {*DATASET} if overwrite else _own_files(out)
+    patterns = (*(f"{part}*.fa*" for part in _PARTS), "dataset.json")
+    strangers = [found.name for pattern in patterns for found in sorted(out.glob(pattern)) if found.name not in own]
     if strangers:
         raise InputError(
             f"{out}: holds {name_some(strangers)}, which are of no data set built here; expected a folder without "
@@ -376,10 +385,22 @@ def check_place(out: Path) -> None:
         )
 
 
-def _write_dataset(out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any]) -> None:
+def _own_files(out: Path) -> set[str]:
+    """Names of the files that an earlier data set has there, by its record; none if there is none."""
+    path = out / "dataset.json"
+    try:
+        sets = read_json(path, "the record of a data set", "delete it")["sets"] if path.exists() else {}
+        return {path.name, *(f"{part}.{label}.fa.gz" for part, labels in sets.items() for label in labels)}
+    except (InputError, KeyError, TypeError, AttributeError):  # another's
+        return set()
+
+
+def _write_dataset(
+    out: Path, sets: dict[str, dict[str, Windows]], record: dict[str, Any], overwrite: bool = False
+) -> None:
     """All files or none; an earlier data set stands until they are whole."""
-    check_place(out)
-    with whole_folder(out, {*_FILES, "dataset.json"}) as folder:
+    check_place(out, overwrite)
+    with whole_folder(out, DATASET) as folder:
         for part, built in sets.items():
             for label, windows in built.items():
                 write_fasta(folder / f"{part}.{label}.fa.gz", windows.sequences)

@@ -325,6 +325,7 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
     width: int = 1000,
     connection: Connection = Connection(),
     say: Callable[[str], None] = lambda message: None,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Fetch what a data set of the paper needs, unless it is cached, and build the data set.
@@ -350,6 +351,8 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
         Tries and times.
     say : callable, optional
         Called with each message.
+    overwrite : bool
+        As in `rcinterp.data.building.build_dataset`.
     progress : bool
         A bar on standard error for each file that is downloaded.
 
@@ -378,13 +381,13 @@ def fetch_dataset(  # noqa: PLR0913  # what a user may choose of a data set, eac
         raise InputError(f"name: got {name!r}, expected one of {', '.join(DATASETS)}.")
     settings = DatasetSettings(split or known.split, width)
     wanted = _choose_chromosomes(chromosomes, settings.split)
-    check_place(Path(out))
+    check_place(Path(out), overwrite)
     store = Store(Path(pooch.os_cache("rcinterp") if cache is None else cache), mirror, connection, say, progress)
     peaks, negatives = store.fetch(_TF, known.peaks), store.fetch(_DNASE, _OPEN_CHROMATIN)
     genome = {chrom: store.fetch_unpacked(_GENOME, f"{chrom}.fa.gz") for chrom in wanted}
     _check_genome(genome, store.mirror)
     files = DatasetFiles(peaks=peaks, negatives=negatives, genome=list(genome.values()))
-    return build_dataset(files, out, settings, say)
+    return build_dataset(files, out, settings, say, overwrite=overwrite)
 
 
 def _check_genome(paths: Mapping[str, Path], mirror: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import struct
 import tempfile
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _PACKED = (".gz", ".bgz")
 _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for packed in ("", *_PACKED))
 #: What deflate packs into a byte at most, and bytes with which a line ends at most, with some to spare.
 _MOST_PACKED, _LINE_END = 1100, 8
+#: Bytes that are looked at beside a sequence, and at most before it, where its header stands.
+_LOOKED_AT, _LONGEST_HEADER, _LINE_ENDS = 64, 2**20, b"\r\n"
 _TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
 
 
@@ -66,7 +69,10 @@ class Genome:
         with ExitStack() as stack:
             for path in _list_fasta(source):
                 fasta = stack.enter_context(_open_fasta(path))
-                _check_index(path, fasta.faidx.index)
+                with _errors_of(path):
+                    _check_index(path, fasta.faidx.index)
+                    if Path(fasta.faidx.indexname) == Path(f"{path}.fai"):  # one that was there
+                        _check_places(path, fasta.faidx)
                 for record in fasta:
                     if record.name in self._records:
                         raise InputError(
@@ -143,6 +149,8 @@ def _errors_of(path: Path) -> Iterator[None]:
     """Say of a file what is wrong with it."""
     try:
         yield
+    except InputError:
+        raise
     except ImportError:
         raise InputError(
             f'{path}: is bgzip, which needs biopython; pip install "rcinterp[bgzip]", or unpack the file.'
@@ -167,6 +175,47 @@ def _check_index(path: Path, index: Mapping[str, Any]) -> None:
         raise InputError(
             f"{path}: its index {path.name}.fai {wrong}; expected one of this file: delete it, and it is made anew."
         )
+
+
+def _check_places(path: Path, faidx: Any) -> None:
+    """Refuse an index that was made of another file, or of this one before it was changed: its sequences are moved."""
+    for name, record in faidx.index.items():
+        last = max(record.rlen - 1, 0)
+        end = record.offset + last // max(record.lenc, 1) * record.lenb + last % max(record.lenc, 1)
+        rest = _read(faidx, end, _LOOKED_AT)
+        ends_here = not rest[1:].strip(_LINE_ENDS) or rest[1:].lstrip(_LINE_ENDS).startswith(b">")
+        if record.rlen and not (ends_here and rest[:1].strip(_LINE_ENDS + b">")):
+            wrong = f"lets {name} end where it does not"
+        elif _name_before(faidx, record.offset) != name:
+            wrong = f"lets {name} begin where it does not"
+        else:
+            continue
+        raise InputError(
+            f"{path}: its index {path.name}.fai {wrong}; expected one of this file: delete it, and it is made anew."
+        )
+
+
+def _name_before(faidx: Any, offset: int) -> str | None:
+    """The first word of the header that ends at a place; None if no header does."""
+    size, found = 0, b""
+    while size < min(offset, _LONGEST_HEADER) and b"\n" not in found[:-1]:
+        size = min(max(2 * size, _LOOKED_AT), offset)
+        found = _read(faidx, offset - size, size)
+    header = found[:-1].split(b"\n")[-1]
+    if not found.endswith(b"\n") or not header.startswith(b">"):
+        return None
+    return (header[1:].decode(errors="replace").split() or [""])[0]
+
+
+def _read(faidx: Any, offset: int, size: int) -> bytes:
+    """Bytes of a FASTA file, unpacked, at a place."""
+    if faidx._bgzf:
+        block = faidx.gzi_index[bisect_right(faidx.gzi_index, offset, key=lambda one: one.ustart) - 1]
+        faidx.file.seek(block.cstart << 16 | offset - block.ustart)  # as BGZF counts: the block, and the place in it
+    else:
+        faidx.file.seek(offset)
+    found: bytes = faidx.file.read(size)
+    return found
 
 
 def _check_fasta(path: Path) -> None:

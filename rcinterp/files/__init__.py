@@ -13,11 +13,20 @@ from rcinterp.files.reading import (
     read_text,
 )
 from rcinterp.files.text import parse_number, parse_whole, printable, split_lines, split_words
-from rcinterp.files.writing import check_place, finish, whole_file, whole_folder, write_at_once, write_table
+from rcinterp.files.writing import (
+    check_file_place,
+    check_place,
+    finish,
+    whole_file,
+    whole_folder,
+    write_at_once,
+    write_table,
+)
 
 __all__ = [
     "BGZIP_END",
     "GZIP_MAGIC",
+    "check_file_place",
     "check_place",
     "digest_of_file",
     "finish",

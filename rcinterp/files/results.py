@@ -16,6 +16,13 @@ PATTERNS = (
 )
 #: Of `rcinterp simulate`.
 SIMULATION = (*(f"{part}.{label}.fa.gz" for part in ("train", "valid") for label in ("pos", "neg")), "sites.tsv")
+#: Of `rcinterp.data.building.build_dataset`.
+DATASET = (
+    *(f"{part}.{label}.fa.gz" for part in ("train", "valid", "test") for label in ("pos", "neg")),
+    "dataset.json",
+)
+#: Of a study, beside its figure; patterns of names.
+STUDY = ("*.tsv", "verdict.txt")
 #: Of `rcinterp strands`; patterns of names.
 STRANDS = ("strands.tsv", "strand_logits.tsv", "strands_*.png", "strands_*.svg")
 #: How the file begins by which a folder is known that was written from Python, without a record; what else is there.
@@ -26,4 +33,5 @@ SIGNS = {
         b'<meta name="generator" content="rcinterp">',
         (*INTERPRETATION, *PATTERNS),
     ),
+    "dataset.json": (b'{\n  "rcinterp": ', DATASET),
 }

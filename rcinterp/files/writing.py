@@ -45,15 +45,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     InputError
         If a text cannot be written in UTF-8.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with _errors_of(Path(path)):
-            yield Path(path)
+    given = Path(path)
+    if given.exists() and not given.is_file():  # asked of the path itself: a pipe of /dev/fd links to no file
+        with _errors_of(given):
+            yield given
         return
+    target = Path(os.path.realpath(path))
     _clean(target.parent)
     part = target.with_name(_own_name(target.suffix))
     try:
-        with _errors_of(Path(path), part):
+        with _errors_of(given, part):
             yield part
             _put_on_disk(part)
             if target.exists():
@@ -166,6 +167,21 @@ def check_place(folder: str | os.PathLike[str]) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))
+
+
+def check_file_place(path: str | os.PathLike[str]) -> None:
+    """See whether a file can be written, before the work that it is to hold.
+
+    Raises
+    ------
+    OSError
+        Of `path`.
+    """
+    given = Path(path)
+    if given.exists() and not given.is_file():
+        return
+    with _errors_of(given), tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent) as file:
+        file.write(bytes(4096))
 
 
 def _put_on_disk(path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -226,3 +227,95 @@ def test_an_edited_record_removes_nothing_beside_the_folder(simulate, tmp_path):
     record.write_text(text.replace('files = ["', 'files = ["../sites.tsv", "notes.txt", "'))
     simulate()
     assert (tmp_path / "sites.tsv").read_text() == (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+#: A file that each command writes.
+WRITTEN = {
+    "simulate": "train.pos.fa.gz",
+    "train": "history.tsv",
+    "interpret": "filters.tsv",
+    "compare-models": "patterns.tsv",
+    "strands": "strands.tsv",
+    "dataset build": "train.pos.fa.gz",
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_every_command_holds_its_folder_and_keeps_files_of_others(run, commands, tmp_path, holder, name):
+    said = run(*commands[name], "--out", tmp_path / "out", status=2).stderr
+    assert f"out: process {holder.pid} on " in said
+    assert os.listdir(tmp_path / "out") == [LOCK]
+    mine = tmp_path / "other" / WRITTEN[name]
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    said = run(*commands[name], "--out", mine.parent, status=2).stderr
+    assert re.search(f"other holds {mine.name}, which no command .* --overwrite to replace them", said)
+    assert os.listdir(mine.parent) == [mine.name]
+    assert mine.read_text() == "mine"
+
+
+def test_a_data_set_takes_the_place_of_one_that_was_built_there_and_of_no_other(run, commands, tmp_path):
+    command, out = [*commands["dataset build"], "--out", tmp_path / "out"], tmp_path / "out"
+    for _ in range(2):
+        run(*command)
+    (out / "run.toml").unlink()
+    run(*command)  # known by dataset.json, as one that was built in Python
+    (out / "test.pos.fa.gz").write_text("mine")
+    said = run(*command, status=2).stderr
+    assert "out: holds test.pos.fa.gz, which are of no data set built here" in said
+    assert (out / "test.pos.fa.gz").read_text() == "mine"
+    run(*command, "--overwrite")
+    assert sorted(os.listdir(out)) == [
+        *("dataset.json", "run.toml", "train.neg.fa.gz", "train.pos.fa.gz", "valid.neg.fa.gz", "valid.pos.fa.gz")
+    ]
+    (out / "run.toml").unlink()
+    (out / "dataset.json").write_text('{"my": "json"}')
+    said = run(*command, status=2).stderr
+    assert "out holds dataset.json, train.neg.fa.gz, train.pos.fa.gz and 2 more, which no command" in said
+    assert (out / "dataset.json").read_text() == '{"my": "json"}'
+
+
+def test_a_study_holds_its_tables_and_keeps_those_of_others(run, work):
+    command = ["study", "fig4", "--data", "data", "--seeds", 1, "--epochs", 1, "--small", "--out", "results"]
+    out = work / "results" / "fig4-data-1epochs-small"
+    with held(out, "another"):
+        assert re.search(r"process \d+ on \S+ \(another\) is writing there", run(*command, status=2).stderr)
+    out.mkdir(parents=True)
+    (out / "verdict.txt").write_text("mine")
+    assert "small holds verdict.txt, which no command of rcinterp" in run(*command, status=2).stderr
+    assert os.listdir(out) == ["verdict.txt"]
+    assert not (work / "results" / "runs").exists()
+
+
+def test_a_name_that_the_record_cannot_hold_is_told_before_the_work(run, simulate, work, tmp_path):
+    simulate()
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    name = os.fsdecode(b"known\xff.meme")
+    (work / "known.meme").rename(work / name)
+    said = simulate("--motif", "CTCF_known1", "--motifs", name, "--seed", 5, status=2).stderr
+    assert re.search(r"--motifs: got '.*\\udcff.*', whose bytes are no text \(UTF-8\), .* rename the file", said)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_table_goes_to_a_pipe(work):
+    command = f"{sys.executable} -m rcinterp.cli compare known.meme --motifs known.meme"
+    for line in (
+        f"{command} --out >(cat > piped.tsv; touch done)",
+        f"{command} --out /dev/stdout --quiet | cat > x.tsv",
+    ):
+        subprocess.run(["bash", "-c", f"{line}; wait"], check=True, timeout=100)
+    run = subprocess.run([*command.split(), "--out", "table.tsv"], check=True)
+    assert run.returncode == 0
+    while not (work / "done").exists():  # bash does not wait for what it writes to
+        time.sleep(0.05)
+    table = (work / "table.tsv").read_text()
+    assert (work / "piped.tsv").read_text() == table
+    assert (work / "x.tsv").read_text().startswith(table)
+
+
+@pytest.mark.parametrize(("out", "reason"), [("none/x.tsv", "No such file or directory"), ("/proc/x", "")])
+def test_a_place_that_takes_no_table_is_told_before_the_work(run, work, monkeypatch, out, reason):
+    monkeypatch.setattr("rcinterp.comparison.compare_motifs", lambda *_, **__: pytest.fail("worked"))
+    said = run("compare", "known.meme", "--motifs", "known.meme", "--out", out, status=2).stderr
+    assert f"{out}: {reason}" in said
+    assert len(said.splitlines()) == 1

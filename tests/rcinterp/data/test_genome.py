@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import shutil
 import struct
 import sys
 import zlib
@@ -152,3 +153,53 @@ def test_an_index_that_is_damaged_is_told_with_its_name(index, message, tmp_path
     (tmp_path / "a.fa.fai").write_text(index)
     with pytest.raises(InputError, match=message), Genome(tmp_path / "a.fa") as genome:
         genome.fetch("a", 0, 4)
+
+
+ONE = ">one a first\nACGTACGTAC\nGTACG\n>two\nTTTTTTTTTT\nCCCCCCCCCC\n>three\nGGG\n"
+OTHERS = {
+    "a longer header": ONE.replace("a first", "a first one, with more words " + "x" * 5000),
+    "another order": ">two\nTTTTTTTTTT\nCCCCCCCCCC\n>one a first\nACGTACGTAC\nGTACG\n>three\nGGG\n",
+    "another name": ONE.replace("two", "tow"),
+    "longer lines": ONE.replace("AC\nGT", "ACGT"),
+    "a longer sequence": ONE.replace("GTACG\n", "GTACGTA\n"),
+    "a shorter sequence": ONE.replace("GTACG\n", "GTA\n"),
+    "one letter more at the end": ONE.replace("GGG\n", "GGGG\n"),
+    "a sequence before it": ">none\nACGT\n" + ONE,
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("other", OTHERS)
+def test_an_index_of_another_file_of_the_same_name_is_refused(tmp_path, other, packed):
+    """Newer than the file, as where an older copy has been put back; the sequences would be read at wrong places."""
+    path = tmp_path / ("genome.fa.gz" if packed else "genome.fa")
+    content = {text: bgzip(text.encode(), 30) if packed else text.encode() for text in (ONE, OTHERS[other])}
+    path.write_bytes(content[ONE])
+    for _ in range(2):
+        with Genome(path) as genome:
+            assert genome.lengths == {"one": 15, "two": 20, "three": 3}
+    path.write_bytes(content[OTHERS[other]])
+    if packed:
+        Genome(shutil.copy(path, tmp_path / "other.fa.gz"))
+        shutil.copy(tmp_path / "other.fa.gz.gzi", tmp_path / "genome.fa.gz.gzi")
+    os.utime(path, (0, 0))
+    with pytest.raises(
+        InputError, match=r"genome.fa(.gz)?: its index genome.fa(.gz)?.fai (lets|has).* it is made anew"
+    ):
+        Genome(path)
+    path.with_name(f"{path.name}.fai").unlink()
+    with Genome(path) as genome:
+        assert genome.fetch("two", 8, 12) == "TTCC" if "two" in genome.lengths else other == "another name"
+
+
+def test_an_index_of_the_same_places_is_taken(tmp_path):
+    """Of a file without a line end at its end, with other line ends, and with an empty sequence."""
+    for text in (ONE.rstrip("\n"), ONE.replace("\n", "\r\n"), ONE + "\n", ">a\n>b\nAC\n"):
+        path = tmp_path / "genome.fa"
+        path.write_bytes(text.encode())
+        path.with_name("genome.fa.fai").unlink(missing_ok=True)
+        found = []
+        for _ in range(2):
+            with Genome(path) as genome:
+                found.append({name: genome.fetch(name, 0, length) for name, length in genome.lengths.items() if length})
+        assert found[0] == found[1]
