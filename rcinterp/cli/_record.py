@@ -156,8 +156,8 @@ def check_names(ctx: click.Context) -> None:
             str(_plain(_value(ctx, parameter))).encode()
         except UnicodeEncodeError as error:
             raise InputError(
-                f"{max(parameter.opts, key=len)}: got {error.object!r}, whose bytes are no text (UTF-8), so that {RECORD} cannot hold it; "
-                "rename the file."
+                f"{max(parameter.opts, key=len)}: got {error.object!r}, whose bytes are no text (UTF-8), so that "
+                f"{RECORD} cannot hold it; rename the file."
             ) from None
 
 

@@ -326,3 +326,12 @@ def test_a_long_word_is_no_number_at_once():
     assert parse_number("9" * 10**6 + "x") is None
     assert parse_number("0." + "3" * 10**5) == pytest.approx(1 / 3)
     assert time.process_time() - start < 2
+
+
+def test_a_pipe_of_the_shell_is_written_to_as_it_is():
+    """Bash gives /dev/fd/63 for >(...), which links to no file."""
+    reading, writing = os.pipe()
+    write_at_once(f"/dev/fd/{writing}", "table")
+    os.close(writing)
+    with open(reading, encoding="utf-8") as pipe:
+        assert pipe.read() == "table"

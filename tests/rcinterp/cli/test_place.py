@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -295,22 +294,6 @@ def test_a_name_that_the_record_cannot_hold_is_told_before_the_work(run, simulat
     said = simulate("--motif", "CTCF_known1", "--motifs", name, "--seed", 5, status=2).stderr
     assert re.search(r"--motifs: got '.*\\udcff.*', whose bytes are no text \(UTF-8\), .* rename the file", said)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
-
-
-def test_a_table_goes_to_a_pipe(work):
-    command = f"{sys.executable} -m rcinterp.cli compare known.meme --motifs known.meme"
-    for line in (
-        f"{command} --out >(cat > piped.tsv; touch done)",
-        f"{command} --out /dev/stdout --quiet | cat > x.tsv",
-    ):
-        subprocess.run(["bash", "-c", f"{line}; wait"], check=True, timeout=100)
-    run = subprocess.run([*command.split(), "--out", "table.tsv"], check=True)
-    assert run.returncode == 0
-    while not (work / "done").exists():  # bash does not wait for what it writes to
-        time.sleep(0.05)
-    table = (work / "table.tsv").read_text()
-    assert (work / "piped.tsv").read_text() == table
-    assert (work / "x.tsv").read_text().startswith(table)
 
 
 @pytest.mark.parametrize(("out", "reason"), [("none/x.tsv", "No such file or directory"), ("/proc/x", "")])
