@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate, pairwise
@@ -450,6 +451,11 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
         If the file is missing, a folder, empty, not text, damaged or without headers, a record has no sequence, or a
         letter is no base. The line names the file and the record, counted from 0.
 
+    Warns
+    -----
+    UserWarning
+        If names repeat.
+
     Notes
     -----
     Soft-masked (lower-case) bases are read as bases; every IUPAC ambiguity letter is read as N.
@@ -466,7 +472,7 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
         raise InputError(f"{path}: the file is empty; expected FASTA records ('>name', then the sequence).")
     if not begin.startswith(">"):
         raise InputError(f"{path}: starts with {begin[:20]!r}, expected '>' and a name; convert the file to FASTA.")
-    names, sequences, line = [], [], 1 + text[: len(text) - len(begin)].count("\n")
+    names, sequences, lines = [], [], [1 + text[: len(text) - len(begin)].count("\n")]
     for i, block in enumerate(("\n" + begin).split("\n>")[1:]):
         header, _, body = block.partition("\n")
         names.append(next(iter(split_words(header)), ""))
@@ -475,12 +481,25 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
             what = "has no sequence; remove the record or fill in its sequence"
             if sequences[-1]:
                 what = "has a character in its name that cannot be seen; rename it"
-            raise InputError(f"{path}: line {line}: record {i} ({names[-1]!r}) {what}.")
-        line += 1 + block.count("\n")
+            raise InputError(f"{path}: line {lines[i]}: record {i} ({names[-1]!r}) {what}.")
+        lines.append(lines[i] + 1 + block.count("\n"))
     index = pd.Index(names, name="name")
+    _warn_of_repeated(index, lines, path)
     records = as_records(pd.Series(sequences, index=index), str(path))
     letters = _spell(_encode(records, str(path)), records.str.len())
     return pd.Series(letters, index=index, name="sequence")
+
+
+def _warn_of_repeated(names: pd.Index[str], lines: list[int], path: str | os.PathLike[str]) -> None:
+    """Warn of names that stand there before; records without a name have none."""
+    rows = np.flatnonzero(names.duplicated() & (names != ""))
+    if len(rows):
+        more = f", as do {len(rows) - 1} others" if len(rows) > 1 else ""
+        warnings.warn(
+            f"{path}: line {lines[rows[0]]}: the name {names[rows[0]]!r} stands there before{more}; tell such "
+            "sequences apart by their numbers, which tables have too, or rename them.",
+            stacklevel=3,
+        )
 
 
 def _list_advice(path: str | os.PathLike[str]) -> str:

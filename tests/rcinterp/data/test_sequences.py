@@ -264,7 +264,8 @@ def test_as_one_hot_names_the_file_of_unequal_lengths(path):
 
 def test_read_fasta_returns_named_upper_case_sequences(path):
     path.write_text(">a first word\nACgt\nNN\n>b\nrTT\n>a\nG\n")
-    records = read_fasta(path)
+    with pytest.warns(UserWarning, match="the name 'a' stands there before; tell"):
+        records = read_fasta(path)
     assert records.tolist() == ["ACGTNN", "NTT", "G"]
     assert records.index.tolist() == ["a", "b", "a"]
     assert (records.name, records.index.name) == ("sequence", "name")
@@ -400,3 +401,12 @@ def test_names_of_sequences(tmp_path):
     assert names_of(["ACGT"]) is None
     assert names_of(pd.Series(["ACGT"])) is None
     assert names_of(torch.zeros(2, 4, 5)) is None
+
+
+def test_names_that_repeat_are_told_with_the_line(tmp_path):
+    path = tmp_path / "peaks.fa"
+    path.write_text(">a\nAC\nGT\n>b\nACGT\n>a again\nACGT\n>b\nACGT\n")
+    with pytest.warns(UserWarning, match=r"peaks\.fa: line 6: the name 'a' stands there before, as do 1 others; tell"):
+        assert read_fasta(path).index.tolist() == ["a", "b", "a", "b"]
+    path.write_text(">\nACGT\n>\nACGT\n>b\nACGT\n")
+    read_fasta(path)
