@@ -164,6 +164,15 @@ class Group(click.Group):
 class Program(Group):
     """The whole command line: what is wrong with the input becomes one line, and so do warnings."""
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Read the arguments; --help and --version print here."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except BrokenPipeError:  # a reader that left
+            raise
+        except OSError as error:
+            raise _problem(_describe(error)) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; bad input gives one line and exit status 2."""
         with warnings.catch_warnings():
@@ -175,7 +184,7 @@ class Program(Group):
             except click.BadParameter as error:
                 raise _InputProblem(error.format_message()) from error
             except OSError as error:
-                raise _problem(f"{error.filename or 'file'}: {error.strerror or error}") from error
+                raise _problem(_describe(error)) from error
             except ValueError as error:
                 from rclayers import SymmetryError  # only now: it imports torch, for which --help should not wait
 
@@ -205,6 +214,13 @@ def _problem(message: str) -> _InputProblem:
     if is_asked(VERBOSE):
         click.echo(traceback.format_exc(), err=True, nl=False)
     return _InputProblem(one_line(message))
+
+
+def _describe(error: OSError) -> str:
+    """What the system says, and of which file; what click was printing has no name."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    is_printed = bool(frames) and frames[-1].f_globals.get("__name__") == click.echo.__module__
+    return f"{error.filename or ('standard output' if is_printed else 'file')}: {error.strerror or error}"
 
 
 def _is_want_of_memory(error: BaseException) -> bool:

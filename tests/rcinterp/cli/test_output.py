@@ -2,6 +2,9 @@
 
 import math
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +165,13 @@ def test_a_training_that_is_stopped_says_that_it_can_go_on(commands, run, monkey
         said = run(*commands["train"], "--out", "stopped", status=1).stderr
     assert "stopped; the same command goes on from stopped/checkpoint.safetensors\n" in said
     assert run(*commands["train"], "--out", "stopped").stdout == "stopped\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["study", "list", "--json"]])
+def test_output_that_finds_no_room_is_one_line(arguments):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "rcinterp.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"Error: standard output: No space left on device\n"
