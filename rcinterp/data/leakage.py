@@ -79,6 +79,11 @@ def find_leakage(train: Dataset, valid: Dataset) -> Leakage:
     -------
     Leakage
 
+    Notes
+    -----
+    Sequences are compared letter by letter. One that is shifted by a base, or differs in a letter, is found only if the
+    names of both sets hold coordinates.
+
     Examples
     --------
     >>> from rcinterp import load_dataset
