@@ -80,12 +80,22 @@ def test_one_site_is_a_probability():
         (COUNTS - 1, r"x: got negative, NaN or infinite values.*Log-odds \(PWM\) are neither"),
         (COUNTS * np.nan, "x: got negative, NaN or infinite values"),
         (COUNTS * [1, 0, 1], r"x: the values of position 1 \(0-based\) sum to 0, expected 1 \(probabilities\) or more"),
+        (COUNTS * 1e307, r"x: got values up to 1\.1e\+308, whose sum is too large for a float64"),
+        (np.full((4, 5), 4e307), "x: got values up to 4e.307, whose sum"),  # of the positions' sums
+        (COUNTS / [20, 4, 16], r"position 1 \(0-based\) sum to 2, and those of position 0 to 1, expected either prob"),
+        (COUNTS / [20, 8, 1], r"position 2 \(0-based\) sum to 16, and those of position 0 to 1"),
         (COUNTS / [20, 10, 16], r"x: the values of position 1 \(0-based\) sum to 0\.8"),
     ],
 )
 def test_neither_counts_nor_probabilities(matrix, message):
     with pytest.raises(InputError, match=message):
         counts_to_motif(matrix, "x")
+
+
+def test_whole_numbers_are_counts_also_where_a_position_has_one():
+    motif = counts_to_motif(np.array([[1.0, 2], [0, 1], [0, 0], [0, 0]]), "x")
+    np.testing.assert_allclose(motif.ppm[:, 1], [2 / 3, 1 / 3, 0, 0])
+    assert motif.n_sites == 2
 
 
 def test_collect_names_motifs_without_a_matrix():
