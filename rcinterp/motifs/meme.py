@@ -23,8 +23,10 @@ _MATRIX_HEADER = re.compile(r"\s*letter\s*-\s*probability\s+matrix\s*:", re.IGNO
 _LOG_ODDS_HEADER = re.compile(r"\s*log\s*-\s*odds\s+matrix\s*:", re.IGNORECASE)
 _ALPHABET = re.compile(r"\s*ALPHABET\s*=\s*(\S*)", re.IGNORECASE)
 _OWN_ALPHABET = re.compile(r"\s*ALPHABET\s+[^=\s]")
+_BACKGROUND = re.compile(r"\s*Background\b", re.IGNORECASE)  # below which numbers may stand
 _QUOTED = re.compile(r'"[^"]*"')
 _KEY = re.compile(r"\b(alength|w|nsites)\s*=\s*(\S*)", re.IGNORECASE)
+_ANY_KEY = re.compile(r"\b\w+\s*=\s*\S*")
 _KEYS = MappingProxyType(
     {
         "alength": "4, one a letter of DNA",
@@ -195,12 +197,14 @@ def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tu
     """Yield each motif's id, its other name and the lines after its MOTIF line that are not blank."""
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if split_words(line)]
     starts = [index for index, (_, line) in enumerate(numbered) if split_words(line)[0] == "MOTIF"]
-    for number, line in numbered[: starts[0] if starts else None]:
+    header = numbered[: starts[0] if starts else None]
+    for number, line in header:
         if _MATRIX_HEADER.match(line):
             raise InputError(
                 f"{path}: line {number}: got a matrix before the first MOTIF, expected each below a line such as MOTIF "
                 "MA0139.1 CTCF. Write it above."
             )
+    _check_above([line for before, line in pairwise([(0, ""), *header]) if not _BACKGROUND.match(before[1])], str(path))
     for start, stop in pairwise([*starts, len(numbered)]):
         number, line = numbered[start]
         words = split_words(line)
@@ -242,6 +246,11 @@ def _read_keys(header: str, where: str) -> dict[str, float]:
             again = " again" if key in keys else ""
             raise InputError(f"{where}: got {key}= {value}{again}, expected {_KEYS[key]}. Correct it, or leave it out.")
         keys[key] = number
+    if _looks_like_row(_ANY_KEY.sub("", header.partition(":")[2])):
+        raise InputError(
+            f"{where}: got numbers behind 'letter-probability matrix:', expected them below it. Move them to a line of "
+            "their own."
+        )
     return keys
 
 

@@ -66,12 +66,21 @@ def split_records(text: str, source: Source) -> list[Record]:
     Raises
     ------
     InputError
-        If a ``>`` has no name after it, or a line has brackets and nothing else.
+        If a ``>`` has no name after it, or stands after a ``#`` but not so the rows below, or a line has brackets and
+        nothing else.
     """
     records: list[tuple[str, list[tuple[str, ...]], list[int]]] = []
+    hidden = 0  # the line of a name that is commented out
     for number, line in enumerate(split_lines(text), start=1):
         if not split_words(line) or line.startswith("#"):
+            hidden = number if line[1:].lstrip(" \t").startswith(">") else hidden
             continue
+        if hidden and not line.startswith(">"):
+            raise InputError(
+                f"{source}: line {number}: got a row below line {hidden}, a name after #, expected a name with > alone "
+                "above it. Remove the #, or set one before the row too."
+            )
+        hidden = 0
         if line.startswith(">"):
             if not split_words(line[1:]):
                 raise InputError(

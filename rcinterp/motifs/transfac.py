@@ -93,27 +93,19 @@ def _field(lines: list[Line], mark: str, source: Source) -> str:
 
 
 def _check_below(below: list[Line], where: str) -> None:
-    """Raise if further positions stand below a matrix, or a line without a mark ends it.
-
-    After a mark other than XX, which says nothing, other tables may follow.
-    """
+    """Raise if further positions stand below a matrix, or a line without a mark ends it."""
     start, first = below[0][0], " ".join(split_words(below[0][1]))
-    is_marked = _MARK.match(first) is not None
-    for number, line in takewhile(lambda line: not (is_marked and _opens_table(line)), below):
-        if number > start and _looks_like_position(line):
+    for number, line in below[1:]:
+        if _looks_like_position(line):
             raise InputError(
                 f"{where}: got the position {' '.join(split_words(line))!r} after {first[:40]!r}, which ends the "
                 f"matrix. Remove what stands between the positions (line {number})."
             )
-    if not is_marked:
+    if not _MARK.match(first):
         raise InputError(
             f"{where}, line {start}: got {first[:40]!r} below the positions, expected a position (its number and "
             "four counts), a mark such as XX, or //. Correct the line."
         )
-
-
-def _opens_table(line: Line) -> bool:
-    return _MARK.match(line[1].strip()) is not None and split_words(line[1])[0] != "XX"
 
 
 def _parse_matrix(lines: list[Line], where: str, other_name: str) -> Motif | None:
@@ -121,6 +113,11 @@ def _parse_matrix(lines: list[Line], where: str, other_name: str) -> Motif | Non
     letters = "".join(split_words(lines[0][1])[1:5]).upper().replace("U", "T")
     if sorted(letters) != list("ACGT"):
         raise InputError(f"{where}: got the letters {letters}, expected each of A, C, G, T once.")
+    if _looks_like_position(" ".join(split_words(lines[0][1])[5:])):
+        raise InputError(
+            f"{where}, line {lines[0][0]}: got numbers behind the letters, expected them below. Move them to a line of "
+            "their own."
+        )
     positions = [*takewhile(_is_position, lines[1:])]
     rows, line_numbers = [split_words(line) for _, line in positions], [number for number, _ in positions]
     for row, number in zip(rows, line_numbers, strict=True):

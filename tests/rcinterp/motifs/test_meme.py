@@ -457,6 +457,23 @@ def test_columns_are_those_of_a_c_g_t(tmp_path, alphabet, message):
         read_meme(write(tmp_path, HEADER.replace("ALPHABET= ACGT", alphabet) + MOTIF))
 
 
+@pytest.mark.parametrize("row", ["0.1 0.2 0.3 0.4", "\xa0[0 1 0 0]", "nsites= 3 0 0 1 O"])
+def test_no_row_stands_behind_the_header_of_a_matrix(tmp_path, row):
+    text = HEADER + f"MOTIF M1\nletter-probability matrix:{row}\n{TWO_ROWS}"
+    with pytest.raises(
+        InputError, match=r"motif M1, line 11: got numbers behind 'letter-probability matrix:', expected"
+    ):
+        read_meme(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("line", ["MEME version", "ALPHABET=", "strands:", "MOTIF"])
+def test_no_row_stands_above_the_first_motif(tmp_path, line):
+    with pytest.raises(InputError, match=r"motifs\.meme, line \d+: got the row '0 1 0 0', expected a line"):
+        read_meme(write(tmp_path, (HEADER + MOTIF).replace(line, f"0 1 0 0\n{line}", 1)))
+    bare = HEADER.replace("A 0.25 C 0.25 G 0.25 T 0.25", "0.25 0.25 0.25 0.25")
+    assert list(read_meme(write(tmp_path, bare + MOTIF))) == ["M1"]
+
+
 def test_files_that_were_joined_are_read(tmp_path):
     text = HEADER + MOTIF + HEADER + MOTIF.replace("M1", "M2")
     assert list(read_meme(write(tmp_path, text))) == ["M1", "M2"]

@@ -45,6 +45,13 @@ def test_a_header_without_a_name():
         split_records(">a\n1\n> \n2\n", "x.pfm")
 
 
+@pytest.mark.parametrize("mark", ["#>b", "# >b", "#\t> b 1"])
+def test_rows_below_a_name_that_is_commented_out(mark):
+    assert split_records(f">a\n1 2\n{mark}\n#3 4\n\n>c\n5 6\n", "x")[1] == Record("c", (("5", "6"),))
+    with pytest.raises(InputError, match=r"x: line 5: got a row below line 3, a name after #, expected a name with >"):
+        split_records(f">a\n1 2\n{mark}\n\n3 4\n", "x")
+
+
 def test_numbers():
     np.testing.assert_array_equal(numbers([["1", "2.5"], ["1e-3", ".5"]], "x"), [[1, 2.5], [0.001, 0.5]])
     with pytest.raises(InputError, match=r"f: motif a, row 2: got 1 x, expected numbers\. Correct the row"):

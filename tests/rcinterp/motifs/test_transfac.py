@@ -175,10 +175,23 @@ def test_no_position_stands_outside_the_matrix(text, position, message):
         parse_transfac(text.format(position), "x")
 
 
+@pytest.mark.parametrize("mark", ["ID x", "XX", "BA 3 genes", "XX\nXL\n00 2"])
+def test_no_position_stands_below_a_mark(mark):
+    with pytest.raises(
+        InputError, match=r"x: motif M1: got the position '03 1 2 3 4' after '.*', which ends the matrix"
+    ):
+        parse_transfac(f"AC M1\nP0 A C G T\n02 1 2 3 4\n{mark}\n03 1 2 3 4\n//\n", "x")
+
+
 @pytest.mark.parametrize("last", ["O3 1 2 3 4", "-3 1 2 3 4", "[03 1 2 3 4]", "x", "xx", "\xa003 1 2 3 4"])
 def test_a_matrix_ends_with_a_mark(last):
     with pytest.raises(InputError, match=r"x: motif M1, line 4: got '.*' below the positions, expected a position"):
         parse_transfac(f"AC M1\nP0 A C G T\n02 1 2 3 4\n{last}\n//\n", "x")
+
+
+def test_no_position_stands_behind_the_letters():
+    with pytest.raises(InputError, match=r"x: motif M1, line 2: got numbers behind the letters, expected them below"):
+        parse_transfac("AC M1\nP0 A C G T 01 1 2 3 4\n02 1 2 3 4\n//\n", "x")
 
 
 @pytest.mark.parametrize("mark", ["AC", "ID", "NA"])
