@@ -9,7 +9,7 @@ from rcinterp.files import split_lines
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.meme import parse_meme
 from rcinterp.motifs.reading import Record, Source, read_motif_text, split_records
-from rcinterp.motifs.tabular import parse_encode, parse_homer, parse_jaspar, parse_pfm
+from rcinterp.motifs.tabular import IUPAC, parse_encode, parse_homer, parse_jaspar, parse_pfm
 from rcinterp.motifs.transfac import MATRIX_HEADER, parse_transfac
 
 #: The formats that `read_motifs` knows, and their readers.
@@ -30,7 +30,6 @@ _MARKS = (  # lines that only one format has
     ("jaspar", re.compile(r"\s*[ACGTU]\s*\[", re.IGNORECASE)),
 )
 _NUMBER = re.compile(r"[-+]?\.?\d")
-_IUPAC = frozenset("ACGTURYSWKMBDHVN")
 
 
 def read_motifs(path: Source, format: str | None = None) -> dict[str, Motif]:
@@ -109,7 +108,7 @@ def _formats_of_records(records: list[Record]) -> list[str]:
     if labelled == {True}:
         letters = ["".join(row[0] for row in record.rows).upper() for record in filled]
         is_jaspar = is_jaspar and {word.replace("U", "T") for word in letters} == {"ACGT"}
-        is_encode = all(len(row) == 5 for row in rows) and set("".join(letters)) <= _IUPAC
+        is_encode = all(len(row) == 5 for row in rows) and set("".join(letters)) <= IUPAC
         return ["jaspar"] * is_jaspar + ["encode"] * is_encode
     return ["jaspar"] * is_jaspar + ["pfm"] * all(len(row) == 4 for row in rows)
 

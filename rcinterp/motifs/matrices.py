@@ -27,11 +27,20 @@ class Motif:
         Number of sites; None where the source does not say.
     other_name : str
         What else its source calls it, e.g. the factor (JASPAR, MEME) or a description (ENCODE); empty if nothing.
+
+    Raises
+    ------
+    InputError
+        If the number of sites is negative or not finite.
     """
 
     ppm: NDArray[np.float64]
     n_sites: float | None = None
     other_name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.n_sites is not None and not 0 <= self.n_sites < float("inf"):
+            raise InputError(f"Motif: got n_sites {self.n_sites}, expected a number that is not negative, or None.")
 
 
 def check_name(name: object) -> str:
@@ -116,7 +125,8 @@ def as_ppm(matrix: ArrayLike, name: str = "given") -> NDArray[np.float64]:
             f"motif {name}: got negative values (down to {array.min():g}), expected probabilities. Weights and "
             "log-odds (PWM) are not a PPM: make one from the sequences that the filter matches."
         )
-    sums = array.sum(axis=0)
+    with np.errstate(over="ignore"):  # an infinite sum is refused
+        sums = array.sum(axis=0)
     bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE + 1e-9)
     if bad.size:
         raise InputError(

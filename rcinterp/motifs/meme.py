@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise, takewhile
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rcinterp.errors import InputError
 from rcinterp.files import parse_number, parse_whole, split_lines, split_words, write_at_once
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
-from rcinterp.motifs.reading import Source, collect, read_motif_text
+from rcinterp.motifs.reading import Line, Source, collect, read_motif_text
 
 #: MEME cuts longer names off (MAX_MOTIF_ID_LENGTH in its sources), after which two may be the same.
 MAX_NAME_LENGTH = 100
@@ -21,9 +22,23 @@ DEFAULT_N_SITES = 20.0
 _MATRIX_HEADER = re.compile(r"\s*letter\s*-\s*probability\s+matrix\s*:", re.IGNORECASE)
 _LOG_ODDS_HEADER = re.compile(r"\s*log\s*-\s*odds\s+matrix\s*:", re.IGNORECASE)
 _ALPHABET = re.compile(r"\s*ALPHABET\s*=\s*(\S*)", re.IGNORECASE)
-_WIDTH = re.compile(r"\bw\s*=\s*(\d+)")
+_OWN_ALPHABET = re.compile(r"\s*ALPHABET\s+[^=\s]")
+_BACKGROUND = re.compile(r"\s*Background\b", re.IGNORECASE)  # below which numbers may stand
+_QUOTED = re.compile(r'"[^"]*"')
+_KEY = re.compile(r"\b(alength|w|nsites)\s*=\s*(\S*)", re.IGNORECASE)
+_ANY_KEY = re.compile(r"\b\w+\s*=\s*\S*")
+_KEYS = MappingProxyType(
+    {
+        "alength": "4, one a letter of DNA",
+        "w": "a whole number, that of the rows",
+        "nsites": "a number that is not negative",
+    }
+)
 _NUMBER = re.compile(r"[-+]?(\.?\d|(nan|inf)\b)", re.IGNORECASE)
-_N_SITES = re.compile(r"\bnsites\s*=\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)")
+_NO_WORDS = re.compile(r"[\s\[\](){},;|]+")
+_RULE = re.compile(r"\s*(-{3}|\*{3})")
+_REMARK = re.compile(r"\s*((URL|Time|MEME\s+version)\b|#)")
+_MOTIF = re.compile(r"[^\w#]*MOTIF(?![a-z])", re.IGNORECASE)
 
 
 def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
@@ -43,9 +58,10 @@ def read_meme(path: str | os.PathLike[str]) -> dict[str, Motif]:
     Raises
     ------
     InputError
-        If the file cannot be read, is not in MEME format, is not of DNA, has no motif, has one id twice, a matrix
-        whose number of rows is not its ``w=``, or a row that is not four probabilities that sum to 1 within
-        `SUM_TOLERANCE`. The message names file, motif and row (1-based).
+        If the file cannot be read, is not in MEME format, is not of DNA (letters in the order A, C, G, T), has no
+        motif, has one id twice, a matrix before the first ``MOTIF``, one whose number of rows is not its ``w=``, a row
+        that is not four probabilities that sum to 1 within `SUM_TOLERANCE`, or what looks like a row beside a matrix.
+        The message names file, motif and row or line (1-based).
 
     Warns
     -----
@@ -146,75 +162,173 @@ def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
             f'{path}: got a file without a line "MEME version ...", expected MEME minimal format. '
             "The MEME suite's jaspar2meme, transfac2meme and others convert to it."
         )
-    alphabets = [match[1].upper() for line in header if (match := _ALPHABET.match(line))]
-    if alphabets and alphabets[0] not in ("", "ACGT", "DNA"):
-        raise InputError(f"{path}: got motifs of the alphabet {alphabets[0]}, expected DNA (ALPHABET= ACGT).")
-
-
-def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each motif's id, its other name and the lines after its MOTIF line."""
-    starts = [number for number, line in enumerate(lines) if split_words(line)[:1] == ["MOTIF"]]
-    for start, stop in pairwise([*starts, len(lines)]):
-        words = split_words(lines[start])
-        if len(words) < 2:
-            raise InputError(f"{path}: line {start + 1} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
-        yield words[1], " ".join(words[2:]), lines[start + 1 : stop]
-
-
-def _parse_motif(name: str, other_name: str, block: list[str], path: str | os.PathLike[str]) -> Motif | None:
-    """Read one motif's matrix; None if it has none."""
-    start = next((number for number, line in enumerate(block) if _MATRIX_HEADER.match(line)), None)
-    if start is None:
-        return None
-    where = f"{path}: motif {name}"
-    rows = [_parse_row(words, f"{where}, row {i}") for i, words in enumerate(_rows(block[start + 1 :]), start=1)]
-    width = _WIDTH.search(block[start])
-    if not rows or (width and parse_whole(width[1]) != len(rows)):
-        expected = f"w= {width[1]}" if width else "at least one"
-        raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected}.")
-    _check_rest(block[start + 1 :], len(rows), where, width is not None)
-    n_sites = _N_SITES.search(block[start])
-    sites = float(n_sites[1]) if n_sites else 0.0
-    return Motif(as_ppm(np.array(rows).T, name), sites if 0 < sites < float("inf") else None, other_name)
-
-
-def _rows(lines: list[str]) -> Iterator[list[str]]:
-    """Yield the words of the lines of numbers that the block starts with, blank lines skipped."""
-    for line in lines:
-        words = split_words(line)
-        if words and not _NUMBER.match(words[0]):
-            return
-        if words:
-            yield words
-
-
-def _check_rest(lines: list[str], n_rows: int, where: str, is_counted: bool) -> None:
-    """Raise if another matrix, or more of this one, stands below the lines of numbers that were read.
-
-    Where the header has counted the rows, further rows are of other tables, as in MEME's full text.
-    """
-    below = [line for line in lines if split_words(line)][n_rows:]
-    is_other = is_counted
-    for line in below:
-        if _MATRIX_HEADER.match(line):
-            raise InputError(f"{where}: got two matrices, expected one. Give the second a MOTIF line of its own.")
-        is_other |= _LOG_ODDS_HEADER.match(line) is not None
-        words = split_words(line)
-        if not is_other and len(words) == 4 and all(parse_number(word) is not None for word in words):
+    for number, line in enumerate(lines, start=1):
+        alphabet = _ALPHABET.match(line)
+        letters = alphabet[1].upper() if alphabet else ""
+        if letters not in ("", "ACGT", "DNA"):
             raise InputError(
-                f"{where}: got the row {' '.join(words)} after {below[0].strip()[:40]!r}, which ends the matrix. "
-                "Remove what stands between the rows."
+                f"{path}: line {number}: got motifs of the alphabet {letters}, expected DNA (ALPHABET= ACGT)."
+            )
+        if _OWN_ALPHABET.match(line):
+            _check_letters(lines[number:], f"{path}: line {number}")
+
+
+def _check_letters(lines: list[str], where: str) -> None:
+    """Raise unless an alphabet that the file defines, down to END ALPHABET, has the letters of DNA in their order."""
+    stop = next((i for i, line in enumerate(lines) if split_words(line)[:2] == ["END", "ALPHABET"]), 0)
+    letters: list[str] = []
+    others: list[str] = []
+    for line in lines[:stop]:
+        text = _QUOTED.sub("", line)
+        if not split_words(text) or text.lstrip().startswith("#") or "=" in text:  # = defines ambiguous letters
+            continue
+        letter, *other = (split_words(part)[:1] for part in text.split("~"))  # A ~ T: two that are complementary
+        letters += letter
+        others += [*chain.from_iterable(other)]
+    found = "".join(letters + others).upper().replace("U", "T")
+    if stop and (sorted(found) != list("ACGT") or letters != sorted(letters)):
+        raise InputError(
+            f"{where}: got an alphabet of the letters {' '.join(letters + others)}, expected A, C, G, T in this order. "
+            "Order the columns of the matrices so, and write ALPHABET= ACGT."
+        )
+
+
+def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[Line]]]:
+    """Yield each motif's id, its other name and the lines after its MOTIF line that are not blank."""
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if split_words(line)]
+    starts = [index for index, (_, line) in enumerate(numbered) if split_words(line)[0] == "MOTIF"]
+    header = numbered[: starts[0] if starts else None]
+    for number, line in header:
+        if _MATRIX_HEADER.match(line):
+            raise InputError(
+                f"{path}: line {number}: got a matrix before the first MOTIF, expected each below a line such as MOTIF "
+                "MA0139.1 CTCF. Write it above."
+            )
+    _check_above([line for before, line in pairwise([(0, ""), *header]) if not _BACKGROUND.match(before[1])], str(path))
+    for start, stop in pairwise([*starts, len(numbered)]):
+        number, line = numbered[start]
+        words = split_words(line)
+        if len(words) < 2:
+            raise InputError(f"{path}: line {number} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
+        yield words[1], " ".join(words[2:]), numbered[start + 1 : stop]
+
+
+def _parse_motif(name: str, other_name: str, lines: list[Line], path: str | os.PathLike[str]) -> Motif | None:
+    """Read one motif's matrix; None if it has none."""
+    where = f"{path}: motif {name}"
+    _check_names(lines, where)
+    start = next((index for index, (_, line) in enumerate(lines) if _MATRIX_HEADER.match(line)), len(lines))
+    _check_above(lines[:start], where)
+    if start == len(lines):
+        return None
+    number, header = lines[start]
+    keys = _read_keys(header, f"{where}, line {number}")
+    written = takewhile(_is_row, lines[start + 1 :])
+    rows = [_parse_row(line, f"{where}, row {i}") for i, line in enumerate(written, start=1)]
+    if not rows or keys.get("w", len(rows)) != len(rows):
+        expected = f"w= {keys['w']}" if "w" in keys else "at least one"
+        raise InputError(f"{where} has {len(rows)} rows of probabilities, expected {expected} (line {number}).")
+    _check_below(lines[start + len(rows) :], where, "w" in keys)
+    return Motif(as_ppm(np.array(rows).T, name), keys.get("nsites") or None, other_name)
+
+
+def _is_row(line: Line) -> bool:
+    return _NUMBER.match(split_words(line[1])[0]) is not None
+
+
+def _read_keys(header: str, where: str) -> dict[str, float]:
+    """Return the numbers of letters, rows and sites that the line above a matrix says."""
+    keys: dict[str, float] = {}
+    for written, word in _KEY.findall(header):
+        key, value = written.lower(), word.rstrip(",")
+        number = parse_number(value) if key == "nsites" else parse_whole(value)
+        if number is None or number < 0 or (key == "alength" and number != 4) or key in keys:
+            again = " again" if key in keys else ""
+            raise InputError(f"{where}: got {key}= {value}{again}, expected {_KEYS[key]}. Correct it, or leave it out.")
+        keys[key] = number
+    if _looks_like_row(_ANY_KEY.sub("", header.partition(":")[2])):
+        raise InputError(
+            f"{where}: got numbers behind 'letter-probability matrix:', expected them below it. Move them to a line of "
+            "their own."
+        )
+    return keys
+
+
+def _check_names(lines: list[Line], where: str) -> None:
+    """Raise for a line that is meant to begin a motif, but does not; MEME's full text has titles under rules."""
+    above = ""
+    for number, line in lines:
+        if _MOTIF.match(line) and not _RULE.match(above):
+            raise InputError(
+                f"{where}, line {number}: got {line.strip(' ')[:40]!r}, expected MOTIF in capitals, a blank and a "
+                "name. Correct the line."
+            )
+        above = line
+
+
+def _looks_like_row(line: str) -> bool:
+    """Whether a line is mostly numbers, in brackets or not, and not a remark."""
+    words = [word for word in _NO_WORDS.split(line) if word]
+    n_numbers = sum(parse_number(word) is not None for word in words)
+    return n_numbers >= 3 and 2 * n_numbers > len(words) and not _REMARK.match(line)
+
+
+def _is_table(line: str) -> bool:
+    """Whether numbers below this line are of other tables, as in MEME's full text."""
+    return bool(_RULE.match(line) or _LOG_ODDS_HEADER.match(line))
+
+
+def _check_above(lines: list[Line], where: str) -> None:
+    """Raise if a row stands above its matrix, or without one."""
+    for number, line in takewhile(lambda line: not _is_table(line[1]), lines):
+        if _looks_like_row(line):
+            raise InputError(
+                f"{where}, line {number}: got the row {' '.join(split_words(line))!r}, expected a line "
+                '"letter-probability matrix:" above the rows. Write it above, or move the row.'
             )
 
 
-def _parse_row(words: list[str], where: str) -> NDArray[np.float64]:
+def _check_below(lines: list[Line], where: str, is_counted: bool) -> None:
+    """Raise if another matrix, or more of this one, stands below its last row, the first of the lines.
+
+    Where the header has counted the rows, further rows of four numbers below a rule are of other tables.
+    """
+    (last, _), *below = lines
+    if not below:
+        return
+    start, first = below[0]
+    is_table = is_log_odds = False
+    for number, line in below:
+        if _MATRIX_HEADER.match(line):
+            raise InputError(
+                f"{where}: got two matrices, expected one. Give the second (line {number}) a MOTIF line of its own."
+            )
+        is_log_odds |= _LOG_ODDS_HEADER.match(line) is not None
+        is_table |= _is_table(line)
+        words = split_words(line)
+        is_four = len(words) == 4 and all(parse_number(word) is not None for word in words)
+        is_row = (is_four and not is_counted and not is_log_odds) or (_looks_like_row(line) and not is_table)
+        if is_row and number > start:
+            raise InputError(
+                f"{where}: got the row {' '.join(words)} after {first.strip()[:40]!r}, which ends the matrix. Remove "
+                f"what stands between the rows (line {number})."
+            )
+    if _looks_like_row(first) or (start == last + 1 and not (_is_table(first) or _REMARK.match(first))):
+        raise InputError(
+            f"{where}, line {start}: got {first.strip(' ')[:40]!r} below the rows, expected a further row (four "
+            "probabilities), URL, or an empty line. Correct the row, or set an empty line above."
+        )
+
+
+def _parse_row(line: Line, where: str) -> NDArray[np.float64]:
     """Return four probabilities that sum to 1."""
+    words = split_words(line[1])
     numbers = [parse_number(word) for word in words]
     row = np.array(numbers, dtype=np.float64)  # NaN for None
     if row.shape != (4,) or not ((row >= 0) & (row <= 1)).all() or abs(row.sum() - 1) > SUM_TOLERANCE + 1e-9:
         raise InputError(
             f"{where}: got {' '.join(words)}, expected four probabilities (A C G T) that sum to 1 "
-            f"(within {SUM_TOLERANCE:g}). Correct the row, or divide counts by their sum."
+            f"(within {SUM_TOLERANCE:g}). Correct the row (line {line[0]}), or divide counts by their sum."
         )
     return row
 

@@ -5,6 +5,9 @@ from rcinterp.files import split_words
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.reading import Record, Source, collect, counts_to_motif, numbers, split_records
 
+#: The letters of DNA and of its ambiguities.
+IUPAC = frozenset("ACGTURYSWKMBDHVN")
+
 
 def parse_jaspar(text: str, source: Source) -> dict[str, Motif]:
     """Read JASPAR's format: four lines of counts, A, C, G and T.
@@ -104,8 +107,18 @@ def parse_encode(text: str, source: Source) -> dict[str, Motif]:
     InputError
         If a line is not a letter and four numbers, or as `counts_to_motif` and `collect` say.
     """
-    records = [Record(r.header, tuple(row[1:] for row in r.rows)) for r in split_records(text, source)]
+    records = [_without_letters(record, source) for record in split_records(text, source)]
     return collect(((_first_word(r), _motif_of_positions(r, source, _other_words(r))) for r in records), source)
+
+
+def _without_letters(record: Record, source: Source) -> Record:
+    for number, (index, row) in zip(record.lines, enumerate(record.rows, start=1), strict=True):
+        if row[0].upper() not in IUPAC:
+            raise InputError(
+                f"{source}: motif {_first_word(record)}, row {index}: got {' '.join(row)}, expected a letter (IUPAC) "
+                f"and four probabilities. Correct the row (line {number})."
+            )
+    return Record(record.header, tuple(row[1:] for row in record.rows), record.lines)
 
 
 def _first_word(record: Record) -> str:
@@ -127,10 +140,12 @@ def _jaspar_motif(record: Record, source: Source) -> Motif | None:
         got = f"{len(record.rows)} rows" + (f" named {letters}" if labelled else "")
         raise InputError(f"{where}: got {got}, expected four in the order A, C, G, T. Reorder the rows.")
     rows = [row[1:] if labelled else row for row in record.rows]
-    return counts_to_motif(numbers(rows, where), where, _other_words(record))
+    return counts_to_motif(numbers(rows, where, record.lines), where, _other_words(record))
 
 
 def _motif_of_positions(record: Record, source: Source, other_name: str) -> Motif | None:
     """Return the motif of one row a position; None if there are none."""
     where = f"{source}: motif {record.header.split(chr(9))[0]}"
-    return counts_to_motif(numbers(record.rows, where).T, where, other_name) if record.rows else None
+    if not record.rows:
+        return None
+    return counts_to_motif(numbers(record.rows, where, record.lines).T, where, other_name, record.lines)

@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 from rcinterp.errors import InputError
 from rcinterp.files import parse_number, parse_whole, split_lines, split_words
 from rcinterp.motifs.matrices import Motif
-from rcinterp.motifs.reading import Source, collect, counts_to_motif, numbers
+from rcinterp.motifs.reading import Line, Source, collect, counts_to_motif, numbers
 
 _MARK = re.compile(r"[A-Z]{2}(\s|$)")
 MATRIX_HEADER = re.compile(r"P[0O]((?:\s+[ACGTU]){4})(?:\s|$)", re.IGNORECASE)
@@ -33,29 +33,35 @@ def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
     Raises
     ------
     InputError
-        If a matrix has no name, an entry has two, a position is not four numbers, or as `counts_to_motif` and `collect`
-        say.
+        If a matrix has no name, an entry has two (matrices, or lines of one of AC, ID and NA), a position is not four
+        numbers or stands outside the matrix, or as `counts_to_motif` and `collect` say.
     """
     named = (_parse_entry(lines, source) for lines in _split_entries(text))
     return collect((pair for pair in named if pair is not None), source)
 
 
-def _split_entries(text: str) -> Iterator[list[str]]:
+def _split_entries(text: str) -> Iterator[list[Line]]:
     """Yield the lines of each entry that are not blank; an entry ends with ``//``, or where the next AC begins one."""
-    lines: list[str] = []
-    for line in [*split_lines(text), "//"]:
-        is_end = line.strip() == "//"
-        if is_end or (split_words(line)[:1] == ["AC"] and any(MATRIX_HEADER.match(before) for before in lines)):
+    lines: list[Line] = []
+    for number, line in enumerate([*split_lines(text), "//"], start=1):
+        is_end = line.strip().startswith("//")
+        if is_end or (split_words(line)[:1] == ["AC"] and any(MATRIX_HEADER.match(before) for _, before in lines)):
             yield lines
             lines = []
         if split_words(line) and not is_end:
-            lines.append(line)
+            lines.append((number, line))
 
 
-def _parse_entry(lines: list[str], source: Source) -> tuple[str, Motif | None] | None:
+def _parse_entry(lines: list[Line], source: Source) -> tuple[str, Motif | None] | None:
     """Return name and motif of an entry; None for one that is no motif, such as the version of the file."""
-    names = [found for mark in ("AC", "ID", "NA") if (found := _field(lines, mark))]
-    starts = [index for index, line in enumerate(lines) if MATRIX_HEADER.match(line)]
+    names = [found for mark in ("AC", "ID", "NA") if (found := _field(lines, mark, source))]
+    starts = [index for index, (_, line) in enumerate(lines) if MATRIX_HEADER.match(line)]
+    for number, line in lines[: starts[0] if starts else None]:
+        if _looks_like_position(line):
+            raise InputError(
+                f"{source}: line {number}: got the position {' '.join(split_words(line))!r}, expected a line P0 A C G "
+                "T above the positions of a matrix. Write it above, or move the position."
+            )
     if not names and not starts:
         return None
     if not names or len(starts) > 1:
@@ -65,42 +71,68 @@ def _parse_entry(lines: list[str], source: Source) -> tuple[str, Motif | None] |
     return name, _parse_matrix(lines[starts[0] :], f"{source}: motif {name}", other_name) if starts else None
 
 
-def _is_position(line: str) -> bool:
-    return line.lstrip(" \t")[:1].isdecimal()
+def _is_position(line: Line) -> bool:
+    return line[1].lstrip(" \t")[:1].isdecimal()
 
 
-def _has_four_numbers(line: str) -> bool:
-    words = split_words(line)[1:5]
-    return len(words) == 4 and all(parse_number(word) is not None for word in words)
+def _looks_like_position(line: str) -> bool:
+    """Whether a line has four numbers, numbered or not, and no mark."""
+    n_numbers = sum(parse_number(word) is not None for word in split_words(line)[:5])
+    return n_numbers >= 4 and not _MARK.match(line.strip())
 
 
-def _field(lines: list[str], mark: str) -> str:
-    """Return what the first line with this mark says."""
-    return next((" ".join(split_words(line)[1:]) for line in lines if split_words(line)[0] == mark), "")
+def _field(lines: list[Line], mark: str, source: Source) -> str:
+    """Return what the line with this mark says; empty without one."""
+    found = [(number, words[1:]) for number, line in lines if (words := split_words(line))[0] == mark]
+    if len(found) > 1:
+        raise InputError(
+            f"{source}: line {found[1][0]}: got a second {mark} in one entry, expected one. Remove it, or end the "
+            "entry above with //."
+        )
+    return " ".join(found[0][1]) if found else ""
 
 
-def _parse_matrix(lines: list[str], where: str, other_name: str) -> Motif | None:
+def _check_below(below: list[Line], where: str) -> None:
+    """Raise if further positions stand below a matrix, or a line without a mark ends it."""
+    start, first = below[0][0], " ".join(split_words(below[0][1]))
+    for number, line in below[1:]:
+        if _looks_like_position(line):
+            raise InputError(
+                f"{where}: got the position {' '.join(split_words(line))!r} after {first[:40]!r}, which ends the "
+                f"matrix. Remove what stands between the positions (line {number})."
+            )
+    if not _MARK.match(first):
+        raise InputError(
+            f"{where}, line {start}: got {first[:40]!r} below the positions, expected a position (its number and "
+            "four counts), a mark such as XX, or //. Correct the line."
+        )
+
+
+def _parse_matrix(lines: list[Line], where: str, other_name: str) -> Motif | None:
     """Return the motif of the lines from the header of its matrix on."""
-    letters = "".join(split_words(lines[0])[1:5]).upper().replace("U", "T")
+    letters = "".join(split_words(lines[0][1])[1:5]).upper().replace("U", "T")
     if sorted(letters) != list("ACGT"):
         raise InputError(f"{where}: got the letters {letters}, expected each of A, C, G, T once.")
-    rows = [split_words(line) for line in takewhile(_is_position, lines[1:])]
-    for row in rows:
-        if len(row) < 5 or (len(row) > 5 and parse_number(row[5]) is not None):
-            raise InputError(f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row.")
-    below = [line.strip() for line in lines[1 + len(rows) :]]
-    further = next((line for line in below if _is_position(line) and _has_four_numbers(line)), None)
-    if further is not None and not _MARK.match(below[0]):  # after a mark, other tables may follow
+    if _looks_like_position(" ".join(split_words(lines[0][1])[5:])):
         raise InputError(
-            f"{where}: got the position {further!r} after {below[0][:40]!r}, which ends the matrix. Remove what stands "
-            "between the positions."
+            f"{where}, line {lines[0][0]}: got numbers behind the letters, expected them below. Move them to a line of "
+            "their own."
         )
-    positions = [row[0] for row in rows]
-    for before, after in pairwise(positions):
+    positions = [*takewhile(_is_position, lines[1:])]
+    rows, line_numbers = [split_words(line) for _, line in positions], [number for number, _ in positions]
+    for row, number in zip(rows, line_numbers, strict=True):
+        if len(row) < 5 or (len(row) > 5 and parse_number(row[5]) is not None):
+            raise InputError(
+                f"{where}, position {row[0]}: got {len(row) - 1} numbers, expected four. Correct the row (line "
+                f"{number})."
+            )
+    if below := lines[1 + len(rows) :]:
+        _check_below(below, where)
+    for (before, *_), (after, *_) in pairwise(rows):
         numbered = parse_whole(before), parse_whole(after)
         if None not in numbered and numbered[1] != (numbered[0] or 0) + 1:
             raise InputError(f"{where}: position {after} follows {before}; expected one after the other. Correct it.")
     if not rows:
         return None
-    by_letter = numbers((row[1:5] for row in rows), where).T
-    return counts_to_motif(by_letter[[letters.index(letter) for letter in "ACGT"]], where, other_name)
+    by_letter = numbers((row[1:5] for row in rows), where, line_numbers).T
+    return counts_to_motif(by_letter[[letters.index(letter) for letter in "ACGT"]], where, other_name, line_numbers)

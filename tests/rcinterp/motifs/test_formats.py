@@ -110,7 +110,6 @@ def test_what_is_of_no_known_format(write, text):
             ">M\n" + "\n".join(f"{x} {row}" for x, row in zip("ACGT", FOUR.split("\n"), strict=False)),
             ("jaspar", "encode"),
         ),
-        (FILES["meme"] + FILES["transfac"], ("meme", "transfac")),
     ],
 )
 def test_what_could_be_two_formats_and_the_advice(write, text, formats):
@@ -121,6 +120,18 @@ def test_what_could_be_two_formats_and_the_advice(write, text, formats):
         assert list(read_motifs(write(text), format=format)) == ["M"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "format"),
+    [("meme", "transfac", "meme"), ("meme", "transfac", "transfac"), ("transfac", "meme", "transfac")],
+)
+def test_of_two_formats_in_one_file_neither_is_dropped(write, first, second, format):
+    text = FILES[first] + FILES[second]
+    with pytest.raises(InputError, match=r"may be meme or transfac, expected one format"):
+        read_motifs(write(text))
+    with pytest.raises(InputError, match=r"motifs\.txt: .*line \d+"):
+        read_motifs(write(text), format=format)
+
+
 def test_four_positions_are_no_doubt_with_brackets_or_another_motif_beside(write):
     counts = np.array(FOUR.split(), dtype=float).reshape(4, 4)
     bracketed = ">M\n" + "".join(f"{x} [ {row} ]\n" for x, row in zip("ACGT", FOUR.split("\n"), strict=False))
@@ -128,6 +139,43 @@ def test_four_positions_are_no_doubt_with_brackets_or_another_motif_beside(write
         np.testing.assert_allclose(read_motifs(write(text))["M"].ppm, counts / counts.sum(axis=0))
     positions = read_motifs(write(f">M\n{FOUR}>N\n{COLUMNS}"))["M"].ppm
     np.testing.assert_allclose(positions, counts.T / counts.sum(axis=1))
+
+
+HUGE = "\n".join(["1e308"] * 4)
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("jaspar", f">M\n{HUGE}\n"),
+        ("pfm", f">M\n{HUGE.replace(chr(10), ' ')}\n"),
+        ("homer", f">A\tM\t1\n{HUGE.replace(chr(10), ' ')}\n"),
+        ("encode", f">M\nA {HUGE.replace(chr(10), ' ')}\n"),
+        ("transfac", f"AC M\nP0 A C G T\n01 {HUGE.replace(chr(10), ' ')}\n//\n"),
+        ("meme", f"MEME version 4\nMOTIF M\nletter-probability matrix:\n{HUGE.replace(chr(10), ' ')}\n"),
+    ],
+)
+def test_numbers_whose_sum_is_too_large(write, format, text):
+    with pytest.raises(InputError, match=r"motif [MA].*: got (values up to 1e\+308, whose sum|1e308 1e308)"):
+        read_motifs(write(text), format=format)
+
+
+@pytest.mark.parametrize(
+    ("format", "head", "row"),
+    [
+        ("pfm", "# none\n>M\n", "{}\n"),
+        ("homer", "\n>A\tM\t1\n", "{}\n"),
+        ("encode", "\n>M\n", "A {}\n"),
+        ("transfac", "AC M\nP0 A C G T\n", "01 {}\n"),
+        ("meme", "MEME version 4\nMOTIF M\nletter-probability matrix:\n", "{}\n"),
+    ],
+)
+@pytest.mark.parametrize("numbers", ["0.9 0.9 0.1 0.1", "0.1 0.1 0.1 0.1", "1 1_0 0 0", "0 1 0", "-1 1 1 0"])
+def test_a_bad_row_is_named_with_its_line(write, format, head, row, numbers):
+    text = head + row.format("0.25 0.25 0.25 0.25") + row.format(numbers).replace("01", "02")
+    named = r"" if numbers.startswith("-") and format != "meme" else rf"\(line {len(head.splitlines()) + 2}\)"
+    with pytest.raises(InputError, match=rf"motifs\.txt: motif [MA].*{named}"):
+        read_motifs(write(text), format=format)
 
 
 def test_an_unknown_name_of_a_format(write):

@@ -152,3 +152,14 @@ def test_reverse_complement_of_a_sequence():
 def test_reverse_complement_refuses_another_shape():
     with pytest.raises(InputError, match=r"got shape \(5, 7\)"):
         reverse_complement_motif(np.zeros((5, 7)))
+
+
+@pytest.mark.parametrize("n_sites", [-3, float("nan"), float("inf")])
+def test_a_number_of_sites_is_one(n_sites):
+    with pytest.raises(InputError, match=r"Motif: got n_sites .*, expected a number that is not negative, or None"):
+        Motif(np.eye(4), n_sites)
+
+
+def test_values_whose_sum_is_too_large_are_no_ppm():
+    with pytest.raises(InputError, match=r"the probabilities of position 0 .* sum to inf, expected 1"):
+        as_ppm(np.full((4, 5), 1e308))

@@ -45,6 +45,13 @@ def test_a_header_without_a_name():
         split_records(">a\n1\n> \n2\n", "x.pfm")
 
 
+@pytest.mark.parametrize("mark", ["#>b", "# >b", "#\t> b 1"])
+def test_rows_below_a_name_that_is_commented_out(mark):
+    assert split_records(f">a\n1 2\n{mark}\n#3 4\n\n>c\n5 6\n", "x")[1] == Record("c", (("5", "6"),))
+    with pytest.raises(InputError, match=r"x: line 5: got a row below line 3, a name after #, expected a name with >"):
+        split_records(f">a\n1 2\n{mark}\n\n3 4\n", "x")
+
+
 def test_numbers():
     np.testing.assert_array_equal(numbers([["1", "2.5"], ["1e-3", ".5"]], "x"), [[1, 2.5], [0.001, 0.5]])
     with pytest.raises(InputError, match=r"f: motif a, row 2: got 1 x, expected numbers\. Correct the row"):
@@ -80,12 +87,22 @@ def test_one_site_is_a_probability():
         (COUNTS - 1, r"x: got negative, NaN or infinite values.*Log-odds \(PWM\) are neither"),
         (COUNTS * np.nan, "x: got negative, NaN or infinite values"),
         (COUNTS * [1, 0, 1], r"x: the values of position 1 \(0-based\) sum to 0, expected 1 \(probabilities\) or more"),
+        (COUNTS * 1e307, r"x: got values up to 1\.1e\+308, whose sum is too large for a float64"),
+        (np.full((4, 5), 4e307), "x: got values up to 4e.307, whose sum"),  # of the positions' sums
+        (COUNTS / [20, 4, 16], r"position 1 \(0-based\) sum to 2, and those of position 0 to 1, expected either prob"),
+        (COUNTS / [20, 8, 1], r"position 2 \(0-based\) sum to 16, and those of position 0 to 1"),
         (COUNTS / [20, 10, 16], r"x: the values of position 1 \(0-based\) sum to 0\.8"),
     ],
 )
 def test_neither_counts_nor_probabilities(matrix, message):
     with pytest.raises(InputError, match=message):
         counts_to_motif(matrix, "x")
+
+
+def test_whole_numbers_are_counts_also_where_a_position_has_one():
+    motif = counts_to_motif(np.array([[1.0, 2], [0, 1], [0, 0], [0, 0]]), "x")
+    np.testing.assert_allclose(motif.ppm[:, 1], [2 / 3, 1 / 3, 0, 0])
+    assert motif.n_sites == 2
 
 
 def test_collect_names_motifs_without_a_matrix():

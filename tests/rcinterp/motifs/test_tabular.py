@@ -121,3 +121,11 @@ def test_encode():
     assert [(m.n_sites, m.other_name) for m in motifs.values()] == [(None, "from here"), (None, "")]
     with pytest.raises(InputError, match=r"x: motif A: got a matrix of shape \(3, 1\), expected four values"):
         parse_encode(">A\nG 0.1 0.2 0.7\n", "x")
+
+
+@pytest.mark.parametrize("word", ["0.5", "AC", "Z", "7"])
+def test_no_number_is_taken_for_the_letter_of_a_row(word):
+    with pytest.raises(
+        InputError, match=rf"x: motif A, row 2: got {word} 0 1 0 0, expected a letter \(IUPAC\) and four"
+    ):
+        parse_encode(f">A from\nG 0 0 1 0\n{word} 0 1 0 0\n", "x")

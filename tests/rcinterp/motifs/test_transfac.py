@@ -154,6 +154,57 @@ def test_no_position_is_dropped_without_a_word(rows, message):
         parse_transfac(f"AC M1\nP0 A C G T\n{rows}\n//\n", "x")
 
 
+@pytest.mark.parametrize("position", ["01 1 2 3 4", "1 2 3 4", "O1 1 2 3 4", "-1 1 2 3 4", "\xa001 1 2 3 4"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "AC M1\n{}\nP0 A C G T\n02 1 2 3 4\n//\n",
+            r"x: line 2: got the position .*, expected a line P0 A C G T above",
+        ),
+        ("AC M1\n P0 A C G T\n{}\n//\n", r"x: line 3: got the position"),
+        ("AC M1\nP0 A C G T\n02 1 2 3 4\n//\nXX\n{}\n//\n", r"x: line 6: got the position"),
+        (
+            "AC M1\nP0 A C G T\n02 1 2 3 4\nXX\n\nXX\n{}\n//\n",
+            r"x: motif M1: got the position .* after 'XX'.*\(line 7\)",
+        ),
+    ],
+)
+def test_no_position_stands_outside_the_matrix(text, position, message):
+    with pytest.raises(InputError, match=message):
+        parse_transfac(text.format(position), "x")
+
+
+@pytest.mark.parametrize("mark", ["ID x", "XX", "BA 3 genes", "XX\nXL\n00 2"])
+def test_no_position_stands_below_a_mark(mark):
+    with pytest.raises(
+        InputError, match=r"x: motif M1: got the position '03 1 2 3 4' after '.*', which ends the matrix"
+    ):
+        parse_transfac(f"AC M1\nP0 A C G T\n02 1 2 3 4\n{mark}\n03 1 2 3 4\n//\n", "x")
+
+
+@pytest.mark.parametrize("last", ["O3 1 2 3 4", "-3 1 2 3 4", "[03 1 2 3 4]", "x", "xx", "\xa003 1 2 3 4"])
+def test_a_matrix_ends_with_a_mark(last):
+    with pytest.raises(InputError, match=r"x: motif M1, line 4: got '.*' below the positions, expected a position"):
+        parse_transfac(f"AC M1\nP0 A C G T\n02 1 2 3 4\n{last}\n//\n", "x")
+
+
+def test_no_position_stands_behind_the_letters():
+    with pytest.raises(InputError, match=r"x: motif M1, line 2: got numbers behind the letters, expected them below"):
+        parse_transfac("AC M1\nP0 A C G T 01 1 2 3 4\n02 1 2 3 4\n//\n", "x")
+
+
+@pytest.mark.parametrize("mark", ["AC", "ID", "NA"])
+def test_an_entry_has_one_name_of_a_kind(mark):
+    with pytest.raises(InputError, match=f"x: line 2: got a second {mark} in one entry, expected one"):
+        parse_transfac(f"{mark} M1\n{mark} M2\nP0 A C G T\n01 1 2 3 4\n//\n", "x")
+
+
+def test_an_entry_ends_with_its_line_whatever_else_that_says():
+    text = "ID M1\nP0 A C G T\n01 1 2 3 4\n// end\nID M2\nP0 A C G T\n01 4 3 2 1\n//\n"
+    assert list(parse_transfac(text, "x")) == ["M1", "M2"]
+
+
 def test_an_indented_position_is_one():
     assert parse_transfac("AC M1\nP0 A C G T\n01 1 2 3 4\n  02 9 9 9 9\n03 1 2 3 4\n//\n", "x")["M1"].ppm.shape == (
         4,
