@@ -89,7 +89,8 @@ def slow_interval(positive, negative, rng, n_resamples=5000, level=0.95):
 
 def test_interval_equals_a_slow_loop(samples):
     positive, negative = samples
-    positive[:, 2] = np.exp(1.5 * positive[:, 2])  # skewed, so that the resamples decide
+    positive[:, 2] = np.exp(1.5 * positive[:, 2])  # skewed, so that the resamples decide one end
+    negative[:, 0] = np.exp(1.5 * negative[:, 0])  # and here the other
     found = bootstrap_difference(positive, negative, seed=0, n_resamples=5000)
     for f in range(3):
         low, high = slow_interval(positive[:, f], negative[:, f], np.random.default_rng(f))
