@@ -1,3 +1,5 @@
+import json
+import math
 import re
 from dataclasses import replace
 
@@ -179,10 +181,70 @@ def test_a_checkpoint_from_before_threads_were_noted_goes_on(tmp_path, data):
     _change_metadata(path, threads=None)
     again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
     pd.testing.assert_frame_equal(again, history, check_exact=True)
-    for wrong in ("3", '["2"]', "[true]", "["):
+    for wrong in ("3", '["2"]', "[true]", "[0]", "["):
         _change_metadata(path, threads=wrong)
         with pytest.raises(InputError, match=r"cannot be read as a checkpoint \("):
             fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("valid_auroc", 7.5, "valid_auroc 7.5, expected 0 to 1"),
+        ("valid_auprc", -0.1, "valid_auprc -0.1, expected 0 to 1"),
+        ("valid_auroc", math.nan, "valid_auroc nan, expected 0 to 1"),
+        ("train_loss", -3, "train_loss -3, expected 0 or more"),
+        ("learning_rate", math.inf, "learning_rate inf, expected a finite number"),
+    ],
+)
+def test_scores_that_no_epoch_has_are_refused(tmp_path, data, name, value, told):
+    path = tmp_path / "a.safetensors"
+    history = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    with safe_open(path, "pt") as file:
+        rows = json.loads(file.metadata()["rows"])
+    _change_metadata(path, rows=json.dumps([rows[0], rows[1] | {name: value}, *rows[2:]]))
+    with pytest.raises(InputError, match=rf"a\.safetensors: .* \(epoch 2 of its history has {told}\); delete it"):
+        fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    _change_metadata(path, rows=json.dumps([rows[0] | {"train_loss": math.nan}, *rows[1:]]))  # as a loss may be
+    again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    assert again["valid_auroc"].tolist() == history["valid_auroc"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("best/conv1.weight", lambda v: v * math.nan, r"has values that are NaN or infinite"),
+        ("model/norm1.running_var", lambda v: v / 0, r"has values that are NaN or infinite"),
+        ("model/conv1.weight", lambda v: v.to(torch.complex64), r"is torch\.complex64, expected torch\.float32"),
+        ("best/conv1.weight", lambda v: v.double(), r"is torch\.float64, expected torch\.float32"),
+        ("optimiser/0/exp_avg", lambda v: v * math.nan, r"has values that are NaN"),
+        ("optimiser/0/exp_avg", lambda v: v.long(), r"is torch\.int64, expected torch\.float32"),
+        ("optimiser/0/step", lambda v: v.to(torch.complex64), r"is torch\.complex64, expected torch\.float32"),
+    ],
+)
+def test_numbers_that_no_run_has_are_refused(tmp_path, data, name, change, told):
+    path = tmp_path / "a.safetensors"
+    fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load(path.read_bytes())
+    path.write_bytes(save({**tensors, name: change(tensors[name])}, metadata))
+    model = _model()
+    with pytest.raises(InputError, match=rf"a\.safetensors: does not hold the state of the run \({name} {told}\)"):
+        fit(model, *data, seed=2, checkpoint=path, **SETTINGS)
+
+
+def test_a_model_that_begins_with_an_infinite_mask_goes_on(tmp_path, data):
+    def masked():
+        model = nn.Sequential(nn.Flatten(), nn.Linear(4 * 41, 1))
+        model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+        return model
+
+    path = tmp_path / "a.safetensors"
+    settings = SETTINGS | {"baseline": False, "recipe": "paper"}
+    history = fit(masked(), *data, seed=2, checkpoint=path, **settings)
+    again = fit(masked(), *data, seed=2, checkpoint=path, **settings)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
 
 
 def test_dropout_is_the_same_after_a_resume(tmp_path, data):
