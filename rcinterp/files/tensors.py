@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -53,3 +54,26 @@ def open_tensors(path: str | os.PathLike[str], expected: str, advice: str) -> It
     except (OSError, SafetensorError, OverflowError, RuntimeError) as error:
         told = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as {expected} ({told}); {advice}.") from None
+
+
+def what_is_lost(found: Tensor, wanted: Tensor) -> str | None:
+    """What stands in the way of putting a tensor of a file in the place of another; None if nothing does.
+
+    Rounding to fewer digits is none: models are loaded in single and half precision from files of more.
+    """
+    if found.is_meta:
+        return "has no values (it was saved on the device meta)"
+    if found.layout != torch.strided or found.is_quantized:
+        return f"is {'quantized' if found.is_quantized else str(found.layout).removeprefix('torch.')}, expected dense"
+    if _rank(found) > _rank(wanted):
+        return f"is {_name(found.dtype)}, expected {_name(wanted.dtype)}"
+    return None
+
+
+def _rank(value: Tensor) -> int:
+    """Kinds of numbers, of which each holds those before it: whole, real, complex."""
+    return 2 * value.is_complex() + value.is_floating_point()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -22,6 +22,11 @@ def as_logits(output: Any, func: Func | None, n: int) -> Tensor:
             'logits. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
             "tuple; on the command line --output counts, or --output 1."
         )
+    if logits.is_complex():
+        raise InputError(
+            f"the {'model' if func is None else 'func'} returned complex logits ({logits.dtype}), expected real ones. "
+            "Say which real number of each is meant, e.g. func=lambda y: y.abs()."
+        )
     if n == 1 and (logits.dim() == 0 or (logits.dim() == 1 and len(logits) > 1)):  # a squeezed batch axis
         logits = logits[None]
     if logits.dim() == 0 or logits.shape[0] != n:

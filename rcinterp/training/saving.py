@@ -18,7 +18,7 @@ from rcinterp.errors import InputError
 from rcinterp.files import digest_of_file, finish, whole_folder, write_at_once
 from rcinterp.files.documents import read_json
 from rcinterp.files.results import MODEL_FILES
-from rcinterp.files.tensors import open_tensors
+from rcinterp.files.tensors import open_tensors, what_is_lost
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import Architecture, CompactModel, check_architecture, compact_model
 
@@ -160,7 +160,11 @@ def _load_weights(path: Path, architecture: Architecture) -> CompactModel:
             weights = file.read()
         model = compact_model(**asdict(architecture))
         dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
-        model.to(dtype).load_state_dict(weights)
+        model.to(dtype)
+        for name, value in model.state_dict().items():
+            if name in weights and (lost := what_is_lost(weights[name], value)) is not None:
+                raise InputError(f"{name} {lost}")
+        model.load_state_dict(weights)
     except InputError as error:
         told = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{problem} ({told})." if told == str(error) else f"{problem}: {told}") from None

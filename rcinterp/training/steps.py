@@ -109,6 +109,8 @@ def train_epoch(
 
 def loss_of(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
     """Binary cross-entropy, mean over tasks and samples of (class weight · loss)."""
+    if logits.is_complex():
+        raise InputError(f"fit: the model gives complex logits ({logits.dtype}), expected real ones; give their .real.")
     if logits.numel() != y.numel():
         raise InputError(
             f"fit: the model gives {tuple(logits.shape)} logits for {tuple(y.shape)} labels, expected one a label; its "
