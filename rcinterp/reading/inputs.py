@@ -113,7 +113,7 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
     Raises
     ------
     InputError
-        If one is not a tensor, or has neither n rows nor one.
+        If one is not a tensor, has neither n rows nor one, or has NaN.
     """
     if args is None:
         return ()
@@ -130,6 +130,8 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
                 f"args: input {i} is {shape}, expected a tensor of {n} rows, one a sequence (positives first, then "
                 "negatives, where both are given), or of 1 row for all."
             )
+        if value.isnan().any():
+            raise InputError(f"args: input {i} has values that are NaN, expected numbers; fill them.")
     return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
 
 

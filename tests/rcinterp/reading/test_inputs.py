@@ -19,6 +19,8 @@ def test_rows_of_further_inputs():
         rows_of_args(("controls",), 5)
     with pytest.raises(InputError, match="args: got Tensor, expected a tuple of tensors"):
         rows_of_args(rows, 5)
+    with pytest.raises(InputError, match="args: input 1 has values that are NaN, expected numbers"):
+        rows_of_args((rows, one * float("nan")), 5)
 
 
 def test_args_are_split_between_the_classes(dna):
