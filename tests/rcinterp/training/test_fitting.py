@@ -505,6 +505,15 @@ def test_bad_settings(data, change, message):
         fit(_model(), *data, seed=0, **(SETTINGS | change))
 
 
+def test_a_training_is_compared_with_the_memory_there_is(data, monkeypatch):
+    model = _model()
+    monkeypatch.setattr("rcinterp.memory._LITTLE", 10)
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 40_000)
+    told = r"fit: a model of 3 filters, on 20 sequences at a time, takes about 0\.1 MB of memory, expected at most the"
+    with pytest.raises(InputError, match=rf"{told} 0\.0 MB that are free; use fewer filters or smaller batches"):
+        fit(model, *data, seed=2, **SETTINGS)
+
+
 def test_data_that_do_not_fit(data):
     train, valid = data
     short = Dataset(valid.x[:, :, 1:], valid.y, valid.names)
