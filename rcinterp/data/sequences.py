@@ -523,6 +523,13 @@ def write_fasta(
     for i, header in enumerate(headers):
         if len(f"{header}|".splitlines()) > 1:
             raise InputError(f"write_fasta: name {i} is {header!r}, expected one line; remove its line breaks.")
+        try:
+            header.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"write_fasta: name {i} is {header!r}, which cannot be written as text (UTF-8: {error.reason}); "
+                "rename it."
+            ) from None
     data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
     try:
         write_at_once(path, gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)

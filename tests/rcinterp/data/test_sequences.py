@@ -365,6 +365,7 @@ def test_write_fasta_numbers_what_has_no_names(path):
         (["ACG", ""], None, "write_fasta: record 1 has no sequence"),
         (["ACG", "A\nG"], None, "write_fasta: record 1 has '\\\\n' at position 1"),
         (["ACG", "A"], ["a"], "write_fasta: got 1 names for 2 sequences; expected one name each"),
+        (["ACG", "A"], ["a", "\udcff"], r"write_fasta: name 1 is '\\udcff', which cannot be written as text \(UTF-8: "),
         (["ACG", "A"], ["a", "b\n"], "write_fasta: name 1 is 'b\\\\n', expected one line; remove its line breaks"),
     ],
 )

@@ -126,6 +126,24 @@ def test_too_deep_or_too_long_a_description_is_one_line(folder, monkeypatch):
         load_model(folder)
 
 
+def test_a_name_that_stands_twice_is_refused(folder):
+    path = folder / "model.json"
+    path.write_text(path.read_text().replace('"letters": "ACGT"', '"letters": "TGCA", "letters": "ACGT"'))
+    with pytest.raises(InputError, match=r"model\.json: cannot be read \('letters' stands twice in one object\)"):
+        load_model(folder)
+
+
+def test_complex_weights_are_refused_and_not_halved(folder):
+    make_old(folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"conv1.weight": weights["conv1.weight"] * 1j}, folder / "model.safetensors")
+    with (
+        pytest.warns(UserWarning, match="without SHA-256"),
+        pytest.raises(InputError, match=r"describes \(conv1\.weight is complex64, expected float32\)"),
+    ):
+        load_model(folder)
+
+
 def test_a_huge_model_is_compared_with_its_weights_before_it_is_built(folder, monkeypatch):
     make_old(folder)
     change(folder, architecture={"n_filters": 10**9})
