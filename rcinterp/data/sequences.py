@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 from rcinterp.files import read_text, split_words, write_at_once
 from rcinterp.memory import require_memory
@@ -336,6 +337,10 @@ def _as_tensor(x: NDArray[np.generic] | torch.Tensor, origin: str) -> torch.Tens
                 f"{origin}: got an array of {x.dtype}, expected numbers; convert it with x.astype('float32')."
             )
         x = torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
+    if x.is_complex():
+        raise InputError(f"{origin}: got a tensor of {x.dtype}, expected real numbers; give its real part, x.real.")
+    if (why := why_not_dense(x)) is not None:
+        raise InputError(f"{origin}: got a tensor that {why}; give a plain tensor.")
     if not x.is_floating_point():
         x = x.float()
     if not torch.stack(torch.aminmax(x.detach())).isfinite().all():

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 from rcinterp.memory import require_memory
 
@@ -61,10 +62,8 @@ def what_is_lost(found: Tensor, wanted: Tensor) -> str | None:
 
     Rounding to fewer digits is none: models are loaded in single and half precision from files of more.
     """
-    if found.is_meta:
-        return "has no values (it was saved on the device meta)"
-    if found.layout != torch.strided or found.is_quantized:
-        return f"is {'quantized' if found.is_quantized else str(found.layout).removeprefix('torch.')}, expected dense"
+    if (why := why_not_dense(found)) is not None:
+        return why
     if _rank(found) > _rank(wanted):
         return f"is {_name(found.dtype)}, expected {_name(wanted.dtype)}"
     return None

@@ -162,7 +162,7 @@ class Run:
         for i, slots in state.items():
             for key, value in slots.items():
                 own = parameters[i].dtype
-                if value.is_complex() != own.is_complex or (value.dim() and value.dtype != own):
+                if value.is_complex() > own.is_complex or (value.dim() and value.dtype != own):
                     raise ValueError(f"optimiser/{i}/{key} is {value.dtype}, expected {own}")
                 if value.isnan().any():
                     raise ValueError(f"optimiser/{i}/{key} has values that are NaN")

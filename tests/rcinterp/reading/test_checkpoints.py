@@ -130,9 +130,12 @@ def test_another_model_s_weights_change_nothing(tmp_path, weights, change, messa
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda w: w.to_sparse(), "is sparse_coo, expected dense"),
-        (lambda w: w.to("meta"), r"has no values \(it was saved on the device meta\)"),
-        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "is quantized, expected dense"),
+        (lambda w: w.to_sparse(), r"is sparse_coo, expected dense, as \.to_dense\(\) makes it"),
+        (lambda w: w.to("meta"), r"has no values \(it is on the device meta\)"),
+        (
+            lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8),
+            r"is quantized, expected dense, as \.dequantize\(\) makes it",
+        ),
         (lambda w: w.to(torch.complex64), "is complex64, expected float32"),
     ],
 )

@@ -39,3 +39,12 @@ def test_complex_logits_are_refused_and_not_halved(dna):
     real = Reader(Complex(), func=lambda y: y.abs(), device="cpu")
     assert real.logits(x).isfinite().all()
     assert len(find_sites(Complex(), x, device="cpu"))  # for which logits do not matter
+
+
+def test_logits_without_values_are_refused():
+    for logits, why in (
+        (torch.ones(2, 1).to_sparse(), "is sparse_coo"),
+        (torch.ones(2, 1, device="meta"), "has no val"),
+    ):
+        with pytest.raises(InputError, match=f"the model returned logits of which the tensor {why}.*Give a plain"):
+            as_logits(logits, None, 2)

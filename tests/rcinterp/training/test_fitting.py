@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from safetensors import safe_open
 from safetensors.torch import load, save, save_file
@@ -24,6 +25,7 @@ from rcinterp.training.saving import save_model
 from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
+WITH_COMPLEX = pytest.mark.skipif("C64" not in safetensors.torch._TYPES, reason="needs safetensors of complex numbers")
 
 
 def _model(rc=True):
@@ -215,11 +217,22 @@ def test_scores_that_no_epoch_has_are_refused(tmp_path, data, name, value, told)
     [
         ("best/conv1.weight", lambda v: v * math.nan, r"has values that are NaN or infinite"),
         ("model/norm1.running_var", lambda v: v / 0, r"has values that are NaN or infinite"),
-        ("model/conv1.weight", lambda v: v.to(torch.complex64), r"is torch\.complex64, expected torch\.float32"),
+        ("model/conv1.weight", lambda v: v.half(), r"is torch\.float16, expected torch\.float32"),
+        pytest.param(
+            "model/conv1.weight",
+            lambda v: v.to(torch.complex64),
+            r"is torch\.complex64, expected torch\.float32",
+            marks=WITH_COMPLEX,
+        ),
+        pytest.param(
+            "optimiser/0/step",
+            lambda v: v.to(torch.complex64),
+            r"is torch\.complex64, expected torch\.float32",
+            marks=WITH_COMPLEX,
+        ),
         ("best/conv1.weight", lambda v: v.double(), r"is torch\.float64, expected torch\.float32"),
         ("optimiser/0/exp_avg", lambda v: v * math.nan, r"has values that are NaN"),
         ("optimiser/0/exp_avg", lambda v: v.long(), r"is torch\.int64, expected torch\.float32"),
-        ("optimiser/0/step", lambda v: v.to(torch.complex64), r"is torch\.complex64, expected torch\.float32"),
     ],
 )
 def test_numbers_that_no_run_has_are_refused(tmp_path, data, name, change, told):
@@ -529,6 +542,38 @@ def test_data_that_do_not_fit(data):
 def test_a_model_of_other_outputs_than_the_data_has_tasks(data):
     with pytest.raises(InputError, match=r"gives \(20, 2\) logits for \(20, 1\) labels"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(4 * 41, 2)), *data, seed=0, recipe="paper", **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("turn", "told"),
+    [
+        (lambda y: y.to(torch.complex64), r"gives complex logits \(torch\.complex64\), expected real ones"),
+        (lambda y: (y, y), "gives tuple, expected one tensor of logits"),
+    ],
+)
+def test_a_model_that_gives_no_real_logits(data, turn, told):
+    class Turning(nn.Sequential):
+        def forward(self, x):
+            return turn(super().forward(x))
+
+    with pytest.raises(InputError, match=told):
+        fit(Turning(nn.Flatten(), nn.Linear(4 * 41, 1)), *data, seed=0, recipe="paper", **SETTINGS)
+
+
+@WITH_COMPLEX
+def test_a_model_of_complex_weights_goes_on(tmp_path, data):
+    class Spectral(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.to(torch.complex64)).real
+
+    def make():
+        return Spectral(nn.Flatten(), nn.Linear(4 * 41, 1, dtype=torch.complex64))
+
+    settings = SETTINGS | {"baseline": False, "recipe": "paper", "initialise": False}
+    torch.manual_seed(0)
+    history = fit(make(), *data, seed=2, checkpoint=tmp_path / "a.safetensors", **settings)
+    again = fit(make(), *data, seed=2, checkpoint=tmp_path / "a.safetensors", **settings)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path, data):
