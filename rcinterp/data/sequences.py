@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 from rcinterp.files import read_text, split_words, write_at_once
+from rcinterp.files.paths import as_path
 from rcinterp.memory import require_memory
 
 #: What every public function takes for sequences: a FASTA path, a list of them, strings, or a one-hot (N, 4, L).
@@ -520,8 +521,12 @@ def write_fasta(
     --------
     >>> write_fasta("two.fa", ["ACGT", "TTT"], names=["first", "second"])
     """
+    path = as_path(path, "write_fasta")
     records = as_records(sequences, "write_fasta")
     _encode(records, "write_fasta")
+    given: object = names
+    if not isinstance(given, Iterable | None):
+        raise InputError(f"write_fasta: got names of type {type(given).__name__}, expected a list of one name each.")
     headers = [str(name) for name in (records.index if names is None else names)]
     if len(headers) != len(records):
         raise InputError(f"write_fasta: got {len(headers)} names for {len(records)} sequences; expected one name each.")

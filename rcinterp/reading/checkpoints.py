@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, one_line
+from rcinterp.files.paths import as_path
 from rcinterp.files.tensors import what_is_lost
 
 _DEPTH = 3  # dictionaries within dictionaries that are looked into
@@ -61,7 +62,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     >>> torch.equal(model.weight, trained.weight)
     True
     """
-    path = Path(path)
+    path = as_path(path, "load_weights")
     states = list(_states(_read(path)))
     fits = [fit for state in states for fit in _fits(model, state)]
     fits = [fit for fit in fits if not fit.prefix and not fit.others][:1] or fits

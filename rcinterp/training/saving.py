@@ -17,6 +17,7 @@ from safetensors.torch import save
 from rcinterp.errors import InputError
 from rcinterp.files import digest_of_file, finish, whole_folder, write_at_once
 from rcinterp.files.documents import parse_json, read_json
+from rcinterp.files.paths import as_path
 from rcinterp.files.results import MODEL_FILES
 from rcinterp.files.tensors import open_tensors, what_is_lost
 from rcinterp.training.baseline import KmerBaseline
@@ -78,7 +79,7 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
             "save_model: a layer of the model was replaced, so that its architecture no longer tells how to build it. "
             "Save model.state_dict() with safetensors instead."
         )
-    folder = Path(folder)
+    folder = as_path(folder, "save_model")
     files = {_WEIGHTS: save({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})}
     if model.baseline is not None:
         files[_BASELINE] = model.baseline.to_bytes()
@@ -155,7 +156,7 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     --------
     ``load_model("model").architecture`` says how the model in the folder "model" is built.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "load_model")
     if folder.is_file():
         raise InputError(f"{folder}: is a file, expected the folder of a model; use {folder.parent}.")
     finish(folder)
