@@ -23,6 +23,8 @@ from rcinterp.training.recipes import Recipe
 _BEFORE = {"precision": FLOAT32}
 #: In the metadata: what changes no number but in its last digits, and so makes it no other run.
 _THREADS = "threads"
+#: No machine has as many processors.
+_MOST_THREADS = 2**16
 #: Of the history, in every run.
 _COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
 
@@ -220,7 +222,7 @@ def _check_metadata(
     for i, row in enumerate(rows, start=1):
         if (wrong := _wrong_in(row)) is not None:
             raise InputError(f"{problem} (epoch {i} of its history has {wrong}); delete it, or name another file.")
-    if not isinstance(threads, list) or not all(type(n) is int and n > 0 for n in threads):
+    if not isinstance(threads, list) or not all(type(n) is int and 1 <= n <= _MOST_THREADS for n in threads):
         raise InputError(f"{problem} (its threads are no list of numbers); delete it, or name another file.")
     return rows, threads
 

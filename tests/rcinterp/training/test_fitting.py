@@ -183,7 +183,7 @@ def test_a_checkpoint_from_before_threads_were_noted_goes_on(tmp_path, data):
     _change_metadata(path, threads=None)
     again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
     pd.testing.assert_frame_equal(again, history, check_exact=True)
-    for wrong in ("3", '["2"]', "[true]", "[0]", "["):
+    for wrong in ("3", '["2"]', "[true]", "[0]", "[99999999]", "["):
         _change_metadata(path, threads=wrong)
         with pytest.raises(InputError, match=r"cannot be read as a checkpoint \("):
             fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
