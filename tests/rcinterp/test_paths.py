@@ -8,7 +8,7 @@ import rcinterp
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
 from rcinterp.reading.checkpoints import load_weights
-from rcinterp.reading.exchange import load_modisco
+from rcinterp.reading.exchange import load_modisco, save_modisco
 
 
 def fit_to(path):
@@ -26,7 +26,7 @@ TAKING = {
     "load_model": rcinterp.load_model,
     "load_weights": lambda path: load_weights(nn.Linear(2, 2), path),
     "load_modisco": load_modisco,
-    "save_modisco": lambda path: rcinterp.save_modisco(path, *[rcinterp.one_hot(["ACGT"])] * 2),
+    "save_modisco": lambda path: save_modisco(path, *[rcinterp.one_hot(["ACGT"])] * 2),
     "fit: checkpoint": fit_to,
     "write_report": lambda path: rcinterp.write_report(path, None),
 }
@@ -43,7 +43,7 @@ def test_what_is_no_path_is_one_line(name):
 def test_numbers_that_modisco_cannot_use_are_refused(tmp_path):
     x = rcinterp.one_hot(["ACGT"])
     for wrong in (np.nan, 1e300):
-        rcinterp.save_modisco(tmp_path, x, x)
+        save_modisco(tmp_path, x, x)
         np.savez(tmp_path / "contributions.npz", x.numpy().astype(np.float64) * wrong)
         with pytest.raises(InputError, match=r"contributions\.npz is no .* \(it has values that are NaN or infinite\)"):
             load_modisco(tmp_path)
