@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rcinterp.cli._common import warn
 from rcinterp.errors import InputError
+from rcinterp.files import parse_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,9 +59,12 @@ def choose_output(output: str | None, logit: bool) -> Callable[[Any], Any] | Non
         return None
 
     def choose(returned: Any) -> Any:
+        part = output if isinstance(returned, dict) else parse_whole(output)
         try:
-            return returned[output if isinstance(returned, dict) else int(output)]
-        except (KeyError, ValueError, IndexError, TypeError):
+            if part is None:  # which a tensor takes as a new axis
+                raise KeyError(output)
+            return returned[part]
+        except (KeyError, IndexError, TypeError):
             has = ", ".join(map(str, returned)) if isinstance(returned, dict) else type(returned).__name__
             raise InputError(
                 f"--output: got {output!r}, expected a part of what the model returns ({has}): the key of a dict, or "

@@ -154,14 +154,11 @@ def name_device(device: str | None) -> str:
 
 def load_further(given: Sequence[str]) -> "tuple[Tensor, ...] | None":
     """Further inputs of a model, one tensor each, of files of numpy arrays, or of zeros; None if there are none."""
+    return tuple(tensor for one in given for tensor in _tensors_of(one)) or None
+
+
+def _tensors_of(given: str) -> "list[Tensor]":
     import torch
-
-    arrays = [array for one in given for array in _arrays_of(one)]
-    return tuple(torch.as_tensor(array) for array in arrays) or None
-
-
-def _arrays_of(given: str) -> list[Any]:
-    import numpy as np
 
     if given.startswith("zeros:"):
         sizes = [parse_whole(size.strip(" \t")) or 0 for size in given.removeprefix("zeros:").split(",")]
@@ -169,18 +166,50 @@ def _arrays_of(given: str) -> list[Any]:
             raise InputError(f"--args: got {given!r}, expected zeros: and the shape of one row, such as zeros:4,1000.")
         shape = (1, *sizes)
         require_memory(f"--args: an array {shape}", 4 * math.prod(shape), "give smaller sizes")
-        return [np.zeros(shape, np.float32)]
+        return [torch.zeros(shape)]
     if not Path(given).exists():
         raise InputError(f"--args: {given}: no such file, expected .npy or .npz; check the path.")
     from rcinterp.files.arrays import read_arrays
 
     try:
-        arrays = list(read_arrays(given, "arrays of numbers, .npy or .npz", "check the file").values())
+        arrays = read_arrays(given, "arrays of numbers, .npy or .npz", "check the file")
     except InputError as error:
         raise InputError(f"--args: {error}") from None
-    if not arrays:
-        raise InputError(f"--args: {given}: holds no arrays of numbers, expected one row a sequence.")
-    return arrays
+    return [_as_tensor(array, f"--args: {given}: {name}") for name, array in arrays.items()]
+
+
+def _as_tensor(array: Any, what: str) -> "Tensor":
+    """A tensor of an array of numbers, of which none is NaN."""
+    import torch
+
+    try:
+        tensor = torch.as_tensor(array)
+    except TypeError:
+        raise InputError(
+            f"{what} is of the type {array.dtype}, which torch does not have, expected at most 64 bits a number; save "
+            "array.astype(numpy.float64)."
+        ) from None
+    if tensor.isnan().any():
+        raise InputError(f"{what} has values that are NaN, expected numbers; fill them, or leave their sequences out.")
+    return tensor
+
+
+def with_as_many_names(func: Any, names: Path | None, model: "nn.Module") -> Any:
+    """Function from what a model returns to its logits, which refuses another number of names than of outputs."""
+    if names is None:
+        return func
+    known, source = _names_of(names, model)
+
+    def check(returned: Any) -> Any:
+        logits = returned if func is None else func(returned)
+        if getattr(logits, "ndim", 0) > 1 and logits.shape[1] != len(known):
+            raise InputError(
+                f"--targets: {source} has {len(known)} names, expected {logits.shape[1]}, one for each output of the "
+                "model, the first for output 0."
+            )
+        return logits
+
+    return check
 
 
 def find_targets(given: Sequence[str], names: Path | None, model: "nn.Module") -> list[int]:
@@ -206,11 +235,17 @@ def _names_of(names: Path | None, model: "nn.Module") -> tuple[list[str], str]:
     from rcinterp.files import read_text, split_lines
 
     text = read_text(names, "the names of the outputs, one a line")
-    return [line.strip(" \t") for line in split_lines(text) if line.strip(" \t")], str(names)
+    found = [line.strip(" \t") for line in split_lines(text.rstrip(" \t\r\n"))]
+    if "" in found:
+        raise InputError(
+            f"{names}: line {found.index('') + 1} is blank, expected a name a line: the names after it would be of "
+            "other outputs. Fill or remove it."
+        )
+    return found, str(names)
 
 
 def _find_target(given: str, known: list[str], source: str) -> int:
-    if given.isdecimal():
+    if given.isascii() and given.isdecimal():
         return int(
             given[:_MOST_DIGITS]
         )  # more are no number of an output either, which is checked where they are known

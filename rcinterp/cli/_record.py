@@ -20,6 +20,8 @@ _PACKAGES = ("rcinterp", "torch", "numpy")
 _HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
 #: Bytes of a record.
 _LARGEST = 2**24
+#: Of a processor; no machine has as many.
+_MOST_THREADS = 2**16
 #: Options whose files are read from several places.
 _NEED_FILES = ("--genome", "--weights", "--args")
 
@@ -116,6 +118,8 @@ def _check_types(record: Record) -> None:
         or type(record.threads) is not int
     ):
         raise TypeError("a value is of another kind")
+    if not 1 <= record.threads <= _MOST_THREADS:
+        raise TypeError(f"its threads are {str(record.threads)[:40]}, expected 1 to {_MOST_THREADS}")
 
 
 def check_pipes(ctx: click.Context) -> None:

@@ -9,7 +9,7 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import warn, warn_below_chance
 from rcinterp.cli._help import option
-from rcinterp.cli._reading import RUN, TARGET, WEIGHTS, find_targets, run_options, together
+from rcinterp.cli._reading import RUN, TARGET, WEIGHTS, find_targets, run_options, together, with_as_many_names
 from rcinterp.cli._types import FILE, MODEL, SEED
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def evaluate(
     loaded = load_any_model(model, weights)
     (number,) = find_targets([target], target_names, loaded)
     run = run_options(output, logit, further, device, batch_size)
+    run["func"] = with_as_many_names(run["func"], target_names, loaded)
     sequences = [load_sequences(path, str(path)).x for path in (positives, negatives)]
     given = _with_further(sequences, run.pop("args"))
     reader = Reader(loaded, target=number, **run)

@@ -22,6 +22,7 @@ from rcinterp.cli._reading import (
     name_device,
     run_options,
     together,
+    with_as_many_names,
 )
 from rcinterp.cli._record import command_line
 from rcinterp.cli._types import MODEL, OUT
@@ -121,6 +122,7 @@ def interpret(
     loaded = load_any_model(model, weights)
     numbers = find_targets(targets, target_names, loaded)
     run = run_options(output, logit, further, device, batch_size)
+    run["func"] = with_as_many_names(run["func"], target_names, loaded)
     warm_up()
     found, line = {}, command_line(click.get_current_context())
     for layer in layers or (None,):

@@ -9,7 +9,17 @@ import click
 from rcinterp.cli._command import Command, Done
 from rcinterp.cli._common import say, shows_progress, warm_up
 from rcinterp.cli._help import option
-from rcinterp.cli._reading import CLASSES, INTERPRET, RUN, TARGET, find_targets, name_device, run_options, together
+from rcinterp.cli._reading import (
+    CLASSES,
+    INTERPRET,
+    RUN,
+    TARGET,
+    find_targets,
+    name_device,
+    run_options,
+    together,
+    with_as_many_names,
+)
 from rcinterp.cli._types import FILE, MODEL, OUT
 from rcinterp.errors import InputError
 from rcinterp.files.results import PATTERNS
@@ -86,7 +96,7 @@ def compare_models(
             targets[name],
             measure_faithfulness=False,
             **settings,
-            **run,
+            **run | {"func": with_as_many_names(run["func"], target_names, model)},
         )
     found = compare_models(read, motifs=motifs)
     say(found.summary)

@@ -19,8 +19,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 from rcinterp.files import read_text, split_words, write_at_once
+from rcinterp.files.paths import as_path
 from rcinterp.memory import require_memory
 
 #: What every public function takes for sequences: a FASTA path, a list of them, strings, or a one-hot (N, 4, L).
@@ -337,6 +339,10 @@ def _as_tensor(x: NDArray[np.generic] | torch.Tensor, origin: str) -> torch.Tens
                 f"{origin}: got an array of {x.dtype}, expected numbers; convert it with x.astype('float32')."
             )
         x = torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
+    if x.is_complex():
+        raise InputError(f"{origin}: got a tensor of {x.dtype}, expected real numbers; give its real part, x.real.")
+    if (why := why_not_dense(x)) is not None:
+        raise InputError(f"{origin}: got a tensor that {why}; give a plain tensor.")
     if not x.is_floating_point():
         x = x.float()
     if not torch.stack(torch.aminmax(x.detach())).isfinite().all():
@@ -534,14 +540,25 @@ def write_fasta(
     --------
     >>> write_fasta("two.fa", ["ACGT", "TTT"], names=["first", "second"])
     """
+    path = as_path(path, "write_fasta")
     records = as_records(sequences, "write_fasta")
     _encode(records, "write_fasta")
+    given: object = names
+    if not isinstance(given, Iterable | None):
+        raise InputError(f"write_fasta: got names of type {type(given).__name__}, expected a list of one name each.")
     headers = [str(name) for name in (records.index if names is None else names)]
     if len(headers) != len(records):
         raise InputError(f"write_fasta: got {len(headers)} names for {len(records)} sequences; expected one name each.")
     for i, header in enumerate(headers):
         if len(f"{header}|".splitlines()) > 1:
             raise InputError(f"write_fasta: name {i} is {header!r}, expected one line; remove its line breaks.")
+        try:
+            header.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"write_fasta: name {i} is {header!r}, which cannot be written as text (UTF-8: {error.reason}); "
+                "rename it."
+            ) from None
     data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
     try:
         write_at_once(path, gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)

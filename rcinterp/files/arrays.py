@@ -22,10 +22,13 @@ _NUMBERS = frozenset("biuf")
 def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dict[str, NDArray[Any]]:
     """Arrays of numbers of an .npz file, by their names; of an .npy file its one array, called "arr_0".
 
+    The numbers are in the order of bytes of this machine, whatever it is in the file.
+
     Raises
     ------
     InputError
-        If the file is missing, damaged, no such file, holds something else than numbers, or more than there is memory.
+        If the file is missing, damaged, no such file, holds something else than numbers, two arrays of one name, or
+        more than there is memory.
     """
     problem = f"{path}: cannot be read, expected {expected}"
     try:
@@ -34,7 +37,8 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
                 file.seek(0)
                 return {"arr_0": _read_array(file, os.fstat(file.fileno()).st_size, path)}
             with zipfile.ZipFile(file) as archive:
-                members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+                members = archive.infolist()
+                _check_names([info.filename for info in members], path, advice)
                 require_memory(f"{path}: its content", sum(info.file_size for info in members), "give fewer sequences")
                 if not members:
                     raise InputError(f"{path}: holds no arrays of numbers, expected {expected}; {advice}.")
@@ -55,6 +59,15 @@ _DAMAGED: tuple[type[Exception], ...] = (
     *(ValueError, EOFError, KeyError, TypeError, SyntaxError, tokenize.TokenError, RuntimeError, struct.error),
     *(zipfile.BadZipFile, zlib.error, OverflowError, MemoryError, AttributeError, IndexError),
 )
+
+
+def _check_names(names: list[str], path: object, advice: str) -> None:
+    """Refuse an archive of which something would be left out."""
+    for name in names:
+        if not name.endswith(".npy"):
+            raise InputError(f"{path}: holds {name!r}, expected arrays alone, as numpy.savez writes them; {advice}.")
+        if names.count(name) > 1:
+            raise InputError(f"{path}: holds {name!r} {names.count(name)} times, expected each name once; {advice}.")
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: object) -> NDArray[Any]:
@@ -83,4 +96,7 @@ def _read_array(file: IO[bytes], size: int, path: object) -> NDArray[Any]:
             raise EOFError("it was cut")
         view[start : start + len(chunk)] = chunk
         start += len(chunk)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+    values = np.frombuffer(data, dtype)
+    if not dtype.isnative:
+        values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    return values.reshape(shape, order="F" if is_fortran else "C")

@@ -20,7 +20,7 @@ def read_json(path: str | os.PathLike[str], expected: str, advice: str) -> dict[
     Raises
     ------
     InputError
-        If the file is missing, too large, no JSON, too deep, or holds something else than an object.
+        If the file is missing, too large, no JSON, too deep, holds something else than an object, or a name twice.
     """
     data = read_bytes(path, expected, advice, largest=LARGEST_JSON)
     try:
@@ -35,10 +35,10 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no JSON, too deep, or something else than an object.
+        If it is no JSON, too deep, something else than an object, or an object in it has a name twice.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_each_once)
         is_deep = _depth_exceeds(found, _DEPTH)
     except RecursionError:
         is_deep = True
@@ -46,6 +46,16 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
         raise ValueError(f"it has more than {_DEPTH} lists or objects within one another")
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, expected an object")
+    return found
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which Python would take the last value of a name that it has twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:40]!r} stands twice in one object")
+        found[name] = value
     return found
 
 

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 from rcinterp.memory import require_memory
 
@@ -53,3 +55,24 @@ def open_tensors(path: str | os.PathLike[str], expected: str, advice: str) -> It
     except (OSError, SafetensorError, OverflowError, RuntimeError) as error:
         told = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as {expected} ({told}); {advice}.") from None
+
+
+def what_is_lost(found: Tensor, wanted: Tensor) -> str | None:
+    """What stands in the way of putting a tensor of a file in the place of another; None if nothing does.
+
+    Rounding to fewer digits is none: models are loaded in single and half precision from files of more.
+    """
+    if (why := why_not_dense(found)) is not None:
+        return why
+    if _rank(found) > _rank(wanted):
+        return f"is {_name(found.dtype)}, expected {_name(wanted.dtype)}"
+    return None
+
+
+def _rank(value: Tensor) -> int:
+    """Kinds of numbers, of which each holds those before it: whole, real, complex."""
+    return 2 * value.is_complex() + value.is_floating_point()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import escape
 
 from rcinterp.errors import InputError
+from rcinterp.files.paths import as_path
 from rcinterp.interpretation.answer import Group, answer, arrange, carries, word_of
 from rcinterp.interpretation.findings import Findings
 from rcinterp.interpretation.methods import describe_methods, list_references
@@ -60,6 +61,7 @@ def write_report(
     --------
     ``write_report("both.html", {"RC": interpret(rc, *data), "traditional": interpret(plain, *data)})``
     """
+    path = as_path(path, "write_report")
     models = {"": found} if isinstance(found, Findings) else found
     is_usable = isinstance(models, Mapping) and all(isinstance(one, Findings) for one in models.values())
     if not is_usable or not models:

@@ -14,6 +14,7 @@ from torch import nn
 from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder, write_at_once, write_table
+from rcinterp.files.paths import as_path
 from rcinterp.files.results import INTERPRETATION
 from rcinterp.interpretation.figures import (
     figure_of_contributions,
@@ -256,7 +257,7 @@ class Interpretation(Findings):
         Path
             Of the report.
         """
-        folder = Path(folder)
+        folder = as_path(folder, "save")
         with whole_folder(folder, INTERPRETATION) as part:
             for name in ("contributions", "palindromes", "triage"):
                 write_table(part / f"{name}.tsv", getattr(self, name))

@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, one_line
+from rcinterp.files.paths import as_path
+from rcinterp.files.tensors import what_is_lost
 
 _DEPTH = 3  # dictionaries within dictionaries that are looked into
 _COUNTER = "num_batches_tracked"  # of batch norm; files before torch 0.4.1 lack it, and nothing here needs it
@@ -60,12 +62,13 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     >>> torch.equal(model.weight, trained.weight)
     True
     """
-    path = Path(path)
+    path = as_path(path, "load_weights")
     states = list(_states(_read(path)))
     fits = [fit for state in states for fit in _fits(model, state)]
     fits = [fit for fit in fits if not fit.prefix and not fit.others][:1] or fits
     if not fits:
         raise InputError(f"{path}: does not hold this model's state_dict ({_why_none_fits(model, states)}).")
+    _check_values(path, fits, model.state_dict())
     chosen, *rest = fits
     differing = [fit for fit in rest if any(not torch.equal(fit.weights[n], w) for n, w in chosen.weights.items())]
     if differing:
@@ -142,6 +145,18 @@ def _fits(model: nn.Module, state: Mapping[str, Tensor]) -> Iterator[_Fit]:
         others = [name for name in state if name not in {prefix + own_name for own_name in own}]
         if not any(_is_part(model, name, prefix) for name in others):
             yield _Fit(weights, prefix, tuple(others))
+
+
+def _check_values(path: Path, fits: list[_Fit], own: Mapping[str, Tensor]) -> None:
+    """Refuse weights that the model cannot hold as they are."""
+    for fit in fits:
+        for name, value in fit.weights.items():
+            lost = what_is_lost(value, value if name.endswith(_COUNTER) else own[name])  # averaged counters are real
+            if lost is not None:
+                raise InputError(
+                    f"{path}: {fit.prefix + name} {lost}; save the model.state_dict() of a model of dense real weights "
+                    "on the CPU."
+                )
 
 
 def _is_part(model: nn.Module, name: str, prefix: str) -> bool:

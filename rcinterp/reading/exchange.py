@@ -15,6 +15,7 @@ from rcinterp.data.sequences import SequenceInput, as_one_hot
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder
 from rcinterp.files.arrays import read_arrays
+from rcinterp.files.paths import as_path
 from rcinterp.motifs.matrices import as_matrix
 
 #: Names of the two files in a folder, and of the array in each.
@@ -91,6 +92,7 @@ def save_modisco(
             f"save_modisco: got a folder of type {type(given).__name__}, expected a path, which comes first: "
             "save_modisco(folder, sequences, contributions)."
         )
+    folder = as_path(folder, "save_modisco")
     x = as_one_hot(sequences, "save_modisco: sequences").detach().cpu()
     values = as_one_hot(contributions, "save_modisco: contributions").detach().cpu()
     if x.shape != values.shape:
@@ -113,7 +115,7 @@ def save_modisco(
                 np.savez_compressed(part / name, array.float().numpy())  # numpy calls it arr_0
     except OSError as error:
         raise InputError(f"save_modisco: cannot write to {folder} ({error.strerror}). Give another folder.") from error
-    return Path(folder)
+    return folder
 
 
 def load_modisco(folder: str | os.PathLike[str]) -> ModiscoInput:
@@ -133,7 +135,9 @@ def load_modisco(folder: str | os.PathLike[str]) -> ModiscoInput:
     InputError
         If a file is missing, has no such array, or the two arrays do not have one shape (N, 4, L).
     """
-    sequences, contributions = (_load(Path(folder) / name) for name in (SEQUENCES_FILE, CONTRIBUTIONS_FILE))
+    sequences, contributions = (
+        _load(as_path(folder, "load_modisco") / name) for name in (SEQUENCES_FILE, CONTRIBUTIONS_FILE)
+    )
     if sequences.shape != contributions.shape or sequences.ndim != 3 or sequences.shape[1] != 4:
         raise InputError(
             f"load_modisco: {folder} holds sequences {tuple(sequences.shape)} and contributions "
@@ -152,7 +156,11 @@ def _load(path: Path) -> Tensor:
         raise InputError(f"{expected} ({str(error).removeprefix(f'{path}: ').rstrip('.')}).") from None
     if array is None or not zipfile.is_zipfile(path):
         raise InputError(f"{expected}.")
-    return torch.from_numpy(array.astype(np.float32, copy=False))
+    with np.errstate(over="ignore"):  # too large a number becomes an infinite one
+        values = array.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise InputError(f"{expected} (it has values that are NaN or infinite).")
+    return torch.from_numpy(values)
 
 
 def to_logomaker(matrix: NDArray[Any] | Tensor) -> pd.DataFrame:

@@ -322,4 +322,4 @@ def _any_logits(output: object) -> Tensor:
         output = next(iter(output.values() if isinstance(output, dict) else output))
     if not isinstance(output, Tensor):
         raise InputError(f"the model returned {type(output).__name__}, expected tensors.")
-    return output
+    return output.real

@@ -10,6 +10,7 @@ from torch import Tensor
 from rcinterp.data.coded import CodedSequences, Sequences, load_for_reading
 from rcinterp.data.datasets import load_classes
 from rcinterp.data.sequences import SequenceInput
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 
 #: A model's further inputs: one tensor each, its rows those of the sequences, or one row for all of them.
@@ -113,7 +114,7 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
     Raises
     ------
     InputError
-        If one is not a tensor, or has neither n rows nor one.
+        If one is not a tensor, is sparse, has neither n rows nor one, or has NaN.
     """
     if args is None:
         return ()
@@ -130,6 +131,10 @@ def rows_of_args(args: Args, n: int) -> tuple[Tensor, ...]:
                 f"args: input {i} is {shape}, expected a tensor of {n} rows, one a sequence (positives first, then "
                 "negatives, where both are given), or of 1 row for all."
             )
+        if (why := why_not_dense(value)) is not None:
+            raise InputError(f"args: input {i} {why}; give a plain tensor.")
+        if value.isnan().any():
+            raise InputError(f"args: input {i} has values that are NaN, expected numbers; fill them.")
     return tuple(value.expand(n, *value.shape[1:]) if len(value) != n else value for value in args)
 
 

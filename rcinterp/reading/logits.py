@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from rcinterp.dense import why_not_dense
 from rcinterp.errors import InputError
 
 #: From what a model returns to its logits: (n, n_tasks), (n,) or (n, n_tasks, positions).
@@ -21,6 +22,16 @@ def as_logits(output: Any, func: Func | None, n: int) -> Tensor:
             f"the {'model' if func is None else 'func'} returned {type(logits).__name__}{keys}, expected one tensor of "
             'logits. Say which part is meant, e.g. func=lambda y: y["counts"] for a dict, func=lambda y: y[1] for a '
             "tuple; on the command line --output counts, or --output 1."
+        )
+    if (why := why_not_dense(logits)) is not None:
+        raise InputError(
+            f"the {'model' if func is None else 'func'} returned logits of which the tensor {why}. Give a plain "
+            "tensor with func=."
+        )
+    if logits.is_complex():
+        raise InputError(
+            f"the {'model' if func is None else 'func'} returned complex logits ({logits.dtype}), expected real ones. "
+            "Say which real number of each is meant, e.g. func=lambda y: y.abs()."
         )
     if n == 1 and (logits.dim() == 0 or (logits.dim() == 1 and len(logits) > 1)):  # a squeezed batch axis
         logits = logits[None]

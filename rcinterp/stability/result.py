@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import whole_folder, write_table
+from rcinterp.files.paths import as_path
 from rcinterp.files.results import PATTERNS
 from rcinterp.motifs import write_meme
 from rcinterp.report.figures import save_figure
@@ -133,7 +134,7 @@ class ModelComparison:
         Path
             Of the report.
         """
-        folder = Path(folder)
+        folder = as_path(folder, "save")
         with whole_folder(folder, PATTERNS) as part:
             for name in ("members", "left_out", "models"):
                 write_table(part / f"{name}.tsv", getattr(self, name))

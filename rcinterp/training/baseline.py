@@ -91,7 +91,10 @@ class KmerBaseline:
             wanted = {"weights": (n_tasks, 4**K), "bias": (n_tasks,), "strengths": (n_tasks,)}
             if not n_tasks or set(file.shapes) != set(wanted) or shapes != wanted:
                 raise InputError(f"{path}: does not hold the weights of a baseline; train the model again.")
-            found = {name: tensor.double().numpy() for name, tensor in file.read().items()}
+            tensors = file.read()
+            if any(tensor.is_complex() for tensor in tensors.values()):
+                raise InputError(f"{path}: does not hold the weights of a baseline, but complex numbers; train again.")
+            found = {name: tensor.double().numpy() for name, tensor in tensors.items()}
         if not all(np.isfinite(array).all() for array in found.values()):
             raise InputError(f"{path}: does not hold the weights of a baseline, but NaN; train the model again.")
         weights, bias, strengths = (found[name] for name in wanted)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
+from rcinterp.files.paths import as_path
 from rcinterp.reading.model import bar_options, place_of, predict_logits
 from rcinterp.training.plan import Plan, make_plan
 from rcinterp.training.precision import FLOAT32, call_in
@@ -121,6 +122,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     ----------
     Shrikumar, Greenside & Kundaje 2017, section 3.4.
     """
+    path = None if checkpoint is None else as_path(checkpoint, "fit: checkpoint")
     plan = make_plan(
         model,
         train,
@@ -139,7 +141,6 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     )
     words = prepare_words(model, train) if plan.recipe.words and initialise else None
     starts = Starts(model, plan, plan.settings["seed"], words)
-    path = None if checkpoint is None else Path(checkpoint)
     files = {start: path if path is None or start != WORDS_ALONE else second_checkpoint(path) for start in starts.names}
     _check_checkpoints(model, starts, files)
     for start, file in files.items():

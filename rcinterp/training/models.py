@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -45,6 +46,12 @@ class Architecture:
     def map_length(self) -> int:
         """Positions of the last convolution's output."""
         return self.length - sum(width - 1 for width in self.widths)
+
+    @property
+    def map_sizes(self) -> tuple[int, ...]:
+        """Numbers in the map of each convolution, of one sequence."""
+        lengths = accumulate((1 - width for width in self.widths), initial=self.length)
+        return tuple((1 + self.rc) * self.n_filters * length for length in islice(lengths, 1, None))
 
     @property
     def pooled_length(self) -> int:

@@ -11,7 +11,8 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.data.leakage import Leakage, find_leakage
 from rcinterp.errors import InputError, require_whole
 from rcinterp.memory import require_memory
-from rcinterp.training.models import CompactModel
+from rcinterp.reading.model import BATCH_SIZE, place_of
+from rcinterp.training.models import Architecture, CompactModel
 from rcinterp.training.precision import check_precision
 from rcinterp.training.recipes import Recipe, find_recipe
 from rcinterp.training.steps import make_optimiser
@@ -87,6 +88,12 @@ def make_plan(  # noqa: PLR0913  # the settings of `fit`
     require_memory(
         f"fit: a batch of {n:,} sequences of {train.length} bp", 32 * n * train.length, "use smaller batches"
     )
+    if isinstance(model, CompactModel) and place_of(model)[0].type == "cpu":
+        require_memory(
+            f"fit: a model of {model.architecture.n_filters:,} filters, on {n:,} sequences at a time,",
+            _least_memory(model.architecture, n, min(BATCH_SIZE, len(valid))),
+            "use fewer filters or smaller batches (--filters and --batch-size on the command line)",
+        )
     loss_weight = as_positive_weight(positive_weight, train.y)
     settings = {
         "model": {name: [str(value.dtype), *value.shape] for name, value in model.state_dict().items()},
@@ -107,6 +114,16 @@ def make_plan(  # noqa: PLR0913  # the settings of `fit`
         "valid_sha256": valid.sha256,
     }
     return Plan(train, valid, recipe, loss_weight, settings, leakage)
+
+
+def _least_memory(architecture: Architecture, n_trained: int, n_predicted: int) -> int:
+    """Bytes that training takes at least, in float32; it may take twice as much.
+
+    Of each weight: itself, its gradient, and two numbers of the optimiser. Of each map while training: what the
+    convolution, its batch norm and its activation give, which the backward pass needs. While predicting: two maps.
+    """
+    maps = architecture.map_sizes
+    return 16 * architecture.n_weights + max(12 * n_trained * sum(maps), 8 * n_predicted * max(maps))
 
 
 def _rates(recipe: Recipe, optimiser: torch.optim.Optimizer) -> dict[str, Any]:

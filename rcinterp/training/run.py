@@ -1,6 +1,7 @@
 """One training run: what changes while it lasts, and its checkpoint."""
 
 import json
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from rcinterp.training.recipes import Recipe
 _BEFORE = {"precision": FLOAT32}
 #: In the metadata: what changes no number but in its last digits, and so makes it no other run.
 _THREADS = "threads"
+#: No machine has as many processors.
+_MOST_THREADS = 2**16
 #: Of the history, in every run.
 _COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
 
@@ -119,15 +122,17 @@ class Run:
         device, _ = place_of(self.model)
         problem = f"{path}: does not hold the state of the run"
         try:
-            best, slots = _below(tensors, "best"), _below(tensors, "optimiser")
+            best, slots, weights = (_below(tensors, part) for part in ("best", "optimiser", "model"))
             if {name: value.shape for name, value in best.items()} != {n: v.shape for n, v in self._state().items()}:
                 raise ValueError("the weights of its best epoch are others")
+            self._check_weights(best, "best")
+            self._check_weights(weights, "model")
             state: dict[int, dict[str, Tensor]] = {}
             for name, value in slots.items():
                 i, key = name.split("/")
                 state.setdefault(int(i), {})[key] = value
             self._check_slots(state)
-            self.model.load_state_dict(_below(tensors, "model"))
+            self.model.load_state_dict(weights)
         except (ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())[:200]
             raise InputError(f"{problem} ({told}); delete it, and the run begins anew.") from None
@@ -138,8 +143,17 @@ class Run:
         state: dict[str, Tensor] = self.model.state_dict()
         return state
 
+    def _check_weights(self, found: dict[str, Tensor], part: str) -> None:
+        """Refuse weights of another type, and NaN and infinity where the model does not begin with them itself."""
+        for name, own in self._state().items():
+            value = found.get(name, own).to(own.device)
+            if value.dtype != own.dtype:
+                raise ValueError(f"{part}/{name} is {value.dtype}, expected {own.dtype}")
+            if value.shape == own.shape and not (value.isfinite() | ~own.isfinite()).all():
+                raise ValueError(f"{part}/{name} has values that are NaN or infinite")
+
     def _check_slots(self, state: dict[int, dict[str, Tensor]]) -> None:
-        """Refuse an optimiser's state that is of other parameters, or of another optimiser."""
+        """Refuse an optimiser's state that is of other parameters, of another optimiser, or NaN."""
         parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         names = {frozenset(slots) for slots in state.values()}
         shapes = {i: {value.shape for value in slots.values() if value.dim()} for i, slots in state.items()}
@@ -147,6 +161,13 @@ class Run:
             not 0 <= i < len(parameters) or found - {parameters[i].shape} for i, found in shapes.items()
         ):
             raise ValueError("what its optimiser has gathered is of other parameters")
+        for i, slots in state.items():
+            for key, value in slots.items():
+                own = parameters[i].dtype
+                if value.is_complex() > own.is_complex or (value.dim() and value.dtype != own):
+                    raise ValueError(f"optimiser/{i}/{key} is {value.dtype}, expected {own}")
+                if value.isnan().any():
+                    raise ValueError(f"optimiser/{i}/{key} has values that are NaN")
 
 
 def sort_metadata(data: bytes) -> bytes:
@@ -198,7 +219,10 @@ def _check_metadata(
         raise InputError(
             f"{problem} (its history is not one row of numbers an epoch); delete it, or name another file."
         )
-    if not isinstance(threads, list) or not all(type(n) is int for n in threads):
+    for i, row in enumerate(rows, start=1):
+        if (wrong := _wrong_in(row)) is not None:
+            raise InputError(f"{problem} (epoch {i} of its history has {wrong}); delete it, or name another file.")
+    if not isinstance(threads, list) or not all(type(n) is int and 1 <= n <= _MOST_THREADS for n in threads):
         raise InputError(f"{problem} (its threads are no list of numbers); delete it, or name another file.")
     return rows, threads
 
@@ -210,6 +234,18 @@ def _is_row(row: Any, epoch: int) -> bool:
         and set(row) >= _COLUMNS
         and all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in row.values())
     )
+
+
+def _wrong_in(row: dict[str, float]) -> str | None:
+    """What no epoch has: a loss may be NaN, but neither negative, nor is what is measured on finite logits NaN."""
+    for name, value in row.items():
+        if name.endswith(("_auroc", "_auprc")) and not 0 <= value <= 1:
+            return f"{name} {value}, expected 0 to 1"
+        if name.endswith("_loss") and value < 0:
+            return f"{name} {value}, expected 0 or more"
+        if name == "learning_rate" and not math.isfinite(value):
+            return f"{name} {value}, expected a finite number"
+    return None
 
 
 #: Settings that a user has chosen, in the order in which a difference is told; of some it is told in words.

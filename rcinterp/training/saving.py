@@ -16,9 +16,10 @@ from safetensors.torch import save
 
 from rcinterp.errors import InputError
 from rcinterp.files import digest_of_file, finish, whole_folder, write_at_once
-from rcinterp.files.documents import read_json
+from rcinterp.files.documents import parse_json, read_json
+from rcinterp.files.paths import as_path
 from rcinterp.files.results import MODEL_FILES
-from rcinterp.files.tensors import open_tensors
+from rcinterp.files.tensors import open_tensors, what_is_lost
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import Architecture, CompactModel, check_architecture, compact_model
 
@@ -42,6 +43,16 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
     -------
     Path
         The folder.
+
+    Raises
+    ------
+    InputError
+        If it is no compact model any more, or its provenance is no JSON that `load_model` would read.
+
+    Warns
+    -----
+    UserWarning
+        If weights are NaN or infinite.
 
     Notes
     -----
@@ -68,7 +79,7 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
             "save_model: a layer of the model was replaced, so that its architecture no longer tells how to build it. "
             "Save model.state_dict() with safetensors instead."
         )
-    folder = Path(folder)
+    folder = as_path(folder, "save_model")
     files = {_WEIGHTS: save({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})}
     if model.baseline is not None:
         files[_BASELINE] = model.baseline.to_bytes()
@@ -83,12 +94,40 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
         "provenance": model.provenance,
         "versions": _versions(),
     }
-    text = json.dumps(description, indent=1) + "\n"
+    text = _as_text(description)
+    _warn_of_nan(model)
     with whole_folder(folder, MODEL_FILES) as part:
         for name, data in files.items():
             write_at_once(part / name, data)
         write_at_once(part / _DESCRIPTION, text)
     return folder
+
+
+def _as_text(description: Mapping[str, Any]) -> str:
+    """What model.json is to hold, if `load_model` will take it."""
+    provenance = description["provenance"]
+    try:
+        if not isinstance(provenance, dict):
+            raise TypeError(f"it is {_name(provenance)}")
+        text = json.dumps(description, indent=1) + "\n"
+        parse_json(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"save_model: the model's provenance cannot be kept as JSON ({error}), expected a dict of texts, numbers, "
+            "lists and dicts; set model.provenance to one."
+        ) from None
+    return text
+
+
+def _warn_of_nan(model: CompactModel) -> None:
+    """Warn the caller's caller of weights that are no numbers."""
+    wrong = [name for name, value in model.state_dict().items() if not value.isfinite().all()]
+    if wrong:
+        warnings.warn(
+            f"save_model: {', '.join(wrong[:3])}{' ...' * (len(wrong) > 3)}: values that are NaN or infinite, which "
+            "are saved as they are: the model has diverged.",
+            stacklevel=3,
+        )
 
 
 def load_model(folder: str | os.PathLike[str]) -> CompactModel:
@@ -117,7 +156,7 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     --------
     ``load_model("model").architecture`` says how the model in the folder "model" is built.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "load_model")
     if folder.is_file():
         raise InputError(f"{folder}: is a file, expected the folder of a model; use {folder.parent}.")
     finish(folder)
@@ -160,7 +199,11 @@ def _load_weights(path: Path, architecture: Architecture) -> CompactModel:
             weights = file.read()
         model = compact_model(**asdict(architecture))
         dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
-        model.to(dtype).load_state_dict(weights)
+        model.to(dtype)
+        for name, value in model.state_dict().items():
+            if name in weights and (lost := what_is_lost(weights[name], value)) is not None:
+                raise InputError(f"{name} {lost}")
+        model.load_state_dict(weights)
     except InputError as error:
         told = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{problem} ({told})." if told == str(error) else f"{problem}: {told}") from None

@@ -109,6 +109,11 @@ def train_epoch(
 
 def loss_of(logits: Tensor, y: Tensor, positive_weight: Tensor) -> Tensor:
     """Binary cross-entropy, mean over tasks and samples of (class weight · loss)."""
+    given: object = logits
+    if not isinstance(given, Tensor):
+        raise InputError(f"fit: the model gives {type(given).__name__}, expected one tensor of logits, (n, n_tasks).")
+    if logits.is_complex():
+        raise InputError(f"fit: the model gives complex logits ({logits.dtype}), expected real ones; give their .real.")
     if logits.numel() != y.numel():
         raise InputError(
             f"fit: the model gives {tuple(logits.shape)} logits for {tuple(y.shape)} labels, expected one a label; its "

@@ -18,7 +18,7 @@ import click
 import torch
 
 import rcinterp
-from rcinterp.cli._reading import _arrays_of, _find_target
+from rcinterp.cli._reading import _find_target, _tensors_of
 from rcinterp.cli._record import read_record
 from rcinterp.cli._types import SEED, Number
 from rcinterp.data.building import parse_split
@@ -107,7 +107,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "checkpoint": fit_from,
     "Run.restore": restore_from,
     "check_checkpoint": lambda path: check_checkpoint(path, {}),
-    "--args": lambda path: _arrays_of(str(path)),
+    "--args": lambda path: _tensors_of(str(path)),
     "read_text": lambda path: split(read_text(path, "text")),
     "read_json": lambda path: read_json(path, "an object", "write one"),
     "read_arrays": lambda path: read_arrays(path, "arrays", "write some"),
@@ -139,7 +139,7 @@ TEXTS: dict[str, Callable[[str], object]] = {
     "--split": lambda text: parse_split(text, ["chr1", "chr2", "chr3", "chrX"]),
     "--target": lambda text: _find_target(text, ["CTCF", "MAX", "CTCF_known1"], "names.txt"),
     "coordinates": lambda text: parse_coordinates([text, text], 4),
-    "zeros:": lambda text: _arrays_of(f"zeros:{text}"),
+    "zeros:": lambda text: _tensors_of(f"zeros:{text}"),
 }
 
 

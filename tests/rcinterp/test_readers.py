@@ -23,6 +23,7 @@ import rcinterp
 from rcinterp.data.sequences import read_fasta
 from rcinterp.errors import InputError
 from rcinterp.files import read_text, reading
+from rcinterp.files.arrays import read_arrays
 from rcinterp.motifs import load_motifs
 from rcinterp.reading.exchange import load_modisco
 
@@ -292,3 +293,32 @@ def test_modisco_arrays_are_compared_with_the_memory_there_is(tmp_path, monkeypa
     monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 100)
     with pytest.raises(InputError, match=re.escape("takes about 0.0 MB of memory, expected at most the 0.0 MB")):
         load_modisco(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", "<i2", "?"])
+def test_numbers_are_the_same_whatever_their_order_of_bytes(dtype, tmp_path):
+    values = np.arange(12).reshape(3, 4).astype(dtype)
+    np.save(tmp_path / "a.npy", values)
+    np.save(tmp_path / "f.npy", np.asfortranarray(values))
+    for name in ("a.npy", "f.npy"):
+        (found,) = read_arrays(tmp_path / name, "arrays", "write some").values()
+        assert found.dtype == values.dtype.newbyteorder("=")
+        assert found.dtype.isnative
+        np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.npy", "a.npy"], r"holds 'a\.npy' 2 times, expected each name once; check it"),
+        (["a.npy", "b.txt"], r"holds 'b\.txt', expected arrays alone, as numpy\.savez writes them; check it"),
+        (["z.NPY"], r"holds 'z\.NPY', expected arrays alone"),
+    ],
+)
+def test_nothing_in_an_archive_is_left_out(names, message, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in names:
+            archive.writestr(name, npy((1,), data=bytes(4)))
+    with pytest.raises(InputError, match=rf"a\.npz: {message}"):
+        read_arrays(tmp_path / "a.npz", "arrays", "check it")

@@ -84,6 +84,12 @@ def test_an_output_is_named_by_a_file(work, run, command):
         (["--args", "none.npy"], r"--args: none\.npy: no such file, expected \.npy or \.npz"),
         (["--args", "mine.py"], r"--args: mine\.py: cannot be read, expected arrays of numbers"),
         (["--args", "words.npy"], r"--args: words\.npy: holds no arrays of numbers, expected one row a sequence"),
+        (["--args", "long.npy"], r"--args: long\.npy: arr_0 is of the type \w+, which torch does not have"),
+        (["--args", "nan.npz"], r"--args: nan\.npz: b has values that are NaN, expected numbers; fill them"),
+        (["--target", "\u0661"], r"--target: got '\u0661', expected a number from 0 or a name of"),
+        (["--targets", "blank.txt"], r"blank\.txt: line 2 is blank, expected a name a line: .*\. Fill or remove it\."),
+        (["--targets", "three.txt"], r"--targets: three\.txt has 3 names, expected 2, one for each output of the mode"),
+        (["--output", "-1"], r"--output: got '-1', expected a part of what the model returns"),
         (["--args", "three.npy"], r"args: input 0 is \(3, 2\), expected a tensor of 24 rows, one a sequence"),
         (["--method", "magic"], r"Invalid value for '--method': 'magic' is not one of 'gradient_x_activation'"),
         (["--threshold", "2"], r"Invalid value for '--threshold': 2\.0 is not in the range"),
@@ -91,7 +97,11 @@ def test_an_output_is_named_by_a_file(work, run, command):
 )
 def test_what_cannot_be_read_is_told_in_one_line(work, run, options, message):
     Path("twice.txt").write_text("x\nx\n")
+    Path("blank.txt").write_text("x\n \ny\n")
+    Path("three.txt").write_text("x\ny\nz\n")
     np.save("words.npy", np.array(["a", "b"]))
+    np.save("long.npy", np.zeros((24, 2), np.longdouble))
+    np.savez("nan.npz", a=np.zeros(1), b=np.full((24, 2), np.nan, np.float16))
     np.save("three.npy", np.zeros((3, 2)))
     said = run("interpret", "mine.py:Net", *COMMON, *options, "--out", "out", status=2).stderr
     assert re.fullmatch(rf"Error: [^\n]*{message}[^\n]*\n", said)

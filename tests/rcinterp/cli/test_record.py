@@ -171,6 +171,13 @@ def test_a_training_that_went_on_on_another_number_of_threads_is_told_of(command
         (None, r"out: no run\.toml here, expected a folder that a command of rcinterp 0\.2 or later wrote\."),
         ("a = ", r"out/run\.toml: cannot be read \("),
         ("a = 1", r"out/run\.toml: cannot be read \("),
+        *(
+            (
+                f'command = "simulate"\nthreads = {n}\n[options]\n[versions]',
+                rf"out/run\.toml: cannot be read \(its threads are {n}, expected 1 to 65536\), expected what",
+            )
+            for n in (0, -1, 99999999)
+        ),
         ('command = "dance"\nthreads = 1\n[options]\n[versions]', r"run\.toml: names the command 'dance', which"),
         ('command = "study"\nthreads = 1\n[options]\n[versions]', r"run\.toml: names the command 'study', which"),
         (

@@ -237,6 +237,9 @@ def test_as_one_hot_advises_for_a_single_sequence():
         (torch.full((2, 4, 3), torch.nan), "with NaN or infinite values"),
         (torch.full((2, 4, 3), torch.inf), "with NaN or infinite values"),
         (np.zeros((2, 4, 3), dtype=complex), r"an array of complex128, expected numbers.*x.astype\('float32'\)"),
+        (torch.zeros(2, 4, 3, dtype=torch.complex64), r"tensor of torch\.complex64, expected real numbers; .* x\.real"),
+        (torch.ones(2, 4, 3).to_sparse(), "got a tensor that is sparse_coo, expected dense, .*; give a plain tensor"),
+        (torch.ones(2, 4, 3, device="meta"), "got a tensor that has no values"),
         ([], "as_one_hot: got no sequences"),
         (["ACG", "AX"], "as_one_hot: record 1 is 2 bp long"),
         ({"a": "ACG"}, "as_one_hot: got dict, expected a list or Series of str"),
@@ -366,6 +369,7 @@ def test_write_fasta_numbers_what_has_no_names(path):
         (["ACG", ""], None, "write_fasta: record 1 has no sequence"),
         (["ACG", "A\nG"], None, "write_fasta: record 1 has '\\\\n' at position 1"),
         (["ACG", "A"], ["a"], "write_fasta: got 1 names for 2 sequences; expected one name each"),
+        (["ACG", "A"], ["a", "\udcff"], r"write_fasta: name 1 is '\\udcff', which cannot be written as text \(UTF-8: "),
         (["ACG", "A"], ["a", "b\n"], "write_fasta: name 1 is 'b\\\\n', expected one line; remove its line breaks"),
     ],
 )

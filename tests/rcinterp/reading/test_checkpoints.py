@@ -126,6 +126,37 @@ def test_another_model_s_weights_change_nothing(tmp_path, weights, change, messa
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
+@pytest.mark.filterwarnings("ignore:.*[Ss]parse.*:UserWarning", "ignore:.*uantiz.*")
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda w: w.to_sparse(), r"is sparse_coo, expected dense, as \.to_dense\(\) makes it"),
+        (lambda w: w.to("meta"), r"has no values \(it is on the device meta\)"),
+        (
+            lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8),
+            r"is quantized, expected dense, as \.dequantize\(\) makes it",
+        ),
+        (lambda w: w.to(torch.complex64), "is complex64, expected float32"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_that_the_model_cannot_hold_are_refused(tmp_path, weights, change, told, prefix):
+    weights["fc.weight"] = change(weights["fc.weight"])
+    torch.save(with_prefix(prefix, weights), tmp_path / "w.pt")
+    with pytest.raises(InputError, match=rf"w\.pt: {prefix}fc\.weight {told}; save the model\.state_dict\(\)"):
+        load_weights(Net(), tmp_path / "w.pt")
+
+
+def test_what_would_be_cut_to_whole_numbers_is_refused_but_for_averaged_counters(tmp_path, load, weights):
+    weights["norm.num_batches_tracked"] = weights["norm.num_batches_tracked"].double()
+    load(weights)
+    model = nn.Module()
+    model.register_buffer("places", torch.tensor([1, 2]))
+    save_file({"places": torch.tensor([1.5, 2])}, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"w\.safetensors: places is float32, expected int64"):
+        load_weights(model, tmp_path / "w.safetensors")
+
+
 def test_two_sets_that_differ_are_not_guessed_between(tmp_path, weights):
     both = with_prefix("model.", weights) | with_prefix("ema.", {name: value + 1 for name, value in weights.items()})
     torch.save({"state_dict": both}, tmp_path / "w.pt")

@@ -19,6 +19,12 @@ def test_rows_of_further_inputs():
         rows_of_args(("controls",), 5)
     with pytest.raises(InputError, match="args: got Tensor, expected a tuple of tensors"):
         rows_of_args(rows, 5)
+    with pytest.raises(InputError, match=r"args: input 0 is sparse_coo, expected dense, .*; give a plain tensor"):
+        rows_of_args((rows.to_sparse(),), 5)
+    with pytest.raises(InputError, match=r"args: input 0 has no values \(it is on the device meta\)"):
+        rows_of_args((rows.to("meta"),), 5)
+    with pytest.raises(InputError, match="args: input 1 has values that are NaN, expected numbers"):
+        rows_of_args((rows, one * float("nan")), 5)
 
 
 def test_args_are_split_between_the_classes(dna):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from sklearn.linear_model import LogisticRegression
 
@@ -90,6 +91,10 @@ def test_a_damaged_file_is_refused(planted, tmp_path):
     (tmp_path / "baseline.safetensors").write_bytes(b"no tensors")
     with pytest.raises(InputError, match=r"baseline\.safetensors: cannot be read as a baseline"):
         KmerBaseline.load(tmp_path)
+    if "C64" in safetensors.torch._TYPES:
+        KmerBaseline(np.ones((1, 4096), np.complex64), np.ones(1), (1.0,)).save(tmp_path)
+        with pytest.raises(InputError, match="does not hold the weights of a baseline, but complex numbers"):
+            KmerBaseline.load(tmp_path)
     KmerBaseline(np.ones((1, 16)), np.ones(1), (1.0,)).save(tmp_path)
     with pytest.raises(InputError, match="does not hold the weights of a baseline"):
         KmerBaseline.load(tmp_path)

@@ -1,9 +1,12 @@
+import json
+import math
 import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from safetensors import safe_open
 from safetensors.torch import load, save, save_file
@@ -22,6 +25,7 @@ from rcinterp.training.saving import save_model
 from rclayers import by_strand
 
 SETTINGS = {"epochs": 5, "samples_per_epoch": 60, "batch_size": 20, "patience": None, "progress": False}
+WITH_COMPLEX = pytest.mark.skipif("C64" not in safetensors.torch._TYPES, reason="needs safetensors of complex numbers")
 
 
 def _model(rc=True):
@@ -179,10 +183,81 @@ def test_a_checkpoint_from_before_threads_were_noted_goes_on(tmp_path, data):
     _change_metadata(path, threads=None)
     again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
     pd.testing.assert_frame_equal(again, history, check_exact=True)
-    for wrong in ("3", '["2"]', "[true]", "["):
+    for wrong in ("3", '["2"]', "[true]", "[0]", "[99999999]", "["):
         _change_metadata(path, threads=wrong)
         with pytest.raises(InputError, match=r"cannot be read as a checkpoint \("):
             fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("valid_auroc", 7.5, "valid_auroc 7.5, expected 0 to 1"),
+        ("valid_auprc", -0.1, "valid_auprc -0.1, expected 0 to 1"),
+        ("valid_auroc", math.nan, "valid_auroc nan, expected 0 to 1"),
+        ("train_loss", -3, "train_loss -3, expected 0 or more"),
+        ("learning_rate", math.inf, "learning_rate inf, expected a finite number"),
+    ],
+)
+def test_scores_that_no_epoch_has_are_refused(tmp_path, data, name, value, told):
+    path = tmp_path / "a.safetensors"
+    history = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    with safe_open(path, "pt") as file:
+        rows = json.loads(file.metadata()["rows"])
+    _change_metadata(path, rows=json.dumps([rows[0], rows[1] | {name: value}, *rows[2:]]))
+    with pytest.raises(InputError, match=rf"a\.safetensors: .* \(epoch 2 of its history has {told}\); delete it"):
+        fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    _change_metadata(path, rows=json.dumps([rows[0] | {"train_loss": math.nan}, *rows[1:]]))  # as a loss may be
+    again = fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    assert again["valid_auroc"].tolist() == history["valid_auroc"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("best/conv1.weight", lambda v: v * math.nan, r"has values that are NaN or infinite"),
+        ("model/norm1.running_var", lambda v: v / 0, r"has values that are NaN or infinite"),
+        ("model/conv1.weight", lambda v: v.half(), r"is torch\.float16, expected torch\.float32"),
+        pytest.param(
+            "model/conv1.weight",
+            lambda v: v.to(torch.complex64),
+            r"is torch\.complex64, expected torch\.float32",
+            marks=WITH_COMPLEX,
+        ),
+        pytest.param(
+            "optimiser/0/step",
+            lambda v: v.to(torch.complex64),
+            r"is torch\.complex64, expected torch\.float32",
+            marks=WITH_COMPLEX,
+        ),
+        ("best/conv1.weight", lambda v: v.double(), r"is torch\.float64, expected torch\.float32"),
+        ("optimiser/0/exp_avg", lambda v: v * math.nan, r"has values that are NaN"),
+        ("optimiser/0/exp_avg", lambda v: v.long(), r"is torch\.int64, expected torch\.float32"),
+    ],
+)
+def test_numbers_that_no_run_has_are_refused(tmp_path, data, name, change, told):
+    path = tmp_path / "a.safetensors"
+    fit(_model(), *data, seed=2, checkpoint=path, **SETTINGS)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load(path.read_bytes())
+    path.write_bytes(save({**tensors, name: change(tensors[name])}, metadata))
+    model = _model()
+    with pytest.raises(InputError, match=rf"a\.safetensors: does not hold the state of the run \({name} {told}\)"):
+        fit(model, *data, seed=2, checkpoint=path, **SETTINGS)
+
+
+def test_a_model_that_begins_with_an_infinite_mask_goes_on(tmp_path, data):
+    def masked():
+        model = nn.Sequential(nn.Flatten(), nn.Linear(4 * 41, 1))
+        model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+        return model
+
+    path = tmp_path / "a.safetensors"
+    settings = SETTINGS | {"baseline": False, "recipe": "paper"}
+    history = fit(masked(), *data, seed=2, checkpoint=path, **settings)
+    again = fit(masked(), *data, seed=2, checkpoint=path, **settings)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
 
 
 def test_dropout_is_the_same_after_a_resume(tmp_path, data):
@@ -443,6 +518,15 @@ def test_bad_settings(data, change, message):
         fit(_model(), *data, seed=0, **(SETTINGS | change))
 
 
+def test_a_training_is_compared_with_the_memory_there_is(data, monkeypatch):
+    model = _model()
+    monkeypatch.setattr("rcinterp.memory._LITTLE", 10)
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 40_000)
+    told = r"fit: a model of 3 filters, on 20 sequences at a time, takes about 0\.1 MB of memory, expected at most the"
+    with pytest.raises(InputError, match=rf"{told} 0\.0 MB that are free; use fewer filters or smaller batches"):
+        fit(model, *data, seed=2, **SETTINGS)
+
+
 def test_data_that_do_not_fit(data):
     train, valid = data
     short = Dataset(valid.x[:, :, 1:], valid.y, valid.names)
@@ -458,6 +542,38 @@ def test_data_that_do_not_fit(data):
 def test_a_model_of_other_outputs_than_the_data_has_tasks(data):
     with pytest.raises(InputError, match=r"gives \(20, 2\) logits for \(20, 1\) labels"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(4 * 41, 2)), *data, seed=0, recipe="paper", **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("turn", "told"),
+    [
+        (lambda y: y.to(torch.complex64), r"gives complex logits \(torch\.complex64\), expected real ones"),
+        (lambda y: (y, y), "gives tuple, expected one tensor of logits"),
+    ],
+)
+def test_a_model_that_gives_no_real_logits(data, turn, told):
+    class Turning(nn.Sequential):
+        def forward(self, x):
+            return turn(super().forward(x))
+
+    with pytest.raises(InputError, match=told):
+        fit(Turning(nn.Flatten(), nn.Linear(4 * 41, 1)), *data, seed=0, recipe="paper", **SETTINGS)
+
+
+@WITH_COMPLEX
+def test_a_model_of_complex_weights_goes_on(tmp_path, data):
+    class Spectral(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.to(torch.complex64)).real
+
+    def make():
+        return Spectral(nn.Flatten(), nn.Linear(4 * 41, 1, dtype=torch.complex64))
+
+    settings = SETTINGS | {"baseline": False, "recipe": "paper", "initialise": False}
+    torch.manual_seed(0)
+    history = fit(make(), *data, seed=2, checkpoint=tmp_path / "a.safetensors", **settings)
+    again = fit(make(), *data, seed=2, checkpoint=tmp_path / "a.safetensors", **settings)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path, data):

@@ -104,6 +104,16 @@ def test_a_model_saved_before_there_was_a_choice_of_read_out_is_loaded(tmp_path)
         assert repr(load_model(tmp_path)) == repr(model)
 
 
+@pytest.mark.parametrize("rc", [True, False])
+def test_maps_are_counted_without_running(rc):
+    model = compact_model(3, 5, 61, rc=rc, widths=(7, 4, 3), pool=11, stride=1)
+    sizes = []
+    for i in (1, 2, 3):
+        model.get_submodule(f"conv{i}").register_forward_hook(lambda *call: sizes.append(call[2][0].numel()))
+    model(torch.zeros(2, 4, 61))
+    assert model.architecture.map_sizes == tuple(sizes)
+
+
 def test_layers_of_a_model_by_place():
     model = _small()
     assert isinstance(model[:3], nn.Sequential)
@@ -245,11 +255,34 @@ def test_a_provenance_that_is_no_json_leaves_the_saved_model_alone(tmp_path):
     model = _small()
     save_model(model, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    model.provenance = {"seed": {1, 2}}
     model.conv1.weight.data += 1
-    with pytest.raises(TypeError):
-        save_model(model, tmp_path)
+    deep, circular = [], {}
+    for _ in range(60):
+        deep = [deep]
+    circular["self"] = circular
+    told = r"save_model: the model's provenance cannot be kept as JSON \({}.*\), expected a dict of texts"
+    for wrong, why in (
+        ({"seed": {1, 2}}, "Object of type set is not JSON serializable"),
+        ({"a": deep}, "it has more than 50 lists or objects within one another"),
+        (circular, "Circular reference"),
+        ({1: "a", "1": "b"}, "'1' stands twice in one object"),
+        (["seed"], r"it is \S+ \(list\)"),
+    ):
+        model.provenance = wrong
+        with pytest.raises(InputError, match=told.format(why)):
+            save_model(model, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_diverged_model_is_saved_with_one_warning(tmp_path):
+    model = _small()
+    model.conv1.weight.data[0, 0, 0] = float("nan")
+    model.head.weight.data.fill_(float("inf"))
+    with pytest.warns(UserWarning, match=r"save_model: conv1\.weight, head\.weight: values that are NaN or in") as told:
+        save_model(model, tmp_path)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert load_model(tmp_path).conv1.weight[0, 0, 0].isnan()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import shutil
 import warnings
 
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -123,6 +124,25 @@ def test_too_deep_or_too_long_a_description_is_one_line(folder, monkeypatch):
         load_model(folder)
     monkeypatch.setattr("rcinterp.files.documents.LARGEST_JSON", 100)
     with pytest.raises(InputError, match="has more than 0 MiB"):
+        load_model(folder)
+
+
+def test_a_name_that_stands_twice_is_refused(folder):
+    path = folder / "model.json"
+    path.write_text(path.read_text().replace('"letters": "ACGT"', '"letters": "TGCA", "letters": "ACGT"'))
+    with pytest.raises(InputError, match=r"model\.json: cannot be read \('letters' stands twice in one object\)"):
+        load_model(folder)
+
+
+@pytest.mark.skipif("C64" not in safetensors.torch._TYPES, reason="needs safetensors of complex numbers")
+def test_complex_weights_are_refused_and_not_halved(folder):
+    make_old(folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"conv1.weight": weights["conv1.weight"] * 1j}, folder / "model.safetensors")
+    with (
+        pytest.warns(UserWarning, match="without SHA-256"),
+        pytest.raises(InputError, match=r"describes \(conv1\.weight is complex64, expected float32\)"),
+    ):
         load_model(folder)
 
 
