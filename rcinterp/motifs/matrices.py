@@ -87,7 +87,10 @@ def as_matrix(matrix: ArrayLike, name: str) -> NDArray[np.float64]:
         If it is not numeric or not of that shape.
     """
     try:
-        array = np.asarray(matrix).astype(np.float64)
+        array = np.asarray(matrix)
+        if np.iscomplexobj(array):
+            raise TypeError("its numbers are complex")
+        array = array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires grad
         raise InputError(f"motif {name}: got something that is not a matrix of numbers ({error}).") from error
     if array.ndim != 2 or array.shape[0] != 4 or array.shape[1] == 0:

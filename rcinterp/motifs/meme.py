@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.files import parse_number, parse_whole, split_lines, split_words, write_at_once
+from rcinterp.files.paths import as_path
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
 from rcinterp.motifs.reading import Line, Source, collect, read_motif_text
 
@@ -134,6 +135,7 @@ def write_meme(
         If there is no motif, a name is empty, longer than 100 characters or has white space (MEME ends an id
         there), a matrix is not a PPM, a number of sites is not positive, or the file cannot be written.
     """
+    path = as_path(path, "write_meme")
     if not isinstance(motifs, Mapping):
         raise InputError(
             f"write_meme: got motifs of type {type(motifs).__name__}, expected a mapping of name to PPM. The path "
@@ -344,9 +346,13 @@ def _n_sites_of(name: str, motif: Motif, n_sites: float | Mapping[str, float] | 
     """Return the number of sites to write for a motif."""
     asked = n_sites.get(name) if isinstance(n_sites, Mapping) else n_sites
     own = DEFAULT_N_SITES if motif.n_sites is None else motif.n_sites
-    value = own if asked is None else float(asked)
+    try:
+        value = own if asked is None else float(asked)
+    except (TypeError, ValueError, OverflowError):
+        value = float("nan")
     if not 0 < value < float("inf"):
-        raise InputError(f"write_meme: got n_sites {value:g} for motif {name}, expected a positive number.")
+        shown = repr(asked) if isinstance(asked, str) else str(asked)
+        raise InputError(f"write_meme: got n_sites {shown[:40]} for motif {name}, expected a positive number.")
     return value
 
 

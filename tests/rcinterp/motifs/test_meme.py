@@ -477,3 +477,15 @@ def test_no_row_stands_above_the_first_motif(tmp_path, line):
 def test_files_that_were_joined_are_read(tmp_path):
     text = HEADER + MOTIF + HEADER + MOTIF.replace("M1", "M2")
     assert list(read_meme(write(tmp_path, text))) == ["M1", "M2"]
+
+
+@pytest.mark.parametrize("n_sites", ["x", 10**400, [1], float("nan"), 0, {"a": "31 sites"}])
+def test_what_is_no_number_of_sites_is_refused_and_the_old_file_stays(tmp_path, n_sites):
+    (tmp_path / "out.meme").write_text("old")
+    with pytest.raises(InputError, match=r"^write_meme: got n_sites .* for motif a, expected a positive number\.$"):
+        write_meme(tmp_path / "out.meme", {"a": np.full((4, 3), 0.25)}, n_sites=n_sites)
+    assert (tmp_path / "out.meme").read_text() == "old"
+    with pytest.raises(InputError, match=r"write_meme: .*NUL"):
+        write_meme("a\0b", {"a": np.full((4, 3), 0.25)})
+    with pytest.raises(InputError, match=r"motif a: got something that is not a matrix of numbers .*complex"):
+        write_meme(tmp_path / "out.meme", {"a": np.full((4, 3), 0.25 + 1j)})
