@@ -78,6 +78,8 @@ def test_what_does_not_belong_together(known):
         shuffled_p_values(rows, {"r": known["CTCF_known1"]})
     with pytest.raises(InputError, match="target CTCF_known1 of the matches is not among those given"):
         shuffled_p_values(rows, {"q": known["CTCF_known1"]}, {"SPI1": known["SPI1_known3"]})
+    with pytest.raises(InputError, match=r"^shuffled_p_values: 1,000,000,000,000 copies takes about .*use fewer"):
+        shuffled_p_values(rows, {"q": known["CTCF_known1"]}, n_shuffles=10**12)
     with pytest.raises(InputError, match=r"^shuffled_p_values: .*n_shuffles=0"):
         shuffled_p_values(rows, {"q": known["CTCF_known1"]}, n_shuffles=0)
     assert shuffled_p_values(rows[:0], {"q": known["CTCF_known1"]}).empty

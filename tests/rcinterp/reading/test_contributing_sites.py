@@ -129,6 +129,7 @@ def test_one_pass_gives_contributions_and_logits_too(classes):
         expected = model(doubles[1])[:, 0]
     reading = Reader(model).read_classes(*doubles, measure_faithfulness=False)
     torch.testing.assert_close(reading.sites.classes[1].logits, expected)
+    assert all(one.contributions is not None for one in reading.sites.classes)
     table = filter_contributions(model, *doubles)
     assert reading.contributions.equals(table)
     by_hand = [contributions_one_by_one(model, x).sum(2).mean(0) for x in doubles]
