@@ -9,6 +9,9 @@ from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
 from rcinterp.files import check_file_place, check_place, finish, held
 from rcinterp.files.results import SIGNS
+from rcinterp.studies import FORMER_NAMES
+
+_BEGINNING = 1000  # bytes of a file, by which it is known
 
 
 class Written:
@@ -81,7 +84,7 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
     OSError
         If it cannot be written.
     """
-    if not overwrite and out.is_file() and out.stat().st_size and not _begins_with(out, beginning.encode()):
+    if not overwrite and out.is_file() and out.stat().st_size and not _beginning(out).startswith(beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
             "--overwrite."
@@ -104,7 +107,7 @@ def _recorded(out: Path, command: str, overwrite: bool) -> list[str] | None:
         record: Record | None = read_record(out)
     except InputError:
         record = None
-    if record is not None and record.command == command:
+    if record is not None and _present(record.command) == _present(command):
         return [str(name) for name in record.files] or None
     if not overwrite:
         holds = (
@@ -114,6 +117,12 @@ def _recorded(out: Path, command: str, overwrite: bool) -> list[str] | None:
     return []
 
 
+def _present(command: str) -> str:
+    """The name that a command has today."""
+    words = command.split()
+    return " ".join(FORMER_NAMES.get(word, word) for word in words) if words[:1] == ["study"] else command
+
+
 def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], stopped_at: float | None) -> None:
     """Refuse to replace files that neither this command nor the library wrote.
 
@@ -121,12 +130,10 @@ def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], sto
     """
     known = {*before}
     for name, (sign, own) in SIGNS.items():
-        if _begins_with(out / name, sign):
+        if sign in _beginning(out / name):
             known |= {*own}
-    found = _look(out, names)
-    there = sorted(
-        name for name in found.keys() - known if stopped_at is None or (out / name).stat().st_mtime < stopped_at
-    )
+    found = [name for name in _look(out, names) if not any(fnmatch(name, one) for one in known)]
+    there = sorted(name for name in found if stopped_at is None or (out / name).stat().st_mtime < stopped_at)
     if there:
         shown = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
         raise InputError(
@@ -143,8 +150,8 @@ def _look(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     }
 
 
-def _begins_with(path: Path, sign: bytes) -> bool:
+def _beginning(path: Path) -> bytes:
     if not path.is_file():
-        return False
+        return b""
     with path.open("rb") as file:
-        return file.read(len(sign)) == sign
+        return file.read(_BEGINNING)

@@ -85,7 +85,7 @@ def compare(
     if out is None:
         return Done(text, {"matches": rows})
     write_at_once(out, text)
-    return Done(str(out), {"file": out, "matches": rows})
+    return Done(str(out) if out.is_file() else "", {"file": out, "matches": rows})
 
 
 def _warn_of_composition(matches: Any, queries: Path, motifs: str) -> None:

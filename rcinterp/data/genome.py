@@ -26,7 +26,7 @@ _FASTA_ENDINGS = tuple(name + packed for name in (".fa", ".fasta", ".fna") for p
 #: What deflate packs into a byte at most, and bytes with which a line ends at most, with some to spare.
 _MOST_PACKED, _LINE_END = 1100, 8
 #: Bytes that are looked at beside a sequence, and at most before it, where its header stands.
-_LOOKED_AT, _LONGEST_HEADER, _LINE_ENDS = 64, 2**20, b"\r\n"
+_LOOKED_AT, _LONGEST_HEADER = 64, 2**20
 _TO_N = str.maketrans("RYSWKMBDHV", "N" * 10)
 
 
@@ -183,8 +183,8 @@ def _check_places(path: Path, faidx: Any) -> None:
         last = max(record.rlen - 1, 0)
         end = record.offset + last // max(record.lenc, 1) * record.lenb + last % max(record.lenc, 1)
         rest = _read(faidx, end, _LOOKED_AT)
-        ends_here = not rest[1:].strip(_LINE_ENDS) or rest[1:].lstrip(_LINE_ENDS).startswith(b">")
-        if record.rlen and not (ends_here and rest[:1].strip(_LINE_ENDS + b">")):
+        behind = rest[1:].lstrip()[:1]  # blanks at the end of a line are no letters
+        if record.rlen and (behind not in (b"", b">") or not rest[:1].strip(b"> \r\n")):
             wrong = f"lets {name} end where it does not"
         elif _name_before(faidx, record.offset) != name:
             wrong = f"lets {name} begin where it does not"
@@ -204,7 +204,7 @@ def _name_before(faidx: Any, offset: int) -> str | None:
     header = found[:-1].split(b"\n")[-1]
     if not found.endswith(b"\n") or not header.startswith(b">"):
         return None
-    return (header[1:].decode(errors="replace").split() or [""])[0]
+    return (header[1:].split() or [b""])[0].decode(errors="replace")
 
 
 def _read(faidx: Any, offset: int, size: int) -> bytes:

@@ -21,11 +21,15 @@ DATASET = (
     *(f"{part}.{label}.fa.gz" for part in ("train", "valid", "test") for label in ("pos", "neg")),
     "dataset.json",
 )
-#: Of a study, beside its figure; patterns of names.
-STUDY = ("*.tsv", "verdict.txt")
+#: Of a study, whichever of the tables it has; beside them its figure.
+STUDY = (
+    *("results.tsv", "summary.tsv", "claims.tsv", "curves.tsv", "filters.tsv", "top_filters.tsv"),
+    *("rankings.tsv", "naming.tsv", "names.tsv", "classes.tsv", "verdict.txt"),
+)
 #: Of `rcinterp strands`; patterns of names.
 STRANDS = ("strands.tsv", "strand_logits.tsv", "strands_*.png", "strands_*.svg")
-#: How the file begins by which a folder is known that was written from Python, without a record; what else is there.
+#: What the beginning of a file has by which a folder is known that was written from Python, without a record; names, or
+#: patterns of names, of what else is there.
 SIGNS = {
     "model.json": (b'{\n "format": "rcinterp model', TRAINING),
     "report.html": (
@@ -34,4 +38,5 @@ SIGNS = {
         (*INTERPRETATION, *PATTERNS),
     ),
     "dataset.json": (b'{\n  "rcinterp": ', DATASET),
+    "results.tsv": (b"\tseed\tn_parameters\tn_epochs\tbest_epoch\t", (*STUDY, "*.png", "*.svg")),
 }

@@ -351,7 +351,7 @@ def _n_sites_of(name: str, motif: Motif, n_sites: float | Mapping[str, float] | 
     except (TypeError, ValueError, OverflowError):
         value = float("nan")
     if not 0 < value < float("inf"):
-        shown = repr(asked) if isinstance(asked, str) else str(asked)
+        shown = repr(asked) if isinstance(asked, str) else str(own if asked is None else asked)
         raise InputError(f"write_meme: got n_sites {shown[:40]} for motif {name}, expected a positive number.")
     return value
 

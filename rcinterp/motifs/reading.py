@@ -16,6 +16,8 @@ from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_ppm
 Source = str | os.PathLike[str]
 #: A line and its number in the file, from 1.
 Line = tuple[int, str]
+#: How far the sum of probabilities of one digit may be from 1.
+_ROUNDED = 0.1 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def split_records(text: str, source: Source) -> list[Record]:
     hidden = 0  # the line of a name that is commented out
     for number, line in enumerate(split_lines(text), start=1):
         if not split_words(line) or line.startswith("#"):
-            hidden = number if line[1:].lstrip(" \t").startswith(">") else hidden
+            is_open = bool(records) and not records[-1][1]  # rows below are of that name
+            hidden = number if line[1:].lstrip(" \t").startswith(">") and not is_open else hidden
             continue
         if hidden and not line.startswith(">"):
             raise InputError(
@@ -162,14 +165,14 @@ def counts_to_motif(matrix: NDArray[np.float64], where: str, other_name: str = "
     Motif
         If every position sums to 1 within `SUM_TOLERANCE`, these are probabilities, and the number of sites is not
         known. Otherwise they are counts: each position is divided by its own sum, and the number of sites is the mean
-        of the sums, which for most files are equal. Where some positions sum to 1 and others do not, all values must be
-        whole.
+        of the sums, which for most files are equal. Where half of the positions or more sum to 1, others may differ
+        from it by no more than 0.1, which is rounding, unless all values are whole.
 
     Raises
     ------
     InputError
         If there are not four rows, values are negative, not finite or too large to be added, a position sums to less
-        than 1, or only some positions sum to 1 while not all values are whole.
+        than 1, or half of the positions sum to 1 and another does not, while not all values are whole.
     """
     if len(matrix) != 4 or not matrix.size:
         raise InputError(f"{where}: got a matrix of shape {matrix.shape}, expected four values for each position.")
@@ -195,8 +198,9 @@ def counts_to_motif(matrix: NDArray[np.float64], where: str, other_name: str = "
     are_ones = np.abs(sums - 1) <= SUM_TOLERANCE + 1e-9
     if are_ones.all():
         return Motif(as_ppm(matrix, where), None, other_name)
-    if are_ones.any() and (matrix % 1).any():
-        other = np.flatnonzero(~are_ones)[0]
+    is_far = np.abs(sums - 1) > _ROUNDED
+    if are_ones.mean() >= 0.5 and is_far.any() and (matrix % 1).any():
+        other = np.flatnonzero(is_far)[0]
         raise InputError(
             f"{where}: the values of position {other} (0-based) sum to {sums[other]:g}, and those of position "
             f"{np.flatnonzero(are_ones)[0]} to 1, expected either probabilities, which all sum to 1 (within "

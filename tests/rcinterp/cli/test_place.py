@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rcinterp.cli._place import _check_strangers
+from rcinterp.cli._place import _check_strangers, _present
 from rcinterp.cli._record import read_record
 from rcinterp.errors import InputError
 from rcinterp.files import held
@@ -20,7 +20,6 @@ from rcinterp.training.saving import save_model
 HOLD = """
 import sys, time
 from pathlib import Path
-from rcinterp.cli._place import _check_strangers
 from rcinterp.files import held
 with held(Path(sys.argv[1]), "rcinterp train"):
     print("held", flush=True)
@@ -302,3 +301,34 @@ def test_a_place_that_takes_no_table_is_told_before_the_work(run, work, monkeypa
     said = run("compare", "known.meme", "--motifs", "known.meme", "--out", out, status=2).stderr
     assert f"{out}: {reason}" in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_study_goes_on_where_python_or_its_former_name_wrote(run, work):
+    command = ["--data", "data", "--seeds", 1, "--epochs", 1, "--small", "--out", "results"]
+    run("study", "fig4", *command)
+    out = work / "results" / "fig4-data-1epochs-small"
+    record = (out / "run.toml").read_text()
+    assert set(read_record(out).files) == {path.name for path in out.iterdir()} - {"run.toml"}
+    (out / "my_notes.tsv").write_text("mine")
+    (out / "run.toml").unlink()  # as in Python, which writes none
+    run("study", "fig4", *command)
+    assert (out / "my_notes.tsv").read_text() == "mine"
+    (out / "my_notes.tsv").unlink()
+    assert (out / "run.toml").read_text() == record
+    former = "".join(line for line in record.splitlines(keepends=True) if not line.startswith("files"))
+    (out / "run.toml").write_text(former)  # of a version that did not list them
+    assert "all 6 files have the same bytes" in run("rerun", out).stdout
+    run("study", "fig4", *command)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("study scores", "study contributions", True),
+        ("study fig4", "study fig5", False),
+        ("dataset build", "dataset build", True),
+        ("train", "interpret", False),
+    ],
+)
+def test_a_command_is_known_by_its_former_name(one, other, same):
+    assert (_present(one) == _present(other)) == same

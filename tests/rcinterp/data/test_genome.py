@@ -203,3 +203,16 @@ def test_an_index_of_the_same_places_is_taken(tmp_path):
             with Genome(path) as genome:
                 found.append({name: genome.fetch(name, 0, length) for name, length in genome.lengths.items() if length})
         assert found[0] == found[1]
+
+
+def test_an_index_as_samtools_makes_it_is_taken(tmp_path):
+    """Blanks at the end of a last line are no letters, and a name ends at a blank of ASCII alone."""
+    path = tmp_path / "genome.fa"
+    path.write_bytes(">a\u00a0b described\nACGT\nAC  \n>c\tx\nGG\n".encode())
+    first, second = len(">a\u00a0b described\n".encode()), len(">a\u00a0b described\nACGT\nAC  \n>c\tx\n".encode())
+    path.with_name("genome.fa.fai").write_text(f"a\u00a0b\t6\t{first}\t4\t5\nc\t2\t{second}\t2\t3\n", encoding="utf-8")
+    with Genome(path) as genome:
+        assert {name: genome.fetch(name, 0, n) for name, n in genome.lengths.items()} == {
+            "a\u00a0b": "ACGTAC",
+            "c": "GG",
+        }

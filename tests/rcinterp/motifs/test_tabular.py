@@ -8,6 +8,7 @@ from Bio import motifs as bio
 from Bio.motifs import jaspar
 
 from rcinterp.errors import InputError
+from rcinterp.motifs import load_motifs
 from rcinterp.motifs.tabular import parse_encode, parse_homer, parse_jaspar, parse_pfm
 
 COUNTS = np.array([[4, 19, 0, 0, 0], [16, 0, 20, 0, 0], [0, 1, 0, 20, 0], [0, 0, 0, 0, 20]])
@@ -129,3 +130,18 @@ def test_no_number_is_taken_for_the_letter_of_a_row(word):
         InputError, match=rf"x: motif A, row 2: got {word} 0 1 0 0, expected a letter \(IUPAC\) and four"
     ):
         parse_encode(f">A from\nG 0 0 1 0\n{word} 0 1 0 0\n", "x")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["0.25 0.25 0.25 0.25", "1.25 0.25 0.25 2.25", "5.25 0.25 1.25 0.25"],  # pseudocounts; no site has the first
+        ["0.3 0.3 0.3 0.1", "0.3 0.3 0.3 0.2", "0.7 0.1 0.1 0.1"],  # one digit
+        ["1 0 0 0", "3 1 0 0"],  # whole
+    ],
+)
+def test_sums_of_1_beside_others_are_counts_or_rounding(tmp_path, rows):
+    path = tmp_path / "a.pfm"
+    path.write_text(">a\n#>another name of it\n" + "\n".join(rows) + "\n")
+    matrix = np.array([row.split() for row in rows], dtype=float)
+    np.testing.assert_allclose(load_motifs(path)["a"].T, matrix / matrix.sum(1, keepdims=True))
