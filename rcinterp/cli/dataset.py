@@ -110,15 +110,15 @@ def fetch(
         split=split,
         width=width,
         say=say,
-        overwrite=is_asked(OVERWRITE),
-        **_progress(),
+        **_chosen(),
     )
     return Done(str(out), {"folder": out, **_count(record)}, out)
 
 
-def _progress() -> Any:
-    """Keywords that show bars, where a person looks at them."""
-    return {"progress": True} if shows_progress() else {}
+def _chosen() -> Any:
+    """Keywords that differ from their defaults: bars where a person looks at them, and ``--overwrite``."""
+    chosen = {"progress": shows_progress(), "overwrite": is_asked(OVERWRITE)}
+    return {name: True for name, is_chosen in chosen.items() if is_chosen}
 
 
 def _count(record: Mapping[str, Any] | None) -> dict[str, Any]:

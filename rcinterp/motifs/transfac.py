@@ -93,10 +93,16 @@ def _field(lines: list[Line], mark: str, source: Source) -> str:
 
 
 def _check_below(below: list[Line], where: str) -> None:
-    """Raise if further positions stand below a matrix, or a line without a mark ends it."""
+    """Raise if further positions stand below a matrix, or a line without a mark ends it.
+
+    Below a mark that stands alone, such as mCrossBase's XL, numbered lines are that mark's; XX is a mere rule.
+    """
     start, first = below[0][0], " ".join(split_words(below[0][1]))
-    for number, line in below[1:]:
-        if _looks_like_position(line):
+    is_other = False
+    for number, line in below:
+        if _MARK.match(line.strip()):
+            is_other = line.strip() not in ("XX", "//") and len(split_words(line)) == 1
+        elif _looks_like_position(line) and number > start and not is_other:
             raise InputError(
                 f"{where}: got the position {' '.join(split_words(line))!r} after {first[:40]!r}, which ends the "
                 f"matrix. Remove what stands between the positions (line {number})."

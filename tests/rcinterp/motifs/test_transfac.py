@@ -175,7 +175,7 @@ def test_no_position_stands_outside_the_matrix(text, position, message):
         parse_transfac(text.format(position), "x")
 
 
-@pytest.mark.parametrize("mark", ["ID x", "XX", "BA 3 genes", "XX\nXL\n00 2"])
+@pytest.mark.parametrize("mark", ["ID x", "XX", "BA 3 genes", "XX\nXL\n00 2\nXX"])
 def test_no_position_stands_below_a_mark(mark):
     with pytest.raises(
         InputError, match=r"x: motif M1: got the position '03 1 2 3 4' after '.*', which ends the matrix"

@@ -264,3 +264,13 @@ def test_what_counts_as_equal_is_of_the_size_of_each_column_by_itself(samples):
     small = permutation_p_values(*(sample[:, 1:2] for sample in samples), seed=0)
     beside = permutation_p_values(*(sample[:, :2] * [1e12, 1] for sample in samples), seed=0, n_permutations=1000)
     assert beside[1] == small[0] < 0.01
+
+
+def test_any_number_of_resamples_can_be_asked_for(samples):
+    """They are drawn 250 at a time, the rest by itself."""
+    for measured in (
+        bootstrap_difference(*samples, seed=0, n_resamples=301),
+        permutation_p_values(*samples, seed=0, n_permutations=301),
+    ):
+        assert np.isfinite(measured).all()
+    assert permutation_p_values(*samples, seed=0, n_permutations=301)[1] == 1 / 302
