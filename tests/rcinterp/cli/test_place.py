@@ -1,10 +1,13 @@
 """The folder or file that a command writes: one process at a time, and nothing of others is lost."""
 
+import ast
 import os
 import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,8 @@ from rcinterp.cli._record import read_record
 from rcinterp.errors import InputError
 from rcinterp.files import held
 from rcinterp.files.locks import LOCK
-from rcinterp.files.results import INTERPRETATION, TRAINING
+from rcinterp.files.results import INTERPRETATION, STUDY, TRAINING
+from rcinterp.studies import STUDIES
 from rcinterp.training.models import compact_model
 from rcinterp.training.saving import save_model
 
@@ -332,3 +336,15 @@ def test_a_study_goes_on_where_python_or_its_former_name_wrote(run, work):
 )
 def test_a_command_is_known_by_its_former_name(one, other, same):
     assert (_present(one) == _present(other)) == same
+
+
+def test_every_table_of_every_study_is_known_before_its_work():
+    for name in STUDIES:
+        tree = ast.parse(Path(import_module(f"rcinterp.studies.{name}").__file__).read_text())
+        tables = [[key.value for key in node.keys] for node in ast.walk(tree) if _is_of_tables(node)]
+        assert tables or "findings_of" in ast.dump(tree), name
+        assert {f"{table}.tsv" for own in tables for table in own} <= {*STUDY}
+
+
+def _is_of_tables(node):
+    return isinstance(node, ast.Dict) and bool(node.keys) and getattr(node.keys[0], "value", None) == "results"
