@@ -15,6 +15,9 @@ if sys.platform != "win32":
 _LITTLE = 2**27
 _CGROUP = Path("/sys/fs/cgroup")
 
+#: No machine has as many threads; what a file says of them is held against it.
+MOST_THREADS = 2**16
+
 
 def require_memory(what: str, n_bytes: int, advice: str) -> None:
     """Refuse what takes more memory than there is.

@@ -130,7 +130,7 @@ def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], sto
     """
     known = {*before}
     for name, (sign, own) in SIGNS.items():
-        if sign in _beginning(out / name):
+        if any(fnmatch(name, one) for one in names) and sign in _beginning(out / name):
             known |= {*own}
     found = [name for name in _look(out, names) if not any(fnmatch(name, one) for one in known)]
     there = sorted(name for name in found if stopped_at is None or (out / name).stat().st_mtime < stopped_at)

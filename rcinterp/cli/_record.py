@@ -14,14 +14,13 @@ from rcinterp.cli._toml import TomlError, read_toml, write_toml
 from rcinterp.cli._types import files_behind
 from rcinterp.errors import InputError
 from rcinterp.files import digest_of_file, is_pipe, read_text, write_at_once
+from rcinterp.memory import MOST_THREADS
 
 RECORD = "run.toml"
 _PACKAGES = ("rcinterp", "torch", "numpy")
 _HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
 #: Bytes of a record.
 _LARGEST = 2**24
-#: Of a processor; no machine has as many.
-_MOST_THREADS = 2**16
 #: Options whose files are read from several places.
 _NEED_FILES = ("--genome", "--weights", "--args")
 
@@ -118,8 +117,8 @@ def _check_types(record: Record) -> None:
         or type(record.threads) is not int
     ):
         raise TypeError("a value is of another kind")
-    if not 1 <= record.threads <= _MOST_THREADS:
-        raise TypeError(f"its threads are {str(record.threads)[:40]}, expected 1 to {_MOST_THREADS}")
+    if not 1 <= record.threads <= MOST_THREADS:
+        raise TypeError(f"its threads are {str(record.threads)[:40]}, expected 1 to {MOST_THREADS}")
 
 
 def check_pipes(ctx: click.Context) -> None:

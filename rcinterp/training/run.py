@@ -15,6 +15,7 @@ from rcinterp.errors import InputError
 from rcinterp.files import write_at_once
 from rcinterp.files.documents import parse_json
 from rcinterp.files.tensors import TensorFile, open_tensors
+from rcinterp.memory import MOST_THREADS
 from rcinterp.reading.model import place_of
 from rcinterp.training.precision import FLOAT32
 from rcinterp.training.recipes import Recipe
@@ -23,8 +24,6 @@ from rcinterp.training.recipes import Recipe
 _BEFORE = {"precision": FLOAT32}
 #: In the metadata: what changes no number but in its last digits, and so makes it no other run.
 _THREADS = "threads"
-#: No machine has as many processors.
-_MOST_THREADS = 2**16
 #: Of the history, in every run.
 _COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
 
@@ -222,7 +221,7 @@ def _check_metadata(
     for i, row in enumerate(rows, start=1):
         if (wrong := _wrong_in(row)) is not None:
             raise InputError(f"{problem} (epoch {i} of its history has {wrong}); delete it, or name another file.")
-    if not isinstance(threads, list) or not all(type(n) is int and 1 <= n <= _MOST_THREADS for n in threads):
+    if not isinstance(threads, list) or not all(type(n) is int and 1 <= n <= MOST_THREADS for n in threads):
         raise InputError(f"{problem} (its threads are no list of numbers); delete it, or name another file.")
     return rows, threads
 

@@ -307,7 +307,7 @@ def test_numbers_are_the_same_whatever_their_order_of_bytes(dtype, tmp_path):
         np.testing.assert_array_equal(found, values)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's, of the archive that the test writes
 @pytest.mark.parametrize(
     ("names", "message"),
     [

@@ -319,6 +319,12 @@ def test_a_study_goes_on_where_python_or_its_former_name_wrote(run, work):
     assert (out / "my_notes.tsv").read_text() == "mine"
     (out / "my_notes.tsv").unlink()
     assert (out / "run.toml").read_text() == record
+    (out / "run.toml").unlink()
+    (out / "top_filters.tsv").touch()
+    with pytest.raises(InputError, match=r"holds top_filters\.tsv"):  # a study's, which another command would replace
+        _check_strangers(out, ["top_filters.tsv"], [], None)
+    (out / "top_filters.tsv").unlink()
+    (out / "run.toml").write_text(record)
     former = "".join(line for line in record.splitlines(keepends=True) if not line.startswith("files"))
     (out / "run.toml").write_text(former)  # of a version that did not list them
     assert "all 6 files have the same bytes" in run("rerun", out).stdout
