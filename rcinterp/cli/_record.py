@@ -21,8 +21,6 @@ _PACKAGES = ("rcinterp", "torch", "numpy")
 _HEADING = "# What made this folder. `rcinterp rerun FOLDER` makes it again, and compares the bytes.\n"
 #: Bytes of a record.
 _LARGEST = 2**24
-#: Options whose files are read from several places.
-_NEED_FILES = ("--genome", "--weights", "--args")
 
 
 @dataclass(frozen=True)
@@ -135,8 +133,6 @@ def check_pipes(ctx: click.Context) -> None:
             if not is_pipe(path):
                 continue
             found, name = path.stat(), max(parameter.opts, key=len)
-            if name in _NEED_FILES:
-                raise InputError(f"{name}: {path} is a pipe, expected a file; write it to a file first.")
             identity = (found.st_dev, found.st_ino)
             if identity in seen:
                 raise InputError(

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pyfaidx
 
 from rcinterp.errors import InputError
-from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip, is_pipe
+from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip, is_pipe, open_input
 
 #: A FASTA file, a folder of them, or several files.
 GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
@@ -36,7 +36,8 @@ class Genome:
     Parameters
     ----------
     source : path, or sequence of paths
-        A FASTA file, a folder of them (.fa, .fasta or .fna, with or without .gz), or several files.
+        A FASTA file, a folder of them (.fa, .fasta or .fna, with or without .gz), or several files. Of a pipe, a copy
+        is kept until the genome is closed.
 
     Attributes
     ----------
@@ -68,9 +69,10 @@ class Genome:
         self.lengths: dict[str, int] = {}
         with ExitStack() as stack:
             for path in _list_fasta(source):
-                fasta = stack.enter_context(_open_fasta(path))
+                file = stack.enter_context(_copy_of_pipe(path)) if is_pipe(path) else path
+                fasta = stack.enter_context(_open_fasta(path, file))
                 with _errors_of(path):
-                    _check_index(path, fasta.faidx.index)
+                    _check_index(path, file, fasta.faidx.index)
                     if Path(fasta.faidx.indexname) == Path(f"{path}.fai"):  # one that was there
                         _check_places(path, fasta.faidx)
                 for record in fasta:
@@ -118,17 +120,35 @@ def _list_fasta(source: GenomeInput) -> list[Path]:
     return paths
 
 
-def _open_fasta(path: Path) -> Any:
+@contextmanager
+def _copy_of_pipe(path: Path) -> Iterator[Path]:
+    """Give a file of what comes through a pipe, with the name that its kind has."""
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(open_input(path))
+            name = "genome.fa.gz" if source.read(len(GZIP_MAGIC)) == GZIP_MAGIC else "genome.fa"
+            source.seek(0)
+            copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rcinterp-"))) / name
+            with copy.open("wb") as file:
+                shutil.copyfileobj(source, file, 2**20)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be copied from its pipe ({error.strerror}), expected FASTA; write it to a file first."
+            ) from None
+        yield copy
+
+
+def _open_fasta(path: Path, file: Path) -> Any:
     """Return pyfaidx's view of a file, with an index that is complete: one half written never stands beside it."""
-    _check_fasta(path)
+    _check_fasta(path, file)
     options = {"as_raw": True, "build_index": True}
-    indexes = [Path(f"{path}{ending}") for ending in ((".fai", ".gzi") if path.suffix in _PACKED else (".fai",))]
+    indexes = [Path(f"{file}{ending}") for ending in ((".fai", ".gzi") if file.suffix in _PACKED else (".fai",))]
     with _errors_of(path):
-        if all(index.exists() and index.stat().st_mtime >= path.stat().st_mtime for index in indexes):
-            return pyfaidx.Fasta(str(path), rebuild=False, **options)
+        if all(index.exists() and index.stat().st_mtime >= file.stat().st_mtime for index in indexes):
+            return pyfaidx.Fasta(str(file), rebuild=False, **options)
         with tempfile.TemporaryDirectory(prefix="rcinterp-") as scratch:
             made = [Path(scratch) / index.name for index in indexes]
-            fasta = pyfaidx.Fasta(str(path), indexname=str(made[0]), gzi_indexname=str(made[-1]), **options)
+            fasta = pyfaidx.Fasta(str(file), indexname=str(made[0]), gzi_indexname=str(made[-1]), **options)
             for source, index in zip(made, indexes, strict=True):
                 with suppress(OSError):  # a folder that cannot be written: the index is made anew the next time
                     part = index.with_name(f"{index.name}.{os.getpid()}.part")
@@ -162,9 +182,9 @@ def _errors_of(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _check_index(path: Path, index: Mapping[str, Any]) -> None:
+def _check_index(path: Path, file: Path, index: Mapping[str, Any]) -> None:
     """Refuse an index that cannot be of its file, by which more would be read than there is."""
-    most = path.stat().st_size * (_MOST_PACKED if path.suffix in _PACKED else 1)
+    most = file.stat().st_size * (_MOST_PACKED if file.suffix in _PACKED else 1)
     wrong = None if index else "names no sequence"
     for name, record in index.items():
         sizes = (record.rlen, record.offset, record.lenc, record.lenb)
@@ -218,18 +238,16 @@ def _read(faidx: Any, offset: int, size: int) -> bytes:
     return found
 
 
-def _check_fasta(path: Path) -> None:
-    """Refuse what pyfaidx would misread, or would tell of in many lines."""
-    if is_pipe(path):
-        raise InputError(f"{path}: is a pipe, in which no position can be found; write it to a file first.")
+def _check_fasta(path: Path, file: Path) -> None:
+    """Refuse what pyfaidx would misread, or would tell of in many lines; `path` is the file's name in messages."""
     try:
-        with path.open("rb") as file:
-            head = file.read(18)
-            file.seek(max(0, path.stat().st_size - len(BGZIP_END)))
-            tail = file.read()
+        with file.open("rb") as opened:
+            head = opened.read(18)
+            opened.seek(max(0, file.stat().st_size - len(BGZIP_END)))
+            tail = opened.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a FASTA file; check the path.") from None
-    is_gzip, is_named_gzip = head.startswith(GZIP_MAGIC), path.suffix in _PACKED
+    is_gzip, is_named_gzip = head.startswith(GZIP_MAGIC), file.suffix in _PACKED
     if is_gzip and not is_bgzip(head):
         raise InputError(
             f"{path}: is plain gzip, in which no position can be found; expected FASTA, plain or bgzip. Unpack it "

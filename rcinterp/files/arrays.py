@@ -6,13 +6,13 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
+from rcinterp.files.reading import open_input
 from rcinterp.memory import require_memory
 
 #: Kinds of numbers, and of truth values.
@@ -32,7 +32,7 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
     """
     problem = f"{path}: cannot be read, expected {expected}"
     try:
-        with Path(path).open("rb") as file:
+        with open_input(path) as file:
             if not zipfile.is_zipfile(file):
                 file.seek(0)
                 return {"arr_0": _read_array(file, os.fstat(file.fileno()).st_size, path)}

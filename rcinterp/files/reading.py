@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import stat
 import struct
 import tempfile
@@ -53,7 +54,7 @@ def read_text(
     InputError
         If the file is missing, damaged, cut, too large, or no text.
     """
-    with _errors_of(path, expected, advice), open_input(path) as file:
+    with _errors_of(path, expected, advice), open_input(path, largest) as file:
         chunks, size = [], 0
         for chunk in _unpacked(file, path):
             size += len(chunk)
@@ -71,7 +72,7 @@ def read_bytes(path: str | os.PathLike[str], expected: str, advice: str = "check
     InputError
         If the file is missing, or too large.
     """
-    with _errors_of(path, expected, advice), open_input(path) as file:
+    with _errors_of(path, expected, advice), open_input(path, largest) as file:
         data = file.read(largest + 1)
         if len(data) > largest:
             raise _too_large(path, expected, largest)
@@ -138,21 +139,45 @@ def pipes_kept() -> Iterator[None]:
 
 
 @contextmanager
-def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file or a pipe to be read from its beginning."""
+def open_input(path: str | os.PathLike[str], largest: int | None = None) -> Iterator[BinaryIO]:
+    """Open a file, or a copy of what comes through a pipe, to be read from its beginning and at any place.
+
+    Raises
+    ------
+    InputError
+        If a pipe has more than `largest` bytes, or more than half of the room for temporary files.
+    """
     with ExitStack() as stack:
-        if _kept is None or not is_pipe(path):
+        if not is_pipe(path):
             yield stack.enter_context(Path(path).open("rb"))
             return
-        identity = _identity(path)
-        if identity not in _kept:
-            copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # closed by `pipes_kept`
-            with Path(path).open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    copy.write(chunk)
-            _kept[identity] = copy
-        _kept[identity].seek(0)
-        yield _kept[identity]
+        stack.enter_context(pipes_kept())
+        kept, identity = cast("dict[_Identity, BinaryIO]", _kept), _identity(path)
+        if identity not in kept:
+            kept[identity] = _copy_of(path, largest)
+        kept[identity].seek(0)
+        yield kept[identity]
+
+
+def _copy_of(path: str | os.PathLike[str], largest: int | None) -> BinaryIO:
+    """A temporary file of what comes through a pipe; it is gone once it is closed."""
+    room = shutil.disk_usage(tempfile.gettempdir()).free // 2
+    most = room if largest is None else min(largest, room)
+    with ExitStack() as stack:
+        copy = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
+        file, size = stack.enter_context(Path(path).open("rb")), 0
+        while chunk := file.read(CHUNK):
+            size += len(chunk)
+            if size > most:
+                of_what = "as such a file has at most" if most < room else "half of what temporary files have room for"
+                raise InputError(
+                    f"{path}: is a pipe of more than {describe_bytes(most)}, {of_what}; is it the right one? If it is, "
+                    "write it to a file first."
+                )
+            copy.write(chunk)
+        file.close()
+        stack.pop_all()
+    return copy
 
 
 def is_pipe(path: str | os.PathLike[str]) -> bool:

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor, nn
 
 from rcinterp.errors import InputError, one_line
+from rcinterp.files import is_pipe, open_input
 from rcinterp.files.paths import as_path
 from rcinterp.files.tensors import what_is_lost
 
@@ -39,8 +40,9 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     model : nn.Module
         Its weights are replaced.
     path : path
-        A state_dict, or a checkpoint that holds one, such as Lightning's. Names may share a prefix (``module.``,
-        ``model.``, ``_orig_mod.``), and weights of other modules may stand beside the model's, such as a loss's.
+        A file, or a pipe, of a state_dict, or of a checkpoint that holds one, such as Lightning's. Names may share a
+        prefix (``module.``, ``model.``, ``_orig_mod.``), and weights of other modules may stand beside the model's,
+        such as a loss's.
 
     Raises
     ------
@@ -90,14 +92,10 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def _read(path: Path) -> Any:
     """What a file holds; nothing but tensors and plain values is unpickled."""
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with _with_namespaces(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it looks like TorchScript: an error says so
-            held = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(held, torch.jit.ScriptModule):  # what torch before 2.6 makes of its archives
-            raise RuntimeError("TorchScript")
-        return held
+        if is_pipe(path):
+            with open_input(path) as file:
+                return load(file.read()) if _is_safetensors(file) else _unpickle(file)
+        return load_file(path) if path.suffix == ".safetensors" else _unpickle(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
@@ -111,6 +109,23 @@ def _read(path: Path) -> Any:
         raise InputError(
             f"{path}: cannot be read as weights alone ({type(error).__name__}); save model.state_dict()."
         ) from None
+
+
+def _unpickle(source: Path | IO[bytes]) -> Any:
+    """What torch.save wrote."""
+    with _with_namespaces(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it looks like TorchScript: an error says so
+        held = torch.load(source, map_location="cpu", weights_only=True)
+    if isinstance(held, torch.jit.ScriptModule):  # what torch before 2.6 makes of its archives
+        raise RuntimeError("TorchScript")
+    return held
+
+
+def _is_safetensors(file: IO[bytes]) -> bool:
+    """Whether a file begins as one of safetensors: a number of 8 bytes, and JSON."""
+    head = file.read(9)
+    file.seek(0)
+    return head[8:] == b"{"
 
 
 def _with_namespaces() -> AbstractContextManager[Any]:

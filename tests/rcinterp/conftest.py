@@ -1,7 +1,9 @@
 """The authors' trained model of section 3.4.1, and small data sets."""
 
 import itertools
+import os
 import runpy
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +28,24 @@ def documented_loader():
 def on_a_terminal(monkeypatch):
     """Let the standard error of commands that a test runs be a terminal."""
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+
+
+@pytest.fixture
+def piped(tmp_path):
+    """Makes a pipe of a content, which is written once."""
+    made = []
+
+    def make(name, content):
+        path = tmp_path / name
+        os.mkfifo(path)
+        made.append(threading.Thread(target=path.write_bytes, args=(content,), daemon=True))
+        made[-1].start()
+        return path
+
+    yield make
+    for thread in made:
+        thread.join(timeout=5)
+        assert not thread.is_alive(), "a pipe was not read"
 
 
 @pytest.fixture

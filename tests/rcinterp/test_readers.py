@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 import rcinterp
+from rcinterp.data.genome import Genome
 from rcinterp.data.sequences import read_fasta
 from rcinterp.errors import InputError
 from rcinterp.files import read_text, reading
@@ -255,6 +256,15 @@ def test_a_pipe_is_read_once_while_a_command_lasts(tmp_path):
     with reading.pipes_kept():
         assert read_fasta(pipe).to_dict() == read_fasta(pipe).to_dict() == {"a": "ACGT"}
     writer.join(timeout=10)
+
+
+def test_a_pipe_that_does_not_end_fills_no_disk(monkeypatch):
+    with pytest.raises(InputError, match=r"^/dev/zero: is a pipe of more than .*, as such a file has at most;"):
+        read_text("/dev/zero", "text", largest=2**21)
+    disk = SimpleNamespace(free=2**22)
+    monkeypatch.setattr(reading.shutil, "disk_usage", lambda _: disk)
+    with pytest.raises(InputError, match=r"^/dev/zero: is a pipe of more than .*, half of what temporary files have"):
+        Genome("/dev/zero")
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,22 @@
 """What is given to commands: pipes are read once, and sizes that cannot be are refused at once."""
 
 import gzip
+import json
 import os
 import re
-import threading
 
 import click
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from rcinterp.cli import main
 from rcinterp.cli._command import Command
 from rcinterp.cli._types import Number, Whole
 from rcinterp.files import is_pipe
 
-
-@pytest.fixture
-def piped(tmp_path):
-    """Makes a pipe of a content, which is written once."""
-    made = []
-
-    def make(name, content):
-        path = tmp_path / name
-        os.mkfifo(path)
-        made.append(threading.Thread(target=path.write_bytes, args=(content,), daemon=True))
-        made[-1].start()
-        return path
-
-    yield make
-    for thread in made:
-        thread.join(timeout=5)
-        assert not thread.is_alive(), "a pipe was not read"
+CLASSES = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
 
 
 def plain(path):
@@ -76,11 +63,44 @@ def test_regions_and_motifs_come_through_pipes(work, run, piped, tmp_path):
     given = ["--peaks", piped("peaks", peaks), "--negatives", piped("negatives", gzip.compress(negatives))]
     run("dataset", "build", *given, "--genome", genome, "--split", "chr1/chr2", "--width", "8", "--out", tmp_path / "d")
     assert (tmp_path / "d" / "train.pos.fa.gz").is_file()
-    os.mkfifo(tmp_path / "genome")
-    given = ["--peaks", genome, "--negatives", genome, "--genome", tmp_path / "genome", "--split", "chr1/chr2"]
-    said = run("dataset", "build", *given, "--out", tmp_path / "e", status=2).stderr
-    assert "--genome: " in said
-    assert "is a pipe, expected a file; write it to a file first" in said
+
+
+def test_a_genome_comes_through_a_pipe(work, run, piped, tmp_path):
+    (tmp_path / "g.fa").write_text(">chr1\n" + "ACGTA" * 25 + "\n>chr2\n" + "ACCTA" * 25 + "\n")
+    (tmp_path / "p.bed").write_text("chr1\t20\t30\nchr2\t20\t30\n")
+    (tmp_path / "n.bed").write_text("chr1\t60\t70\nchr2\t60\t70\n")
+    given = ["--peaks", tmp_path / "p.bed", "--negatives", tmp_path / "n.bed", "--split", "chr1/chr2", "--width", "8"]
+    run("dataset", "build", *given, "--genome", tmp_path / "g.fa", "--out", tmp_path / "of_file")
+    through = piped("pipe", (tmp_path / "g.fa").read_bytes())
+    run("dataset", "build", *given, "--genome", through, "--out", tmp_path / "of_pipe")
+    for name in ("train.pos.fa.gz", "valid.neg.fa.gz"):
+        assert (tmp_path / "of_pipe" / name).read_bytes() == (tmp_path / "of_file" / name).read_bytes()
+    record = json.loads((tmp_path / "of_pipe" / "dataset.json").read_text())
+    assert record["inputs"]["genome"] == [{"name": "pipe", "sha256": "read from a pipe"}]
+    assert not list(tmp_path.glob("pipe.*"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_weights_come_through_a_pipe(work, run_for_json, piped, tmp_path, kind):
+    torch.manual_seed(0)
+    weights = torch.load(work / "weights.pt", weights_only=True)
+    state = {name: torch.randn_like(value) for name, value in weights.items()}
+    named = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pt")
+    if kind == "safetensors":
+        save_file(state, named)
+    else:
+        torch.save(state, named, _use_new_zipfile_serialization=kind == "zip")
+    asked = ["evaluate", "mine.py:Net", *CLASSES]
+    of_file = run_for_json(*asked, "--weights", named)
+    assert run_for_json(*asked, "--weights", piped("pipe", named.read_bytes())) == of_file
+    assert run_for_json(*asked, "--weights", work / "weights.pt") != of_file
+
+
+def test_further_inputs_come_through_pipes(work, run_for_json, piped, tmp_path):
+    np.savez(tmp_path / "both.npz", np.random.default_rng(0).random((24, 2, 7)), np.ones((1, 1), np.float32))
+    asked = ["evaluate", "mine.py:Controlled", *CLASSES, "--args"]
+    through = piped("pipe", (tmp_path / "both.npz").read_bytes())
+    assert run_for_json(*asked, through) == run_for_json(*asked, tmp_path / "both.npz")
 
 
 def test_what_is_a_pipe(tmp_path):

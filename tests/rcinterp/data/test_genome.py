@@ -56,6 +56,24 @@ def test_every_kind_of_genome_gives_the_same_bases(genome, chromosomes, tmp_path
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_genome_comes_through_a_pipe(genome, chromosomes, piped, tmp_path, packed):
+    data = genome.read_bytes()
+    with Genome(piped("pipe", bgzip(data) if packed else data)) as opened:
+        assert opened.lengths == {chrom: len(dna) for chrom, dna in sorted(chromosomes.items())}
+        for chrom, dna in chromosomes.items():
+            assert opened.fetch(chrom, 61, len(dna)) == dna[61:].upper()
+        assert opened.files(["chr1"]) == [tmp_path / "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [genome.name, "pipe"]
+
+
+def test_what_comes_through_a_pipe_is_named_by_the_pipe(piped):
+    with pytest.raises(InputError, match=r"pipe: is plain gzip, in which no position can be found"):
+        Genome(piped("pipe", gzip.compress(b">chr1\nACGT\n")))
+    with pytest.raises(InputError, match=r"other: begins with b'chr1', expected '>' and a name"):
+        Genome(piped("other", b"chr1"))
+
+
 def test_an_outdated_index_is_made_anew(genome, chromosomes):
     with Genome(genome):
         pass

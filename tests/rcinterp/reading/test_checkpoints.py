@@ -104,6 +104,17 @@ def test_safetensors(trained, weights, tmp_path):
     assert torch.equal(model.conv.weight, trained.conv.weight)
 
 
+def test_weights_come_through_a_pipe(trained, weights, tmp_path, piped):
+    save_file(weights, tmp_path / "w.safetensors")
+    torch.save(weights, tmp_path / "w.pt")
+    for name in ("w.safetensors", "w.pt"):
+        model = Net()
+        load_weights(model, piped(f"pipe of {name}", (tmp_path / name).read_bytes()))
+        assert torch.equal(model.conv.weight, trained.conv.weight)
+    with pytest.raises(InputError, match=r"words: cannot be read as weights"):
+        load_weights(Net(), piped("words", b"12345678{"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
