@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pyfaidx
 
 from rcinterp.errors import InputError
-from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip, is_pipe, open_input
+from rcinterp.files import BGZIP_END, GZIP_MAGIC, is_bgzip, is_pipe, open_input, whole_file
 
 #: A FASTA file, a folder of them, or several files.
 GenomeInput: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
@@ -150,10 +150,8 @@ def _open_fasta(path: Path, file: Path) -> Any:
             made = [Path(scratch) / index.name for index in indexes]
             fasta = pyfaidx.Fasta(str(file), indexname=str(made[0]), gzi_indexname=str(made[-1]), **options)
             for source, index in zip(made, indexes, strict=True):
-                with suppress(OSError):  # a folder that cannot be written: the index is made anew the next time
-                    part = index.with_name(f"{index.name}.{os.getpid()}.part")
+                with suppress(OSError), whole_file(index) as part:  # where none can be written, it is made every time
                     shutil.copyfile(source, part)
-                    part.replace(index)
             return fasta
 
 

@@ -1,5 +1,6 @@
 """Genomes in every form of file, whole and damaged, and their indexes."""
 
+import errno
 import gzip
 import os
 import re
@@ -90,6 +91,17 @@ def test_a_folder_that_cannot_be_written_needs_no_index(genome, chromosomes, mon
         raise PermissionError
 
     monkeypatch.setattr("rcinterp.data.genome.shutil.copyfile", refuse)
+    with Genome(genome) as opened:
+        assert opened.fetch("chr2", 0, 5) == chromosomes["chr2"][:5]
+    assert [path.name for path in genome.parent.iterdir()] == ["genome.fa"]
+
+
+def test_an_index_that_the_disk_has_no_room_for_is_left_out(genome, chromosomes, monkeypatch):
+    def fill(source, target):
+        Path(target).write_bytes(b"chr1")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("rcinterp.data.genome.shutil.copyfile", fill)
     with Genome(genome) as opened:
         assert opened.fetch("chr2", 0, 5) == chromosomes["chr2"][:5]
     assert [path.name for path in genome.parent.iterdir()] == ["genome.fa"]
