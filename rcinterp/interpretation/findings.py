@@ -122,7 +122,8 @@ class Findings:
     def _cautions(self) -> list[str]:
         said = [f"When the model was trained: {message}" for message in self.leakage]
         said += [f"Of the sequences that were read, {message}" for message in self.repeats]
-        n_without = int(self.table[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
+        acting = self.table[self.table["active_share"] > 0]  # of the others it is said that they are silent
+        n_without = int(acting[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
         if n_without:
             few = self.n_sequences is not None and min(self.n_sequences) < FEWEST_SEQUENCES
             reason = (

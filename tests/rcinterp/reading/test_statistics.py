@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -36,6 +38,37 @@ def test_p_values_are_uniform_under_the_null():
     rng = np.random.default_rng(5)
     p = permutation_p_values(rng.exponential(size=(40, 500)), rng.exponential(size=(60, 500)), seed=0)
     assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("sizes", [(10, 100), (100, 10), (30, 30), (40, 400)])
+def test_p_values_hold_where_means_alone_are_equal(sizes):
+    """Of the difference itself, half of them would be below 0.05 for 10 sequences, five times as spread as 100."""
+    rng = np.random.default_rng(7)
+    spread, size = (5, 1), 1000
+    samples = [rng.normal(0, wide, (n, size)) for wide, n in zip(spread, sizes, strict=True)]
+    p = permutation_p_values(*samples, seed=0)
+    assert (p <= 0.05).mean() < 0.07
+    assert (p <= 0.01).mean() < 0.02
+
+
+@pytest.mark.parametrize("sizes", [(1, 6), (6, 1), (4, 4), (3, 7)])
+def test_p_values_equal_those_of_all_permutations(sizes):
+    """Welch's t of each labelling, one after the other; where a class has equal values, t is infinite."""
+    n, m = sizes
+    rng = np.random.default_rng(8)
+    values = np.stack([rng.normal(size=n + m), rng.integers(0, 2, n + m), np.arange(n + m) < n], axis=1).astype(float)
+
+    def t(first, second):
+        error = sum(one.var(ddof=1) / len(one) if len(one) > 1 else 0 for one in (first, second))
+        difference = abs(first.mean() - second.mean())
+        return 0.0 if difference < 1e-12 else np.inf if error < 1e-12 else difference / np.sqrt(error)
+
+    found = permutation_p_values(values[:n], values[n:], seed=0, n_permutations=40_000)
+    for column, p in zip(values.T, found, strict=True):
+        observed = t(column[:n], column[n:])
+        at = [list(places) for places in combinations(range(n + m), n)]
+        all_t = [t(column[places], np.delete(column, places)) for places in at]
+        assert p == pytest.approx(np.mean(np.array(all_t) >= observed * (1 - 1e-9)), abs=0.01)
 
 
 def test_many_columns_get_enough_permutations_for_one_of_them_to_be_significant():
@@ -179,9 +212,11 @@ def test_there_is_no_interval_of_too_few_events():
     assert np.isfinite(many).all()
 
 
-def test_the_interval_of_equal_values_is_their_difference_only_if_it_is_0():
-    found = bootstrap_difference(np.full((20, 2), 0.1), np.repeat([[0.1, 0.3]], 30, axis=0), seed=0)
-    np.testing.assert_array_equal(found, [[0, np.nan], [0, np.nan]])
+@pytest.mark.parametrize("n", [20, 3000])
+def test_equal_values_have_no_interval(n):
+    """A filter that is silent in all sequences read may act in the next one."""
+    equal = np.repeat([[0.1, 0.3, 0.0]], n, axis=0)
+    assert np.isnan(bootstrap_difference(np.repeat([[0.1, 0.1, 0.0]], n, axis=0), equal, seed=0)).all()
 
 
 def test_the_same_seed_gives_the_same_numbers(samples):
