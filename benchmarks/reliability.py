@@ -55,6 +55,17 @@ DISTRIBUTIONS = {
 }
 
 
+#: Distributions of which few sequences do not show what their mean rests on.
+UNSEEN = {
+    "lognormal of sigma 1.5": (lambda rng, size: rng.lognormal(sigma=1.5, size=size), float(np.exp(1.5**2 / 2))),
+    "lognormal of sigma 2": (lambda rng, size: rng.lognormal(sigma=2, size=size), float(np.exp(2))),
+    "0, and 1 in 2 % of sequences, with noise of 0.01": (
+        lambda rng, size: 0.01 * rng.normal(size=size) + (rng.random(size) < 0.02),
+        0.02,
+    ),
+}
+
+
 def draw(columns, widths, rng, name):
     """Motifs of columns drawn at random."""
     return {f"{name}{i}": columns[:, rng.integers(0, columns.shape[1], width)] for i, width in enumerate(widths)}
@@ -82,6 +93,13 @@ def test_contributions(draws, seed):
                 samples = (distribution(rng, (size, COLUMNS)) for size in (n, m))
                 p += list(permutation_p_values(*samples, seed=part, n_permutations=1000))
             rows.append(share_below(f"contribution_p, {name}, {n} and {m} sequences", p))
+    for spread, n, m in [(5, 10, 10), (5, 10, 100), (5, 20, 200), (3, 100, 1000), (0.2, 10, 100)]:
+        p = []
+        for part in range(draws // COLUMNS):
+            rng = np.random.default_rng((seed, n, m, part))
+            samples = rng.normal(0, spread, (n, COLUMNS)), rng.normal(size=(m, COLUMNS))
+            p += list(permutation_p_values(*samples, seed=part, n_permutations=1000))
+        rows.append(share_below(f"contribution_p, normal, {spread:g} times as spread, {n} and {m} sequences", p))
     found = []
     for part in range(draws):
         rng = np.random.default_rng((seed, part))
@@ -190,13 +208,13 @@ def test_studies(draws, seed):
     return rows
 
 
-def cover_contributions(draws, seed):
+def cover_contributions(draws, seed, distributions=DISTRIBUTIONS):
     """Intervals of contributions: equal classes, and one of ten times as many, of normal values or the same kind."""
     rows = []
-    for name, (distribution, mean) in DISTRIBUTIONS.items():
+    for name, (distribution, mean) in distributions.items():
         for n in SIZES:
             for m, other in dict.fromkeys(((n, name), (10 * n, name), (10 * n, "normal"))):
-                draw_other, other_mean = DISTRIBUTIONS[other]
+                draw_other, other_mean = {**DISTRIBUTIONS, **distributions}[other]
                 holds, widths = [], []
                 for part in range(draws // COLUMNS):
                     rng = np.random.default_rng((seed, n, m, part))
@@ -218,6 +236,11 @@ def cover_contributions(draws, seed):
                     }
                 )
     return rows
+
+
+def cover_unseen(draws, seed):
+    """Intervals of contributions where few sequences cannot show what there is."""
+    return cover_contributions(draws, seed, UNSEEN)
 
 
 def cover_read(draws, seed):
@@ -303,32 +326,46 @@ OTHER_LOGITS = {
     "skewed": lambda rng, n, m: (4 - 2 * rng.gumbel(size=n), -4 - 2 * rng.gumbel(size=m)),
     "overconfident": lambda rng, n, m: (6 * rng.normal(1.5, 1, n), 6 * rng.normal(-1.5, 1, m)),
     "heavy-tailed": lambda rng, n, m: (2.5 + rng.standard_t(3, n), -2.5 + rng.standard_t(3, m)),
+    "confident, with 5 % of negatives wrong,": lambda rng, n, m: (
+        rng.normal(8, 1, n),
+        np.where(rng.random(m) < 0.05, 8, -8) + rng.normal(size=m),
+    ),
+    "confident, with 3 % of both classes wrong,": lambda rng, n, m: (
+        np.where(rng.random(n) < 0.03, -8, 8) + rng.normal(size=n),
+        np.where(rng.random(m) < 0.03, 8, -8) + rng.normal(size=m),
+    ),
 }
 
 
-def cover_brier(draws, seed):
-    """Intervals of the Brier score, of classes of other distributions and sizes."""
+def cover_probabilities(draws, seed):
+    """Intervals of the Brier score and the mean probability, of classes of other distributions and sizes."""
     draws, rows = 3 * draws // 10, []
     for name, logits in OTHER_LOGITS.items():
-        squares = [
-            (expit(-z) ** 2).mean() for z in np.multiply([[1], [-1]], logits(np.random.default_rng(seed), *MANY))
-        ]
-        for n, m in ((20, 20), (20, 200), (50, 50)):
-            truth, holds = np.average(squares, weights=[n, m]), []
+        positive, negative = logits(np.random.default_rng(seed), *MANY)
+        of_class = {
+            "brier": [(expit(-positive) ** 2).mean(), (expit(negative) ** 2).mean()],
+            "mean_probability": [expit(positive).mean(), expit(negative).mean()],
+        }
+        for n, m in ((10, 10), (20, 20), (20, 200), (50, 50)):
+            holds = {measure: [] for measure in of_class}
             for i in range(draws):
                 given = logits(np.random.default_rng((seed, n, m, i)), n, m)
-                low, high = measure_performance(*given, n_resamples=200, seed=i).loc["brier", ["low", "high"]]
-                holds += [low <= truth <= high] if np.isfinite(low) else []
-            rows.append(
-                {
-                    "interval": f"brier, {name} logits",
-                    "n": n,
-                    "of the other": m,
-                    "draws": draws,
-                    "given": len(holds) / draws,
-                    "coverage": float(np.mean(holds)),
-                }
-            )
+                found = measure_performance(*given, n_resamples=200, seed=i)
+                for measure, means in of_class.items():
+                    low, high = found.loc[measure, ["low", "high"]]
+                    if np.isfinite(low):
+                        holds[measure].append(low <= np.average(means, weights=[n, m]) <= high)
+            for measure, held in holds.items():
+                rows.append(
+                    {
+                        "interval": f"{measure}, {name} logits",
+                        "n": n,
+                        "of the other": m,
+                        "draws": draws,
+                        "given": len(held) / draws,
+                        "coverage": float(np.mean(held)) if held else None,
+                    }
+                )
     return rows
 
 
@@ -352,7 +389,14 @@ PARTS = {
         test_models,
         test_studies,
     ],
-    "coverage": [cover_contributions, cover_read, cover_performance, cover_brier, cover_shares],
+    "coverage": [
+        cover_contributions,
+        cover_read,
+        cover_performance,
+        cover_probabilities,
+        cover_shares,
+    ],
+    "coverage where few sequences cannot show what there is": [cover_unseen],
 }
 
 

@@ -17,7 +17,11 @@ _WIDENING = 4.0  # of an interval, over the sequences of the smaller class, as i
 #: How many sequences must be ranked wrongly for an interval, of measures that rest on them: sequences of the smaller
 #: class times (1 - auROC). The Brier score asks for less, as all sequences have a part in it; if it asked for as much,
 #: most samples with an interval would be those that are worse than others (`benchmarks/reliability.py`).
-_FEWEST_MISTAKES = {"auroc": 1.0, "auprc": 1.0, "calibration_error": 1.0, "brier": 0.3}
+#: The error of calibration of a sample is larger than that of the model, the more so the fewer sequences there are:
+#: no interval about it holds the model's.
+_FEWEST_MISTAKES = {"auroc": 1.0, "auprc": 1.0, "calibration_error": np.inf, "brier": 0.3, "mean_probability": 0.3}
+#: Or how many the probabilities themselves expect in either class, of the mean probability.
+_FEWEST_EXPECTED = 0.5
 
 Logits = NDArray[np.float64]
 
@@ -44,7 +48,7 @@ def measure_performance(
         - ``auroc``, ``auprc``: area under the ROC curve, average precision
         - ``brier``: mean squared difference of probability and label
         - ``calibration_error``: mean difference of predicted and observed share of positives in `N_GROUPS` groups of
-          equally many sequences, by probability
+          equally many sequences, by probability; it has no interval, as that of few sequences is too large
         - ``mean_probability``, and ``positive_share``, which it should be: a training that weighs the classes, as `fit`
           does, makes it larger
 
@@ -58,7 +62,8 @@ def measure_performance(
     Either end is that of the percentile interval or, if it is further from the value, that of Student's t with the
     standard deviation of the resamples on the logit scale, by a factor of 1 + 4 / n wider for n sequences in the
     smaller class. Where n (1 - auROC) is below 1, hardly any sequence is ranked wrongly, and how many will be is not
-    known: auroc, auprc and calibration_error have no interval then, and brier has none below 0.3.
+    known: auroc and auprc have no interval then, and brier has none below 0.3. Nor has mean_probability, unless the
+    probabilities themselves expect half a mistake in either class. calibration_error never has one.
 
     References
     ----------
@@ -91,7 +96,8 @@ def measure_performance(
     fewest = min(len(positives), len(negatives))
     low, high = _interval(table["value"], resampled, fewest)
     n_wrong = fewest * (1 - measured["auroc"])
-    is_told = np.array([n_wrong >= _FEWEST_MISTAKES.get(name, 0) for name in table.index])
+    is_told = pd.Series({name: n_wrong >= _FEWEST_MISTAKES.get(name, 0) for name in table.index})
+    is_told["mean_probability"] |= min(expit(-positives).sum(), expit(negatives).sum()) >= _FEWEST_EXPECTED
     return table.assign(low=low.where(is_told), high=high.where(is_told))
 
 

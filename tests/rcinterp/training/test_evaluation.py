@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from scipy.special import expit
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from rcinterp.cli import main
@@ -33,7 +34,8 @@ def test_values_are_scikit_learn_s():
     assert found.loc["auprc", "value"] == pytest.approx(average_precision_score(y, z))
     assert found.loc["brier", "value"] == pytest.approx(brier_score_loss(y, 1 / (1 + np.exp(-z))))
     assert found.loc["positive_share", ["value", "low", "high"]].tolist() == pytest.approx([y.mean()] * 3)
-    assert (found["low"] <= found["high"]).all()
+    given = found.drop(index="calibration_error")
+    assert (given["low"] <= given["high"]).all()
 
 
 def test_samples_are_scikit_learn_s_with_weights_and_ties():
@@ -125,9 +127,38 @@ def test_intervals_of_few_sequences_cover_the_truth(n):
 def test_there_is_no_interval_where_hardly_any_sequence_is_ranked_wrongly():
     rng = np.random.default_rng(0)
     found = measure_performance(rng.normal(9, 1, 40), rng.normal(-9, 1, 40), n_resamples=50)
-    of_mistakes = ["auroc", "auprc", "brier", "calibration_error"]
-    assert found.loc[of_mistakes, ["low", "high"]].isna().all(axis=None)
-    assert found.drop(index=of_mistakes)[["low", "high"]].notna().all(axis=None)
+    assert found.drop(index="positive_share")[["low", "high"]].isna().all(axis=None)
+    assert found.loc["positive_share", ["low", "high"]].tolist() == [0.5, 0.5]
+
+
+def test_rare_mistakes_leave_the_mean_probability_without_an_interval_if_none_is_seen():
+    """One negative in twenty is called positive, with certainty; in a third of the draws of 20 none is."""
+
+    def draw(seed, n):
+        rng = np.random.default_rng(seed)
+        return rng.normal(8, 1, n), np.where(rng.random(n) < 0.05, 8, -8) + rng.normal(size=n)
+
+    truth = np.mean([expit(logits).mean() for logits in draw(0, 10**6)])
+    holds = []
+    for seed in range(1, 101):
+        row = measure_performance(*draw(seed, 20), n_resamples=200).loc["mean_probability"]
+        holds += [row["low"] <= truth <= row["high"]] if np.isfinite(row["low"]) else []
+    assert len(holds) > 30
+    assert np.mean(holds) >= 0.93
+
+
+def test_the_mean_probability_of_unsure_models_has_an_interval_however_well_they_rank():
+    found = measure_performance(np.linspace(1, 3, 20), np.linspace(-3, -1, 20), n_resamples=50)
+    assert found.loc["auroc", "value"] == 1
+    assert found.loc["mean_probability", ["low", "high"]].notna().all()
+
+
+def test_the_error_of_calibration_has_no_interval():
+    """That of few sequences is too large: no interval about it would hold that of the model."""
+    rng = np.random.default_rng(0)
+    found = measure_performance(rng.normal(1, 1, 500), rng.normal(-1, 1, 500), n_resamples=50)
+    assert found.loc["calibration_error", ["low", "high"]].isna().all()
+    assert found.drop(index="calibration_error")[["low", "high"]].notna().all(axis=None)
 
 
 def test_the_brier_score_has_an_interval_of_fewer_mistakes():
