@@ -231,16 +231,19 @@ def permutation_p_values(
     n_permutations = n_permutations or max(N_RESAMPLES, PERMUTATIONS_A_COLUMN * n_columns)
     n, total = len(first), len(first) + len(second)
     mean = (first.sum(0) + second.sum(0)) / total
-    scale = np.max([np.abs(block - mean).max(0) for _, block in blocks(first, second)], axis=0)
-    scale = np.where(scale > 0, scale, 1)
+    largest = np.max([np.abs(block - mean).max(0) for _, block in blocks(first, second)], axis=0)
 
-    def powers(block: NDArray[np.float64]) -> NDArray[np.float64]:
-        z = (block - mean) / scale
-        return np.hstack([z, z * z])
+    def powers(*samples: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        for places, block in blocks(*samples):
+            both = np.empty((len(block), 2 * n_columns))
+            centred = np.subtract(block, mean, out=both[:, :n_columns])
+            np.multiply(centred, centred, out=both[:, n_columns:])
+            yield places, both
 
-    sums, rest = (np.sum([powers(block).sum(0) for _, block in blocks(sample)], axis=0) for sample in (first, second))
+    sums, rest = (np.sum([both.sum(0) for _, both in powers(sample)], axis=0) for sample in (first, second))
     all_sums = sums + rest
-    observed = _squared_t(sums, all_sums, n, total)
+    observed = _squared_t(sums, all_sums, n, total, largest)
+    kept = list(powers(first, second)) if total <= _ROWS else None
     rng = np.random.default_rng((seed, 1))
     exceeding = np.zeros(n_columns)
     chunk = _chunk(total)
@@ -248,24 +251,26 @@ def permutation_p_values(
         labels = np.zeros((min(chunk, n_permutations - done), total))
         labels[:, :n] = 1.0
         rng.permuted(labels, axis=1, out=labels)
-        drawn = np.sum([labels[:, rows] @ powers(block) for rows, block in blocks(first, second)], axis=0)
-        exceeding += (_squared_t(drawn, all_sums, n, total) >= observed * (1 - _TIE)).sum(0)
+        drawn = np.sum([labels[:, places] @ both for places, both in kept or powers(first, second)], axis=0)
+        exceeding += (_squared_t(drawn, all_sums, n, total, largest) >= observed * (1 - _TIE)).sum(0)
     return np.where(np.isfinite(all_sums[:n_columns]), (1 + exceeding) / (1 + n_permutations), np.nan)
 
 
-def _squared_t(sums: NDArray[np.float64], all_sums: NDArray[np.float64], n: int, total: int) -> NDArray[np.float64]:
-    """Square of Welch's t, from the sums of the first class's values and squares and those of both classes.
+def _squared_t(
+    sums: NDArray[np.float64], all_sums: NDArray[np.float64], n: int, total: int, largest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Square of Welch's t, from the sums of the first class's values and squares, and those of both classes.
 
-    Infinite if either class has equal values, which the other does not have.
+    Infinite if neither class has any spread, and they differ; `largest` is what rounding is compared with.
     """
     first, first_squares = np.split(sums, 2, axis=-1)
     second, second_squares = np.split(all_sums - sums, 2, axis=-1)
     error: NDArray[np.float64] | float = 0.0
     for of_class, of_squares, size in ((first, first_squares, n), (second, second_squares, total - n)):
         variance = of_squares / size - (of_class / size) ** 2
-        error = error + np.where(variance > _TIE, variance, 0) / max(size - 1, 1)
+        error = error + np.where(variance > _TIE * largest**2, variance, 0) / max(size - 1, 1)
     difference = (first / n - second / (total - n)) ** 2
-    apart = np.where(difference > _TIE**2, np.inf, 0.0)
+    apart = np.where(difference > (_TIE * largest) ** 2, np.inf, 0.0)
     return np.divide(difference, error, out=apart, where=error > 0)
 
 
