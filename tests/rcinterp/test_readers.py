@@ -40,6 +40,7 @@ OPENING = {
     "rcinterp/reading/passes.py": "bytes of its own process",
     "rcinterp/training/saving.py": "load_model: weights, to hash them",
     "rcinterp/data/genome.py": "Genome",
+    "rcinterp/data/fasta_index.py": "Genome: the file that it indexes",
     "rcinterp/data/pins.py": "a file that Store has unpacked",
     "rcinterp/data/fetching.py": "what it has checked by its MD5",
     "rcinterp/report/page.py": "files of the package",
