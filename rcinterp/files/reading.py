@@ -25,7 +25,7 @@ LARGEST = 2**31
 
 #: Bytes up to which a gzip file may unpack to any multiple of its size, and that multiple beyond them. Sequences unpack
 #: to 5 times their size, the same ones over and over to 50 times, and a single letter to 1,000 times.
-_PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
+_PACKED_AT_WILL, _MOST_PACKED = 2**22, 200
 
 #: The block with which a bgzip file ends. Without it the file was cut between two blocks, which gzip does not notice.
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
