@@ -306,6 +306,18 @@ def test_modisco_arrays_are_compared_with_the_memory_there_is(tmp_path, monkeypa
         load_modisco(tmp_path)
 
 
+def test_an_archive_that_unpacks_to_many_times_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.files.arrays._PACKED_AT_WILL", 2**20)
+    one_hot = np.eye(4)[np.random.default_rng(0).integers(0, 4, (100, 1000))]
+    np.savez_compressed(tmp_path / "a.npz", one_hot)
+    assert read_arrays(tmp_path / "a.npz", "arrays", "write some")["arr_0"].sum() == 10**5
+    np.savez_compressed(tmp_path / "a.npz", np.zeros(2**20))
+    with pytest.raises(
+        InputError, match=r"a\.npz: unpacks to 8\.4 MB, over 200 times its size, expected arrays; if it is"
+    ):
+        read_arrays(tmp_path / "a.npz", "arrays", "write some")
+
+
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", "<i2", "?"])
 def test_numbers_are_the_same_whatever_their_order_of_bytes(dtype, tmp_path):
     values = np.arange(12).reshape(3, 4).astype(dtype)
