@@ -55,9 +55,13 @@ class _Fit:
         pairs = [(value, other.weights.get(name)) for name, value in self.weights.items()]
         return any(b is None or a.dtype != b.dtype or not torch.equal(a, b) for a, b in pairs)
 
+    @property
+    def where(self) -> str:
+        """Its place as messages have it."""
+        return repr(".".join(self.place)[:60]) if self.place else "the file itself"
+
     def __str__(self) -> str:
-        where = ".".join(self.place)
-        return f"{where[:60]!r} (prefix {self.prefix!r})" if where else f"the file itself (prefix {self.prefix!r})"
+        return f"{self.where} (prefix {self.prefix!r})"
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -106,9 +110,10 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     is_own = not chosen.prefix and chosen.place in ((), ("state_dict",)) and all(fit.prefix for fit in differing)
     if differing and not is_own:
         prefixes = ", ".join(repr(fit.prefix) for fit in (chosen, *differing))
+        places = ", ".join(fit.where for fit in (chosen, *differing))
         raise InputError(
-            f"{path}: holds more than one set of weights that fit the model, with the prefixes {prefixes} (in "
-            f"{', '.join(map(str, (chosen, *differing)))}), expected one; save the one that you mean by itself."
+            f"{path}: holds more than one set of weights that fit the model, with the prefixes {prefixes} in {places}, "
+            "expected one; save the one that you mean by itself."
         )
     if differing:
         warnings.warn(
