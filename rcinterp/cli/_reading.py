@@ -179,7 +179,7 @@ def _tensors_of(given: str) -> "list[Tensor]":
 
 
 def _as_tensor(array: Any, what: str) -> "Tensor":
-    """A tensor of an array of numbers, of which none is NaN."""
+    """A tensor of an array of numbers, of which none is NaN or infinite."""
     import torch
 
     try:
@@ -191,6 +191,10 @@ def _as_tensor(array: Any, what: str) -> "Tensor":
         ) from None
     if tensor.isnan().any():
         raise InputError(f"{what} has values that are NaN, expected numbers; fill them, or leave their sequences out.")
+    if tensor.isinf().any():
+        raise InputError(
+            f"{what} has values that are infinite, expected finite numbers; limit them, or leave their sequences out."
+        )
     return tensor
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from rcinterp.files.documents import DEEPEST, is_deeper
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -24,10 +26,13 @@ def read_toml(text: str) -> dict[str, Any]:
     Raises
     ------
     TomlError
-        If it is none.
+        If it is none, or too deep.
     """
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        if is_deeper(found, DEEPEST):
+            raise TomlError(f"it has more than {DEEPEST} lists or tables within one another")
+        return found
     except TomlError:
         raise
     except ValueError as error:  # a number of more digits than Python reads

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from rcinterp.files import is_pipe, parse_number
+from rcinterp.files.paths import is_aside
 from rcinterp.files.results import MODEL_FILES
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,4000}")
@@ -66,7 +67,9 @@ class Genome(click.Path):
 
     def files(self, value: Path) -> list[Path]:
         """Give the file, or the FASTA files of the folder."""
-        return _sequence_files(value) if value.is_dir() else [value]
+        from rcinterp.data.genome import list_fasta  # only now: it takes a while
+
+        return list_fasta(value)
 
 
 class DataFolder(click.Path):
@@ -77,7 +80,7 @@ class DataFolder(click.Path):
 
     def files(self, value: Path) -> list[Path]:
         """Give its FASTA files."""
-        return _sequence_files(value)
+        return sorted(path for path in value.glob("*.fa*") if path.is_file() and not is_aside(path))
 
 
 class _Text(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
@@ -141,7 +144,3 @@ def files_behind(parameter: click.Parameter, value: Any) -> list[Path]:
         return []
     values = value if isinstance(value, tuple | list) else [value]
     return [path for one in values for path in find(one)]
-
-
-def _sequence_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.fa*") if path.is_file() and path.suffix not in (".fai", ".gzi"))

@@ -26,6 +26,7 @@ from rcinterp.data.sequences import (
 )
 from rcinterp.errors import InputError
 from rcinterp.files import finish
+from rcinterp.files.paths import is_aside
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -302,7 +303,7 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     ----------
     folder : path
         Holds one FASTA file, plain or gzip, of each of the patterns train*.pos.fa*, train*.neg.fa*, valid*.pos.fa* and
-        valid*.neg.fa*.
+        valid*.neg.fa*; indexes (.fai, .gzi) and backups (~, .bak) beside them are passed over.
 
     Returns
     -------
@@ -323,14 +324,19 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
 def load_test(folder: str | os.PathLike[str]) -> Dataset | None:
     """Load the test set of a folder, test*.pos.fa* and test*.neg.fa* as in `load_split`; None if it has neither."""
     patterns = [f"test*.{label}.fa*" for label in ("pos", "neg")]
-    if not any(path for pattern in patterns for path in Path(folder).glob(pattern)):
+    if not any(_files(Path(folder), pattern) for pattern in patterns):
         return None
     return load_dataset(*(_only_file(Path(folder), pattern) for pattern in patterns))
 
 
 def _only_file(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    found = _files(folder, pattern)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder}: expected a folder with one file {pattern}, got {names}.")
     return found[0]
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder, but for indexes and backups beside them."""
+    return sorted(path for path in folder.glob(pattern) if not is_aside(path)) if folder.is_dir() else []

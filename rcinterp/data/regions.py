@@ -8,19 +8,26 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import parse_number, parse_whole, read_text, split_lines, split_words
+from rcinterp.files import each_line, parse_number, parse_whole, read_text, split_words
+from rcinterp.memory import require_memory
 
 _COLUMNS = ["chrom", "start", "end", "summit", "has_summit", "score"]
 _NARROWPEAK_COLUMNS, _BED12_COLUMNS = 10, 12
 _STRANDS = ("+", "-", ".")
 _MOST_DIGITS = 12  # of a position
+#: Bytes that a region takes, while its line is read and in the table.
+_ROW_BYTES = 150
+_HEADINGS = ("track", "browser")
 _INTEGER, _INTEGERS = re.compile(r"-?[0-9]+"), re.compile(r"[0-9]+(,[0-9]+)*,?")
 
 
@@ -32,7 +39,8 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     path : path
         BED of 3 columns or more, or narrowPeak, perhaps with more columns behind its ten, as IDR and bedtools write
         it. It is narrowPeak if column 6 of every line is a strand, 7 to 9 are numbers and 10 is an integer, and it is
-        not BED12; or if its name says so. Comments and lines of "track" and "browser" are passed over.
+        not BED12; or if its name says so. Comments, lines of "track" and "browser", and blanks beside a column are
+        passed over; the last columns may be empty.
 
     Returns
     -------
@@ -43,18 +51,19 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file cannot be read or holds no region; for a bad line, with its number counted from 1.
+        If the file cannot be read or holds no region; for a bad line, with its number counted from 1, as one whose
+        score is no finite number.
 
     Warns
     -----
     UserWarning
-        If a file of 10 columns or more is not narrowPeak, or one of more than 10 is.
+        If a file of 10 columns or more is not narrowPeak, one of more than 10 is, or one of fewer is called so.
 
     Notes
     -----
     A narrowPeak's summit is start + column 10; where that is -1, and for BED, it is the centre, (start + end) // 2.
     Column 10 may be the region's length, as in real files of peaks that were clipped: that is its last base. The score
-    is column 7 of narrowPeak (signalValue), column 5 of BED, NaN where there is none.
+    is column 7 of narrowPeak (signalValue), column 5 of BED, NaN where there is none or ".".
 
     Examples
     --------
@@ -63,33 +72,82 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> read_regions("peaks.bed")[["chrom", "start", "end", "summit", "has_summit"]].values.tolist()
     [['chr1', 100, 160, 130, False]]
     """
-    lines: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(split_lines(read_text(path, "a BED or narrowPeak file")), start=1):
-        fields = line.rstrip(" \t").split("\t") if "\t" in line else split_words(line)
-        if not split_words(line) or line.startswith("#") or fields[0].split(" ")[0] in ("track", "browser"):
-            continue
-        lines.append((number, fields))
-    if not lines:
-        raise InputError(f"{path}: holds no region, expected BED or narrowPeak lines (chrom, start, end); check it.")
-    n_columns = len(lines[0][1])
-    is_narrowpeak = _is_narrowpeak(path, [fields for _, fields in lines if len(fields) == n_columns])
-    rows: list[tuple[str, int, int, int, bool, float]] = []
-    for number, fields in lines:
+    text = read_text(path, "a BED or narrowPeak file")
+    n_lines = max(map(text.count, "\r\n")) + 1
+    require_memory(f"{path}: a table of its {n_lines:,} lines", n_lines * _ROW_BYTES, "split the file")
+    n_columns = _count_columns(path, text)
+    is_narrowpeak = _is_narrowpeak(path, text, n_columns)
+    known: dict[str, int] = {}
+    columns: list[array[Any]] = [array(kind) for kind in "qqqqbd"]  # a list of rows would take many times their text
+    for number, fields, _ in _rows(text):
         try:
-            if len(fields) != n_columns:
-                raise ValueError(f"has {len(fields)} columns, expected {n_columns} as in the lines above")
-            rows.append(_parse_region(fields, is_narrowpeak))
+            chrom, *values = _parse_region(fields[:n_columns], is_narrowpeak)
         except ValueError as error:
-            raise InputError(f"{path}: line {number} {error}; correct or remove it.") from None
-    return pd.DataFrame(rows, columns=_COLUMNS)
+            raise _at_line(path, number, error) from None
+        columns[0].append(known.setdefault(chrom, len(known)))
+        for column, value in zip(columns[1:], values, strict=True):
+            column.append(value)
+    codes, starts, ends, summits, has_summits, scores = map(np.asarray, columns)
+    chroms = pd.Index(list(known)).take(codes)
+    return pd.DataFrame(
+        dict(zip(_COLUMNS, (chroms, starts, ends, summits, has_summits.astype(bool), scores), strict=True))
+    )
 
 
-def _is_narrowpeak(path: str | os.PathLike[str], lines: list[list[str]]) -> bool:
-    """Whether a file is narrowPeak, by its name or its columns; what a user may not expect is said."""
-    n_columns = len(lines[0])
-    if n_columns < _NARROWPEAK_COLUMNS:
+def _rows(text: str) -> Iterator[tuple[int, list[str], int]]:
+    """Lines that hold regions: number, columns, and how many of these there are without empty last ones."""
+    for number, line in enumerate(each_line(text), start=1):
+        if " " in line:
+            words = line.strip(" \t")
+            fields = [field.strip(" ") for field in line.split("\t")] if "\t" in words else split_words(line)
+        else:
+            fields = line.split("\t")
+        n = len(fields)
+        while n and not fields[n - 1]:
+            n -= 1
+        if n and not next(filter(None, fields)).startswith("#") and not _is_heading(fields):
+            yield number, fields, n
+
+
+def _is_heading(fields: list[str]) -> bool:
+    """Whether a line is one of "track" or "browser", and no region of a chromosome of such a name."""
+    if not fields[0].startswith(_HEADINGS) or fields[0].split(" ")[0] not in _HEADINGS:
         return False
-    reason = None if ".narrowpeak" in Path(path).name.lower() else _not_narrowpeak(lines)
+    return not (len(fields) >= 3 and fields[1].isdigit() and fields[2].isdigit())
+
+
+def _at_line(path: str | os.PathLike[str], number: int, wrong: object) -> InputError:
+    return InputError(f"{path}: line {number} {wrong}; correct or remove it.")
+
+
+def _count_columns(path: str | os.PathLike[str], text: str) -> int:
+    """Columns of every line; the last ones may be empty."""
+    least, most = 0, 0
+    for number, fields, n_filled in _rows(text):
+        n = len(fields)
+        if least == 0:
+            least, most = n_filled, n
+        if n_filled > most or n < least:
+            expected = most if n_filled > most else least
+            raise _at_line(path, number, f"has {n_filled} columns, expected {expected} as in the lines above")
+        least, most = max(least, n_filled), min(most, n)
+    if least == 0:
+        raise InputError(f"{path}: holds no region, expected BED or narrowPeak lines (chrom, start, end); check it.")
+    return least
+
+
+def _is_narrowpeak(path: str | os.PathLike[str], text: str, n_columns: int) -> bool:
+    """Whether a file is narrowPeak, by its name or its columns; what a user may not expect is said."""
+    is_called = ".narrowpeak" in Path(path).name.lower()
+    if n_columns < _NARROWPEAK_COLUMNS:
+        if is_called:
+            warnings.warn(
+                f"{path}: has {n_columns} columns, but is called narrowPeak, which has {_NARROWPEAK_COLUMNS}: taken as "
+                "BED, and the centre of a region as its summit.",
+                stacklevel=3,
+            )
+        return False
+    reason = None if is_called else _not_narrowpeak(fields[:n_columns] for _, fields, _ in _rows(text))
     if reason is not None:
         warnings.warn(
             f"{path}: has {n_columns} columns, but is no narrowPeak ({reason}): taken as BED, and the centre of a "
@@ -101,19 +159,20 @@ def _is_narrowpeak(path: str | os.PathLike[str], lines: list[list[str]]) -> bool
     return reason is None
 
 
-def _not_narrowpeak(lines: list[list[str]]) -> str | None:
+def _not_narrowpeak(lines: Iterable[list[str]]) -> str | None:
     """What shows that lines of ten columns and more are not narrowPeak; None if nothing does."""
+    summit, is_bed12 = "", True
     for fields in lines:
         if fields[5] not in _STRANDS:
             return f"column 6 is {fields[5][:20]!r}, expected a strand"
         for column in (7, 8, 9):
-            if np.isnan(_number(fields[column - 1])):
+            if parse_number(fields[column - 1]) is None:
                 return f"column {column} is {fields[column - 1][:20]!r}, expected a number"
-    if not _INTEGER.fullmatch(lines[0][9]):
-        return f"column 10 is {lines[0][9][:20]!r}, expected an integer"
-    if len(lines[0]) >= _BED12_COLUMNS and all(_is_bed12(fields) for fields in lines):
-        return "it is BED12"
-    return None
+        summit = summit or fields[9]
+        is_bed12 = is_bed12 and len(fields) >= _BED12_COLUMNS and _is_bed12(fields)
+    if not _INTEGER.fullmatch(summit):
+        return f"column 10 is {summit[:20]!r}, expected an integer"
+    return "it is BED12" if is_bed12 else None
 
 
 def _is_bed12(fields: list[str]) -> bool:
@@ -125,6 +184,8 @@ def _is_bed12(fields: list[str]) -> bool:
 def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int, int, bool, float]:
     if len(fields) < 3 or not fields[0]:
         raise ValueError(f"is {' '.join(fields)[:40]!r}, expected chrom, start and end, separated by tabs")
+    if not fields[0].isprintable():
+        raise ValueError(f"has the chromosome {fields[0][:40]!r}, with a character that cannot be seen")
     if not all(field.isascii() and field.isdigit() for field in fields[1:3]):
         raise ValueError(f"has start {fields[1]!r} and end {fields[2]!r}, expected integers (0-based)")
     if max(map(len, fields[1:3])) > _MOST_DIGITS:
@@ -139,14 +200,21 @@ def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int
         raise ValueError(
             f"has {offset!r} in column 10, expected the summit of a narrowPeak: 0 to {end - start}, or -1 for none"
         )
-    score = fields[6] if is_narrowpeak else fields[4] if len(fields) > 4 else "."
     summit = min(start + from_start, end - 1) if has_summit else (start + end) // 2
-    return fields[0], start, end, summit, has_summit, _number(score)
+    return fields[0], start, end, summit, has_summit, _parse_score(fields, 7 if is_narrowpeak else 5)
 
 
-def _number(text: str) -> float:
-    number = parse_number(text)
-    return float("nan") if number is None else number
+def _parse_score(fields: list[str], column: int) -> float:
+    """The score that stands in a column; NaN if there is none."""
+    word = fields[column - 1] if len(fields) >= column else "."
+    if word in ("", "."):
+        return float("nan")
+    number = parse_number(word)
+    if number is None:
+        raise ValueError(
+            f"has the score {word[:40]!r} in column {column}, expected a finite number in plain digits, or . for none"
+        )
+    return number
 
 
 def take_summits(regions: pd.DataFrame, summits: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from rcinterp.files.reading import (
     read_bytes,
     read_text,
 )
-from rcinterp.files.text import parse_number, parse_whole, printable, split_lines, split_words
+from rcinterp.files.text import each_line, parse_number, parse_whole, printable, split_lines, split_words
 from rcinterp.files.writing import (
     check_file_place,
     check_place,
@@ -29,6 +29,7 @@ __all__ = [
     "check_file_place",
     "check_place",
     "digest_of_file",
+    "each_line",
     "finish",
     "held",
     "is_bgzip",

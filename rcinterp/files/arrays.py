@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from rcinterp.errors import InputError
 from rcinterp.files.reading import open_input
-from rcinterp.memory import require_memory
+from rcinterp.memory import describe_bytes, require_memory
 
 #: Kinds of numbers, and of truth values.
 _NUMBERS = frozenset("biuf")
+#: Bytes up to which an archive may unpack to any multiple of its size, and that multiple beyond them. One-hot
+#: sequences in 64 bits unpack to 40 times their size, and zeros to 1,000 times.
+_PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
 
 
 def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dict[str, NDArray[Any]]:
@@ -39,7 +42,13 @@ def read_arrays(path: str | os.PathLike[str], expected: str, advice: str) -> dic
             with zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
                 _check_names([info.filename for info in members], path, advice)
-                require_memory(f"{path}: its content", sum(info.file_size for info in members), "give fewer sequences")
+                n_bytes = sum(info.file_size for info in members)
+                if n_bytes > max(_PACKED_AT_WILL, _MOST_PACKED * os.fstat(file.fileno()).st_size):
+                    raise InputError(
+                        f"{path}: unpacks to {describe_bytes(n_bytes)}, over {_MOST_PACKED} times its size, expected "
+                        f"{expected}; if it is the right file, save its arrays with numpy.savez."
+                    )
+                require_memory(f"{path}: its content", n_bytes, "give fewer sequences")
                 if not members:
                     raise InputError(f"{path}: holds no arrays of numbers, expected {expected}; {advice}.")
                 return {info.filename.removesuffix(".npy"): _read_member(archive, info, path) for info in members}

@@ -11,7 +11,7 @@ from rcinterp.files.reading import read_bytes
 #: Bytes of a JSON file: a hundred thousand epochs of a history.
 LARGEST_JSON = 2**26
 #: Lists and objects within one another.
-_DEPTH = 50
+DEEPEST = 50
 
 
 def read_json(path: str | os.PathLike[str], expected: str, advice: str) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(text, object_pairs_hook=_each_once)
-        is_deep = _depth_exceeds(found, _DEPTH)
+        is_deep = is_deeper(found, DEEPEST)
     except RecursionError:
         is_deep = True
     if is_deep:
-        raise ValueError(f"it has more than {_DEPTH} lists or objects within one another")
+        raise ValueError(f"it has more than {DEEPEST} lists or objects within one another")
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, expected an object")
     return found
@@ -59,9 +59,10 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _depth_exceeds(value: Any, most: int) -> bool:
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether more lists and objects than that are within one another."""
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return most < 0 or any(_depth_exceeds(one, most - 1) for one in inside if isinstance(one, dict | list))
+    return most < 0 or any(is_deeper(one, most - 1) for one in inside if isinstance(one, dict | list))
 
 
 def first_difference(found: Any, wanted: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,21 @@
-"""Paths as Python's functions are given them."""
+"""Paths as Python's functions are given them, and names of files that are none of the user's."""
 
 from pathlib import Path
 
 from rcinterp.errors import InputError
+
+_ASIDE = (".fai", ".gzi", ".bak", "~")
+
+
+def is_aside(path: Path) -> bool:
+    """Whether a file is an index or a backup of the one that it stands beside.
+
+    Examples
+    --------
+    >>> [is_aside(Path(name)) for name in ("a.fa", "a.fa.fai", "a.fa.gz.gzi", "a.fa~", "a.fa.bak")]
+    [False, True, True, True, True]
+    """
+    return path.name.endswith(_ASIDE)
 
 
 def as_path(given: object, caller: str) -> Path:

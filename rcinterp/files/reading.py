@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import os
 import shutil
 import stat
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rcinterp.errors import InputError
-from rcinterp.memory import describe_bytes
+from rcinterp.memory import describe_bytes, require_memory
 
 #: First bytes of a gzip file.
 GZIP_MAGIC = b"\x1f\x8b"
@@ -25,12 +24,15 @@ LARGEST = 2**31
 
 #: Bytes up to which a gzip file may unpack to any multiple of its size, and that multiple beyond them. Sequences unpack
 #: to 5 times their size, the same ones over and over to 50 times, and a single letter to 1,000 times.
-_PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
+_PACKED_AT_WILL, _MOST_PACKED = 2**22, 200
 
 #: The block with which a bgzip file ends. Without it the file was cut between two blocks, which gzip does not notice.
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 CHUNK = 2**20
+#: Bytes that tell what a member of a gzip file is, and bytes of it that are read at a time: of each member, the rest of
+#: them is copied.
+_HEAD, _PART = 18, 2**16
 
 
 def read_text(
@@ -52,14 +54,17 @@ def read_text(
     Raises
     ------
     InputError
-        If the file is missing, damaged, cut, too large, or no text.
+        If the file is missing, damaged, cut, too large, larger than there is memory for, or no text.
     """
     with _errors_of(path, expected, advice), open_input(path, largest) as file:
-        chunks, size = [], 0
+        chunks, size, held_against = [], 0, 0
         for chunk in _unpacked(file, path):
             size += len(chunk)
             if size > largest:
                 raise _too_large(path, expected, largest)
+            if size > held_against:
+                require_memory(f"{path}: its text", 3 * size, "split the file")  # in parts, as bytes and as text
+                held_against = 2 * size
             chunks.append(chunk)
         return b"".join(chunks).decode("utf-8-sig")
 
@@ -197,51 +202,48 @@ def _identity(path: str | os.PathLike[str]) -> _Identity:
 # Gzip.
 
 
-class _Counted(io.RawIOBase):
-    """A file whose first bytes have been read already; it counts bytes, and keeps the last ones."""
-
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
-        self.head, self.file, self.tail, self.n = head, file, b"", 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed: any writable buffer
-        data = self.head[: len(buffer)] or self.file.read(len(buffer))
-        self.head = self.head[len(data) :]
-        buffer[: len(data)] = data
-        self.tail = (self.tail + data)[-len(BGZIP_END) :]
-        self.n += len(data)
-        return len(data)
-
-
 def _unpacked(file: BinaryIO, path: object) -> Iterator[bytes]:
     """The content of a gzip file, or of another file as it is, a part at a time.
 
     Raises
     ------
     InputError
-        If it is a bgzip file that was cut between two blocks, or unpacks to many times its size.
+        If it is, or ends in, a bgzip file that was cut between two blocks, or unpacks to many times its size.
     EOFError, zlib.error, gzip.BadGzipFile
         If it is damaged in another way.
     """
-    head = file.read(18)
-    if not head.startswith(GZIP_MAGIC):
-        yield head
+    held = file.read(_HEAD)
+    if not held.startswith(GZIP_MAGIC):
+        yield held
         while chunk := file.read(CHUNK):
             yield chunk
         return
-    counted, size = _Counted(head, file), 0
-    with gzip.GzipFile(fileobj=counted) as unpacking:
-        while chunk := unpacking.read(CHUNK):
-            size += len(chunk)
-            if size > max(_PACKED_AT_WILL, _MOST_PACKED * counted.n):
+    size, is_open = 0, False  # whether a bgzip file has begun, and its end has not come
+    while held:
+        if not held.startswith(GZIP_MAGIC):
+            raise gzip.BadGzipFile(f"Not a gzipped file ({held[:2]!r})")
+        is_block = is_bgzip(held)
+        if is_open and not is_block:
+            break
+        unpacker, before = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS), size
+        while not unpacker.eof:
+            held = held or file.read(_PART)
+            if not held:
+                raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            data = unpacker.decompress(held, CHUNK)
+            held = unpacker.unconsumed_tail
+            size += len(data)
+            if size > max(_PACKED_AT_WILL, _MOST_PACKED * file.tell()):
                 raise InputError(
                     f"{path}: is a gzip file that unpacks to more than {_MOST_PACKED} times its size (over "
                     f"{describe_bytes(size)}), as no data do; is it the right file?"
                 )
-            yield chunk
-    if is_bgzip(head) and counted.tail != BGZIP_END:
+            if data:
+                yield data
+        held, is_open = unpacker.unused_data.lstrip(b"\0"), is_block and size > before
+        while len(held) < _HEAD and (chunk := file.read(_PART)):  # another member may follow, behind zeros
+            held = (held + chunk).lstrip(b"\0")
+    if is_open:
         raise InputError(f"{path}: is a bgzip file without its end, so it was cut; copy or download it again.")
 
 

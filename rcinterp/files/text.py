@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 
 from rcinterp.errors import SPACES
 
@@ -24,6 +25,22 @@ def split_lines(text: str) -> list[str]:
     """
     lines = _LINE_END.split(text)
     return lines if lines[-1] else lines[:-1]
+
+
+def each_line(text: str) -> Iterator[str]:
+    r"""The lines that `split_lines` gives, one at a time: of short lines, a list takes many times their text.
+
+    Examples
+    --------
+    >>> list(each_line("a\x0cb\r\nc\n"))
+    ['a\x0cb', 'c']
+    """
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield text[start : end.start()]
+        start = end.end()
+    if start < len(text):
+        yield text[start:]
 
 
 def split_words(line: str) -> list[str]:

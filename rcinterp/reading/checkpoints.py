@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import struct
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,18 +20,48 @@ from rcinterp.errors import InputError, one_line
 from rcinterp.files import is_pipe, open_input
 from rcinterp.files.paths import as_path
 from rcinterp.files.tensors import what_is_lost
+from rcinterp.memory import describe_bytes, require_memory
 
 _DEPTH = 3  # dictionaries within dictionaries that are looked into
+#: Bytes up to which an archive may unpack to any multiple of its size, and that multiple beyond them: torch packs
+#: nothing, and zip packs weights hardly.
+_PACKED_AT_WILL, _MOST_PACKED = 2**26, 200
 _COUNTER = "num_batches_tracked"  # of batch norm; files before torch 0.4.1 lack it, and nothing here needs it
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Weights of a file that fit a model: what their names begin with, and names that are no part of the model."""
+    """Weights of a file that fit a model.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        By the model's names.
+    place : tuple of str
+        Names of the dictionaries within one another that hold them.
+    prefix : str
+        What their names begin with.
+    others : tuple of str
+        Names beside them that are no part of the model.
+    """
 
     weights: dict[str, Tensor]
+    place: tuple[str, ...]
     prefix: str
     others: tuple[str, ...]
+
+    def differs(self, other: "_Fit") -> bool:
+        """Whether any weight of the model is another one."""
+        pairs = [(value, other.weights.get(name)) for name, value in self.weights.items()]
+        return any(b is None or a.dtype != b.dtype or not torch.equal(a, b) for a, b in pairs)
+
+    @property
+    def where(self) -> str:
+        """Its place as messages have it."""
+        return repr(".".join(self.place)[:60]) if self.place else "the file itself"
+
+    def __str__(self) -> str:
+        return f"{self.where} (prefix {self.prefix!r})"
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -47,12 +79,14 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        If the file cannot be read as weights alone, its weights are not the model's, or two sets in it fit the model.
+        If the file cannot be read as weights alone, is an archive that unpacks to many times its size or to more than
+        there is memory, its weights are not the model's, or two sets in it fit the model and differ.
 
     Warns
     -----
     UserWarning
-        If a prefix is left out, or weights that are not the model's.
+        If a prefix is left out, or weights that are not the model's; if weights are whole numbers and the model's are
+        not; if the file's own state_dict is taken and another set that fits, with a prefix, is left.
 
     Examples
     --------
@@ -66,20 +100,35 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """
     path = as_path(path, "load_weights")
     states = list(_states(_read(path)))
-    fits = [fit for state in states for fit in _fits(model, state)]
-    fits = [fit for fit in fits if not fit.prefix and not fit.others][:1] or fits
+    fits = [fit for place, state in states for fit in _fits(model, place, state)]
     if not fits:
         raise InputError(f"{path}: does not hold this model's state_dict ({_why_none_fits(model, states)}).")
+    fits.sort(key=lambda fit: (bool(fit.prefix), bool(fit.others)))  # those of the model's own names first
     _check_values(path, fits, model.state_dict())
     chosen, *rest = fits
-    differing = [fit for fit in rest if any(not torch.equal(fit.weights[n], w) for n, w in chosen.weights.items())]
-    if differing:
-        names = ", ".join(repr(fit.prefix) for fit in (chosen, *differing))
+    differing = [fit for fit in rest if chosen.differs(fit)]
+    is_own = not chosen.prefix and chosen.place in ((), ("state_dict",)) and all(fit.prefix for fit in differing)
+    if differing and not is_own:
+        prefixes = ", ".join(repr(fit.prefix) for fit in (chosen, *differing))
+        places = ", ".join(fit.where for fit in (chosen, *differing))
         raise InputError(
-            f"{path}: holds more than one set of weights that fit the model, with the prefixes {names}, expected one; "
-            "save the one that you mean by itself."
+            f"{path}: holds more than one set of weights that fit the model, with the prefixes {prefixes} in {places}, "
+            "expected one; save the one that you mean by itself."
         )
+    if differing:
+        warnings.warn(
+            f"{path}: taken is {chosen}; left is what fits too and differs: {', '.join(map(str, differing))}.",
+            stacklevel=2,
+        )
+    whole = [name for name, value in model.state_dict().items() if _would_be_real(chosen.weights.get(name), value)]
     model.load_state_dict(chosen.weights, strict=False)
+    if whole:
+        kind = str(chosen.weights[whole[0]].dtype).removeprefix("torch.")
+        warnings.warn(
+            f"{path}: {one_line(', '.join(whole[:3]))}: {kind} numbers, taken as they are, where the model has real "
+            "ones; if they were quantized, save the weights before that.",
+            stacklevel=2,
+        )
     if chosen.prefix:
         warnings.warn(
             f"{path}: {chosen.prefix!r}, with which the names of its weights begin, is left out.", stacklevel=2
@@ -92,12 +141,18 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def _read(path: Path) -> Any:
     """What a file holds; nothing but tensors and plain values is unpickled."""
     try:
-        if is_pipe(path):
-            with open_input(path) as file:
-                return load(file.read()) if _is_safetensors(file) else _unpickle(file)
-        return load_file(path) if path.suffix == ".safetensors" else _unpickle(path)
+        with open_input(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            is_safetensors = _is_safetensors(file, path)
+            if not is_safetensors:
+                _check_archive(path, file, size)
+                return _unpickle(file)
+            require_memory(f"{path}", size, "free memory, or use another machine")
+            return load(file.read()) if is_pipe(path) else load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
+    except InputError:
+        raise
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
         told = " ".join(str(error).split())[:300] or type(error).__name__
         if "TorchScript" in told:
@@ -121,11 +176,28 @@ def _unpickle(source: Path | IO[bytes]) -> Any:
     return held
 
 
-def _is_safetensors(file: IO[bytes]) -> bool:
-    """Whether a file begins as one of safetensors: a number of 8 bytes, and JSON."""
+def _is_safetensors(file: IO[bytes], path: Path) -> bool:
+    """Whether a file begins as one of safetensors, with a number and JSON, or is called so if as no other."""
     head = file.read(9)
     file.seek(0)
-    return head[8:] == b"{"
+    return head[8:] == b"{" or (path.suffix == ".safetensors" and not head.startswith((b"PK", b"\x80")))
+
+
+def _check_archive(path: Path, file: IO[bytes], size: int) -> None:
+    """Refuse an archive, as torch.save writes it, that unpacks to more than there is memory, or than weights do."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            n_bytes = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError, OverflowError, struct.error, OSError):
+        return  # an older format, or damaged, which torch tells
+    finally:
+        file.seek(0)
+    if n_bytes > max(_PACKED_AT_WILL, _MOST_PACKED * size):
+        raise InputError(
+            f"{path}: is an archive that unpacks to {describe_bytes(n_bytes)}, over {_MOST_PACKED} times its size, as "
+            "no weights do; is it the right file?"
+        )
+    require_memory(f"{path}: its content", n_bytes, "free memory, or use another machine")
 
 
 def _with_namespaces() -> AbstractContextManager[Any]:
@@ -134,18 +206,18 @@ def _with_namespaces() -> AbstractContextManager[Any]:
     return nullcontext() if safe_globals is None else safe_globals([argparse.Namespace])
 
 
-def _states(held: Any, depth: int = 0) -> Iterator[dict[str, Tensor]]:
-    """Every dictionary in a file that holds tensors, the outermost first."""
-    if not isinstance(held, Mapping) or depth > _DEPTH:
+def _states(held: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Every dictionary in a file that holds tensors, the outermost first, and where it is."""
+    if not isinstance(held, Mapping) or len(place) > _DEPTH:
         return
     tensors = {name: value for name, value in held.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if tensors:
-        yield tensors
-    for value in held.values():
-        yield from _states(value, depth + 1)
+        yield place, tensors
+    for name, value in held.items():
+        yield from _states(value, (*place, str(name)))
 
 
-def _fits(model: nn.Module, state: Mapping[str, Tensor]) -> Iterator[_Fit]:
+def _fits(model: nn.Module, place: tuple[str, ...], state: Mapping[str, Tensor]) -> Iterator[_Fit]:
     """Each prefix behind which a dictionary has every weight of the model, in its shape."""
     own = model.state_dict()
     required = [name for name in own if not name.endswith(_COUNTER)]
@@ -159,7 +231,7 @@ def _fits(model: nn.Module, state: Mapping[str, Tensor]) -> Iterator[_Fit]:
             continue
         others = [name for name in state if name not in {prefix + own_name for own_name in own}]
         if not any(_is_part(model, name, prefix) for name in others):
-            yield _Fit(weights, prefix, tuple(others))
+            yield _Fit(weights, place, prefix, tuple(others))
 
 
 def _check_values(path: Path, fits: list[_Fit], own: Mapping[str, Tensor]) -> None:
@@ -174,16 +246,21 @@ def _check_values(path: Path, fits: list[_Fit], own: Mapping[str, Tensor]) -> No
                 )
 
 
+def _would_be_real(found: Tensor | None, own: Tensor) -> bool:
+    """Whether whole numbers or truth values would become real numbers, as those do whose scale was left out."""
+    return found is not None and own.is_floating_point() and not (found.is_floating_point() or found.is_complex())
+
+
 def _is_part(model: nn.Module, name: str, prefix: str) -> bool:
     """Whether a name would be a weight of the model, which the model does not have."""
     return name.startswith(prefix) and (bool(prefix) or hasattr(model, name.split(".")[0]))
 
 
-def _why_none_fits(model: nn.Module, states: list[dict[str, Tensor]]) -> str:
+def _why_none_fits(model: nn.Module, states: list[tuple[tuple[str, ...], dict[str, Tensor]]]) -> str:
     if not states:
         return "it holds no tensors by name"
     own = model.state_dict()
-    state = max(states, key=lambda state: len(set(state) & set(own)))
+    state = max((state for _, state in states), key=lambda state: len(set(state) & set(own)))
     wrong = {
         "missing": [name for name in own if name not in state],
         "not in the model": [name for name in state if name not in own],

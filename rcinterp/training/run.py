@@ -24,8 +24,9 @@ from rcinterp.training.recipes import Recipe
 _BEFORE = {"precision": FLOAT32}
 #: In the metadata: what changes no number but in its last digits, and so makes it no other run.
 _THREADS = "threads"
-#: Of the history, in every run.
+#: Of the history, in every run, and in one that scores its training set.
 _COLUMNS = {"epoch", "learning_rate", "train_loss", "valid_loss", "valid_auroc", "valid_auprc"}
+_SCORED_COLUMNS = _COLUMNS | {"train_auroc", "train_auprc"}
 
 
 @dataclass
@@ -214,9 +215,16 @@ def _check_metadata(
     except ValueError as error:
         raise InputError(f"{problem} ({error}); name another file.") from None
     _check_same_settings(path, found, wanted)
-    if not isinstance(rows, list) or not rows or not all(_is_row(row, i) for i, row in enumerate(rows, start=1)):
+    columns = _SCORED_COLUMNS if found.get("score_train") else _COLUMNS
+    is_history = isinstance(rows, list) and rows and all(_is_row(row, i, columns) for i, row in enumerate(rows, 1))
+    if not isinstance(rows, list) or not is_history:
         raise InputError(
             f"{problem} (its history is not one row of numbers an epoch); delete it, or name another file."
+        )
+    if len(rows) > wanted.get("epochs", len(rows)):
+        raise InputError(
+            f"{problem} (its history has {len(rows)} epochs, expected at most {wanted['epochs']}); delete it, or name "
+            "another file."
         )
     for i, row in enumerate(rows, start=1):
         if (wrong := _wrong_in(row)) is not None:
@@ -226,11 +234,11 @@ def _check_metadata(
     return rows, threads
 
 
-def _is_row(row: Any, epoch: int) -> bool:
+def _is_row(row: Any, epoch: int, columns: set[str]) -> bool:
     return (
         isinstance(row, dict)
         and row.get("epoch") == epoch
-        and set(row) >= _COLUMNS
+        and set(row) == columns
         and all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in row.values())
     )
 

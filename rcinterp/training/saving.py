@@ -27,6 +27,8 @@ _FORMAT = "rcinterp model 2"
 #: Before there were hashes.
 _UNCHECKED = "rcinterp model 1"
 _LETTERS = "ACGT"
+#: What model.json says.
+_NAMES = ("format", "architecture", "letters", "sha256", "provenance", "versions")
 _DESCRIPTION, _WEIGHTS, _BASELINE = MODEL_FILES
 
 
@@ -169,6 +171,7 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     description = read_json(path, "the description of a model", "train the model again")
     if description.get("format") not in (_FORMAT, _UNCHECKED):
         raise InputError(f'{path}: not a model of rcinterp, expected "format": "{_FORMAT}".')
+    _check_names(path, description)
     architecture = _read_architecture(path, description)
     provenance = description.get("provenance", {})
     if not isinstance(provenance, dict):
@@ -185,6 +188,19 @@ def load_model(folder: str | os.PathLike[str]) -> CompactModel:
     model.provenance = provenance
     model.baseline = KmerBaseline.load(folder)
     return model.eval()
+
+
+def _check_names(path: Path, description: Mapping[str, Any]) -> None:
+    """Refuse what no version has written, as of a description that was changed."""
+    strange = [name for name in description if name not in _NAMES]
+    if strange:
+        raise InputError(
+            f"{path}: has {strange[0][:40]!r}, expected no more than {', '.join(_NAMES)}; copy the whole folder again, "
+            "or train the model again."
+        )
+    versions = description.get("versions", {})
+    if not isinstance(versions, dict) or not all(isinstance(one, str) for one in versions.values()):
+        raise InputError(f"{path}: its versions are {_name(versions)}, expected texts by name; train the model again.")
 
 
 def _load_weights(path: Path, architecture: Architecture) -> CompactModel:
@@ -251,6 +267,9 @@ def _check_digests(folder: Path, digests: Any, architecture: Architecture) -> No
     """Refuse files that are not those of which model.json has the SHA-256."""
     path, advice = folder / _DESCRIPTION, "copy the whole folder again, or train the model again"
     there = {name for name in (_WEIGHTS, _BASELINE) if (folder / name).exists()}
+    for name in there:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name}: is no file, expected the one that was saved with model.json; {advice}.")
     if not isinstance(digests, dict) or not {"architecture", _WEIGHTS} <= set(digests):
         raise InputError(f"{path}: has no SHA-256 of the architecture and the weights, expected both; {advice}.")
     if digests["architecture"] != _digest_of_architecture(architecture):

@@ -28,6 +28,7 @@ from rcinterp.files import (
     held,
     parse_number,
     read_text,
+    reading,
     whole_folder,
     write_at_once,
     write_table,
@@ -263,6 +264,47 @@ def bgzip(data, size):
         yield head + packed + struct.pack("<II", zlib.crc32(part), len(part))
 
 
+TEXT = b"chr1\t1\t2\n" * 1000
+WHOLE = b"".join(bgzip(TEXT, 900))
+CUT, PLAIN = WHOLE[: -len(BGZIP_END)], gzip.compress(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("data", "n"),
+    [
+        (WHOLE + PLAIN, 2),
+        (PLAIN + WHOLE, 2),
+        (WHOLE + WHOLE, 2),
+        (CUT + WHOLE, 2),
+        (WHOLE + bytes(70_000), 1),
+        (PLAIN + bytes(512), 1),
+        (PLAIN + bytes(70_000) + PLAIN, 2),
+        (BGZIP_END * 5000, 0),
+    ],
+)
+@pytest.mark.parametrize("part", [2**16, 7])
+def test_gzip_files_one_behind_the_other_are_read_whole(tmp_path, monkeypatch, data, n, part):
+    monkeypatch.setattr(reading, "_PART", part)
+    (tmp_path / "a.gz").write_bytes(data)
+    assert read_text(tmp_path / "a.gz", "text") == TEXT.decode() * n
+
+
+@pytest.mark.parametrize("data", [PLAIN + CUT, CUT + PLAIN, CUT, CUT + bytes(99), WHOLE + CUT, WHOLE + PLAIN + CUT])
+def test_a_bgzip_file_without_its_end_is_cut_whatever_stands_beside_it(tmp_path, data):
+    (tmp_path / "a.gz").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.gz: is a bgzip file without its end, so it was cut; copy"):
+        read_text(tmp_path / "a.gz", "text")
+
+
+@pytest.mark.parametrize(
+    "data", [PLAIN[:-3], PLAIN + PLAIN[:-3], PLAIN + b"words", PLAIN + b"\x1f", PLAIN[:-8] + bytes(4) + PLAIN[-4:]]
+)
+def test_a_gzip_file_that_is_damaged_in_any_part_is_refused(tmp_path, data):
+    (tmp_path / "a.gz").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.gz: is a damaged gzip file \(.+\); copy or download it again"):
+        read_text(tmp_path / "a.gz", "text")
+
+
 def test_a_bgzip_file_that_was_cut_between_two_blocks_is_refused(tmp_path):
     blocks, path = list(bgzip(b"chr1\t1\t2\n" * 1000, 900)), tmp_path / "peaks.bed.gz"
     assert blocks[-1] == BGZIP_END
@@ -283,6 +325,16 @@ def test_more_text_than_the_limit_is_refused_before_it_is_unpacked(tmp_path):
     path.write_bytes(b"A" * 11)
     with pytest.raises(InputError, match="has more than 0 MiB of text"):
         read_text(path, "text", largest=10)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_text_is_compared_with_the_memory_there_is(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr("rcinterp.memory._LITTLE", 10)
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 10**7)
+    monkeypatch.setattr(reading, "CHUNK", 2**16)
+    (tmp_path / "a.txt").write_bytes(pack(TEXT * 1000))
+    with pytest.raises(InputError, match=r"a\.txt: its text takes about 1\d\.\d MB of memory, .*; split the file"):
+        read_text(tmp_path / "a.txt", "text")
 
 
 # Locks.

@@ -40,6 +40,7 @@ OPENING = {
     "rcinterp/reading/passes.py": "bytes of its own process",
     "rcinterp/training/saving.py": "load_model: weights, to hash them",
     "rcinterp/data/genome.py": "Genome",
+    "rcinterp/data/fasta_index.py": "Genome: the file that it indexes",
     "rcinterp/data/pins.py": "a file that Store has unpacked",
     "rcinterp/data/fetching.py": "what it has checked by its MD5",
     "rcinterp/report/page.py": "files of the package",
@@ -303,6 +304,18 @@ def test_modisco_arrays_are_compared_with_the_memory_there_is(tmp_path, monkeypa
     monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 100)
     with pytest.raises(InputError, match=re.escape("takes about 0.0 MB of memory, expected at most the 0.0 MB")):
         load_modisco(tmp_path)
+
+
+def test_an_archive_that_unpacks_to_many_times_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("rcinterp.files.arrays._PACKED_AT_WILL", 2**20)
+    one_hot = np.eye(4)[np.random.default_rng(0).integers(0, 4, (100, 1000))]
+    np.savez_compressed(tmp_path / "a.npz", one_hot)
+    assert read_arrays(tmp_path / "a.npz", "arrays", "write some")["arr_0"].sum() == 10**5
+    np.savez_compressed(tmp_path / "a.npz", np.zeros(2**20))
+    with pytest.raises(
+        InputError, match=r"a\.npz: unpacks to 8\.4 MB, over 200 times its size, expected arrays; if it is"
+    ):
+        read_arrays(tmp_path / "a.npz", "arrays", "write some")
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", "<i2", "?"])

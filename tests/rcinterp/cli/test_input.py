@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+from pathlib import Path
 
 import click
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 from rcinterp.cli import main
 from rcinterp.cli._command import Command
+from rcinterp.cli._record import read_record
 from rcinterp.cli._types import Number, Whole
 from rcinterp.files import is_pipe
 
@@ -63,6 +65,22 @@ def test_regions_and_motifs_come_through_pipes(work, run, piped, tmp_path):
     given = ["--peaks", piped("peaks", peaks), "--negatives", piped("negatives", gzip.compress(negatives))]
     run("dataset", "build", *given, "--genome", genome, "--split", "chr1/chr2", "--width", "8", "--out", tmp_path / "d")
     assert (tmp_path / "d" / "train.pos.fa.gz").is_file()
+
+
+def test_every_file_of_a_genome_is_read_and_recorded_whatever_its_ending(commands, run, tmp_path):
+    folder = tmp_path / "genome"
+    folder.mkdir()
+    for name, ending in (("chr1", ".fna"), ("chr2", ".FA"), ("chr3", ".Fasta")):
+        (folder / f"{name}{ending}").write_text(f">{name}\n{'ACGGT' * 200}\n")
+    (folder / "chr4.fa").mkdir()
+    given = [folder if word == "hg.fa" else word for word in commands["dataset build"]]
+    for split in ("chr1/chr2", "rest/chr2"):
+        given[-1] = split
+        run(*given, "--out", "out", "--overwrite")
+        inputs = read_record(Path("out")).inputs
+        assert {Path(name).name for name in inputs} == {*("peaks.bed", "open.bed", "chr1.fna", "chr2.FA", "chr3.Fasta")}
+    (folder / "chr1.fna").write_text(f">chr1\n{'ACGGA' * 200}\n")
+    assert "chr1.fna has changed since" in run("rerun", "out", status=2).stderr
 
 
 def test_a_genome_comes_through_a_pipe(work, run, piped, tmp_path):

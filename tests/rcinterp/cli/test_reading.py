@@ -86,6 +86,10 @@ def test_an_output_is_named_by_a_file(work, run, command):
         (["--args", "words.npy"], r"--args: words\.npy: holds no arrays of numbers, expected one row a sequence"),
         (["--args", "long.npy"], r"--args: long\.npy: arr_0 is of the type \w+, which torch does not have"),
         (["--args", "nan.npz"], r"--args: nan\.npz: b has values that are NaN, expected numbers; fill them"),
+        (
+            ["--args", "inf.npy"],
+            r"--args: inf\.npy: arr_0 has values that are infinite, expected finite numbers; limit",
+        ),
         (["--target", "\u0661"], r"--target: got '\u0661', expected a number from 0 or a name of"),
         (["--targets", "blank.txt"], r"blank\.txt: line 2 is blank, expected a name a line: .*\. Fill or remove it\."),
         (["--targets", "three.txt"], r"--targets: three\.txt has 3 names, expected 2, one for each output of the mode"),
@@ -102,6 +106,7 @@ def test_what_cannot_be_read_is_told_in_one_line(work, run, options, message):
     np.save("words.npy", np.array(["a", "b"]))
     np.save("long.npy", np.zeros((24, 2), np.longdouble))
     np.savez("nan.npz", a=np.zeros(1), b=np.full((24, 2), np.nan, np.float16))
+    np.save("inf.npy", np.full((24, 2), -np.inf))
     np.save("three.npy", np.zeros((3, 2)))
     said = run("interpret", "mine.py:Net", *COMMON, *options, "--out", "out", status=2).stderr
     assert re.fullmatch(rf"Error: [^\n]*{message}[^\n]*\n", said)

@@ -37,6 +37,12 @@ def test_kinds_are_kept():
     assert found["list"] == [1, 2]
 
 
+@pytest.mark.parametrize("text", [f"z{'.a' * 5000} = 1", f"[{'.'.join('a' * 60)}]", f"z = {'[' * 60}{']' * 60}"])
+def test_a_document_that_is_too_deep_is_none(text):
+    with pytest.raises(TomlError, match="more than 50 lists or tables within one another"):
+        read_toml(text)
+
+
 def test_nothing_is_left_out_and_what_toml_has_not_is_refused():
     assert write_toml({"a": None, "b": 1}) == "b = 1\n"
     with pytest.raises(TypeError, match="got a set, expected a text, number"):

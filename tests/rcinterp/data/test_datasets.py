@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcinterp.cli._types import DATA
 from rcinterp.data.datasets import Dataset, load_dataset, load_split
 from rcinterp.data.sequences import decode, one_hot, write_fasta
 from rcinterp.errors import InputError
@@ -257,6 +258,13 @@ def test_load_split_takes_one_file_each(split):
     message = r"with one file train\*.neg.fa\*, got train_chr20.neg.fa, train_chr21.neg.fa\.$"
     with pytest.raises(InputError, match=message):
         load_split(split)
+
+
+@pytest.mark.parametrize("beside", ["train_chr21.neg.fa.fai", "train_chr21.pos.fa.gz.gzi", "valid.pos.fasta~"])
+def test_load_split_passes_over_indexes_and_backups(split, beside):
+    (split / beside).write_text("x")
+    assert decode(load_split(split)[1].positives()) == ["GGGGT"]
+    assert split / beside not in DATA.files(split)
 
 
 def test_load_split_needs_a_folder(split):

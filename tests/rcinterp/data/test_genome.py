@@ -11,7 +11,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rcinterp.data import fasta_index
 from rcinterp.data.genome import Genome
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError
@@ -223,16 +226,149 @@ def test_an_index_of_another_file_of_the_same_name_is_refused(tmp_path, other, p
 
 
 def test_an_index_of_the_same_places_is_taken(tmp_path):
-    """Of a file without a line end at its end, with other line ends, and with an empty sequence."""
-    for text in (ONE.rstrip("\n"), ONE.replace("\n", "\r\n"), ONE + "\n", ">a\n>b\nAC\n"):
-        path = tmp_path / "genome.fa"
-        path.write_bytes(text.encode())
-        path.with_name("genome.fa.fai").unlink(missing_ok=True)
-        found = []
-        for _ in range(2):
-            with Genome(path) as genome:
-                found.append({name: genome.fetch(name, 0, length) for name, length in genome.lengths.items() if length})
-        assert found[0] == found[1]
+    """Of a file without a line end at its end, with other line ends, a byte order mark, comments and blank lines."""
+    plain = ONE.encode()
+    before = b"; a comment\n \n; another\n"
+    for i, data in enumerate(
+        (
+            *(
+                plain,
+                plain.rstrip(b"\n"),
+                plain.replace(b"\n", b"\r\n"),
+                plain.replace(b"\n", b"\r"),
+                plain + b"\n\n \n",
+            ),
+            *(before + plain, b"\xef\xbb\xbf" + plain, b"\xef\xbb\xbf" + before + plain, b"\n\n" + plain),
+            *(
+                plain.replace(b"\n>", b"\n\n>"),
+                plain.replace(b"a first", b"a\rfirst"),
+                plain.replace(b"GGG", b"GGG \t "),
+            ),
+            *(
+                plain.replace(b"GGG", b"G" * 70),
+                plain.replace(b"GGG", b"GGG \t "),
+                plain.replace(b"GTACG\n", b"GTACG  \n"),
+            ),
+        )
+    ):
+        for name, content in ((f"{i}.fa", data), (f"{i}.fa.gz", bgzip(data, 7)), (f"{i}.bgz", bgzip(data))):
+            (tmp_path / name).write_bytes(content)
+            for _ in range(2):
+                with Genome(tmp_path / name) as genome:
+                    assert {one: genome.fetch(one, 0, length) for one, length in genome.lengths.items()} == {
+                        "one": "ACGTACGTACGTACG",
+                        "two": "T" * 10 + "C" * 10,
+                        "three": "G" * (70 if b"G" * 70 in data else 3),
+                    }, data
+
+
+def test_bgzip_files_one_behind_the_other_are_one_genome(tmp_path):
+    first, second = ONE.encode(), b">four\nACGTACGTAC\nACGT\n"
+    (tmp_path / "genome.fa.gz").write_bytes(bgzip(first, 30) + bgzip(second, 9))
+    for _ in range(2):
+        with Genome(tmp_path / "genome.fa.gz") as genome:
+            assert genome.lengths == {"one": 15, "two": 20, "three": 3, "four": 14}
+            assert genome.fetch("four", 8, 12) == "ACAC"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("lost", [[0], [1], [2], [0, 1], [1, 2]])
+def test_an_index_that_lost_lines_is_refused(tmp_path, lost, packed):
+    """As one that was cut; its chromosomes would be missing without a word."""
+    path = tmp_path / ("genome.fa.gz" if packed else "genome.fa")
+    path.write_bytes(bgzip(ONE.encode(), 11) if packed else ONE.encode())
+    with Genome(path):
+        pass
+    index = path.with_name(f"{path.name}.fai")
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join(line for i, line in enumerate(lines) if i not in lost))
+    with pytest.raises(InputError, match=r"its index .*\.fai .*has no entry for what stands .*: delete it"):
+        Genome(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("line", ["chr1\t150\t11\t50\t51\n", "chr1\t151\t11\t121\t122\n", "chr1\t152\t11\t152\t153\n"])
+def test_an_index_of_another_line_width_is_refused(tmp_path, line, packed):
+    """Its last letter stands where that of the file does, but others do not."""
+    path = tmp_path / ("k.fa.gz" if packed else "k.fa")
+    data = b">chr1 desc\n" + b"\n".join((b"ACGTTGCAAG" * 6, b"ACGTTGCATG" * 6, b"CCGTTGCAAG" * 3, b""))
+    path.write_bytes(bgzip(data) if packed else data)
+    with Genome(path) as genome:
+        assert genome.lengths == {"chr1": 150}
+    path.with_name(f"{path.name}.fai").write_text(line)
+    with pytest.raises(InputError, match=r"lets chr1 have lines of another length than it has; .* made anew"):
+        Genome(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b">a\nAC\n>b\n>c\nAC\n", r"line 3: record 'b' has no sequence; remove the record or fill in"),
+        (b">a\nAC\n>b\n\n \n", r"line 3: record 'b' has no sequence"),
+        (
+            b">a\nACG \nACG \n",
+            r"line 2 has blanks behind its letters, and letters follow\), expected lines of one length",
+        ),
+        (b">a\nACG\nACG\t\nA\n", r"line 3 has blanks behind its letters, and letters follow"),
+        (b">a\nAC GT\n", r"line 2 has blanks between letters, expected letters alone; remove them\.$"),
+        (b">a\nACG\n\nACG\n", r"line 3 is blank, and letters follow"),
+        (b">a\n\nACG\n", r"line 2 is blank, and letters follow"),
+        (b">a\nACG\nACGT\n", r"line 3 is longer than the one above"),
+        (b">a\nACG\nA\n\nA\n", r"line 3 is shorter than those above or ends otherwise, and letters follow"),
+        (b">a\nACG\r\nACG\nA\n", r"line 3 is shorter than those above or ends otherwise"),
+        (b">a\nA\n>b\nA\n>a\nA\n", r"Duplicate key 'a' in lines 1 and 5\), expected each name once; rename"),
+        (b">a\nA\n> \nA\n", r"line 3 has no name, expected '>' and a name"),
+        (b">a\nA\n>\xe9\nA\n", r"line 3 has the name b'\\xe9', expected UTF-8; rename it"),
+        (b">a\nA\n;c\n>b\nA\n", r"line 3 is a comment, expected a sequence's letters; remove it"),
+        (b";c\nACGT\n>b\nA\n", r"line 2 stands before the first header, expected '>' and a name"),
+        (b">" + b"a" * 2**20 + b"\nA\n", r"line 1 is a header of more than 1048576 bytes"),
+        (b"\n\n", r"(begins with b'\\n\\n', expected '>' and a name|the file is empty; expected FASTA)"),
+        (b";c\n\n", r"the file is empty; expected FASTA records"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 3, 2**24])
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_no_index_can_describe_is_told_with_its_line(tmp_path, monkeypatch, data, message, chunk, packed):
+    monkeypatch.setattr("rcinterp.data.fasta_index._CHUNK", chunk if len(data) < 100 else 2**10)
+    path = tmp_path / ("a.fa.gz" if packed else "a.fa")
+    path.write_bytes(bgzip(data, 2 if len(data) < 100 else 1000) if packed else data)
+    with pytest.raises(InputError, match=rf"^{path}: (cannot be read as FASTA \(Line length .*: )?.*{message}"):
+        Genome(path)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.integers(1, 12), st.sampled_from(["", "\n", " ", "\n\n"])),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.integers(1, 30),
+    st.booleans(),
+)
+def test_an_index_is_that_of_a_slow_loop(tmp_path_factory, records, end, chunk, is_cut):
+    """Whichever chunks the file comes in."""
+    text, expected = "", {}
+    for i, (length, width, behind) in enumerate(records):
+        dna = "ACGTTGCAAC" * 4
+        text += f">s{i} described\n"
+        lines = [dna[j : min(j + width, length)] for j in range(0, length, width)]
+        offset = len(text.replace("\n", end))
+        text += "\n".join(lines) + behind + "\n"
+        size = len(lines[0]) + len(behind if behind == " " and len(lines) == 1 else "") + len(end)
+        expected[f"s{i}"] = [length, offset, len(lines[0]), size]
+    data = text.replace("\n", end).encode()
+    if is_cut and not records[-1][2]:
+        data = data.removesuffix(end.encode())
+        if records[-1][0] <= records[-1][1]:
+            expected[f"s{len(records) - 1}"][3] -= len(end)
+    folder = tmp_path_factory.mktemp("index")
+    (folder / "a.fa").write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fasta_index, "_CHUNK", max(chunk, 16 if "\r" in end else 1))
+        fasta_index.write_index(folder / "a.fa", folder / "a.fa", folder / "a.fai", None)
+    found = [line.split("\t") for line in (folder / "a.fai").read_text().splitlines()]
+    assert {name: list(map(int, numbers)) for name, *numbers in found} == expected
 
 
 def test_an_index_as_samtools_makes_it_is_taken(tmp_path):

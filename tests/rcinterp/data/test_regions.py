@@ -1,6 +1,7 @@
 """Regions of BED and narrowPeak files, their summits and overlaps, against slow loops."""
 
 import gzip
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,85 @@ def test_a_bad_line_is_named(tmp_path, lines, message):
     (tmp_path / "bad.bed").write_text(lines)
     with pytest.raises(InputError, match=r"bad\.bed: " + message):
         read_regions(tmp_path / "bad.bed")
+
+
+@pytest.mark.parametrize("word", ["1e999", "-1e999", "1_000", "1,000", "abc", "inf", "nan", "0x10"])
+@pytest.mark.parametrize(("name", "column"), [("a.bed", 5), ("a.narrowPeak", 7)])
+def test_a_score_that_is_no_finite_number_is_an_error(write_bed, word, name, column):
+    """Taken as none, it would move summits to another one."""
+    row = list(narrowpeak("chr1", 100, 160, 7, "1.5"))[: 10 if column == 7 else 6]
+    bad = [word if i == column - 1 else value for i, value in enumerate(row)]
+    message = rf"line 2 has the score '{word}' in column {column}, expected a finite number in plain digits, or \. for"
+    with pytest.raises(InputError, match=message):
+        read_regions(write_bed(name, row, bad))
+    none = [["." if i == column - 1 else value for i, value in enumerate(row)]]
+    assert np.isnan(read_regions(write_bed(name, *none))["score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("chr1 \t1\t20\n chr1\t 3\t20 \n", [("chr1", 1, 20), ("chr1", 3, 20)]),
+        ("chr1\t1\t20\t\nchr1\t3\t20\tb\n", [("chr1", 1, 20), ("chr1", 3, 20)]),
+        ("chr1\t1\t20\ta\t5\nchr1\t3\t20\tb\t\nchr1\t4\t20\t\t\n", [("chr1", n, 20) for n in (1, 3, 4)]),
+        ("chr1\t1\t20\t\nchr1\t3\t20\n", [("chr1", 1, 20), ("chr1", 3, 20)]),
+        (" # x\n\t# y\nchr1\t1\t20\n", [("chr1", 1, 20)]),
+        ("track\t1\t20\nbrowser\t3\t20\ntracks\t3\t20\n", [("track", 1, 20), ("browser", 3, 20), ("tracks", 3, 20)]),
+        ("track\ntrack name=a\ntrack\tname=a\nbrowser position a:1-2\nchr1 1 20\n", [("chr1", 1, 20)]),
+        ("chr1\t1\t20\rchr2\t1\t20\r", [("chr1", 1, 20), ("chr2", 1, 20)]),
+    ],
+)
+def test_blanks_empty_columns_and_headings_drop_nothing(tmp_path, lines, expected):
+    (tmp_path / "a.bed").write_text(lines, newline="")
+    regions = read_regions(tmp_path / "a.bed")
+    assert list(regions[["chrom", "start", "end"]].itertuples(index=False, name=None)) == expected
+
+
+@pytest.mark.parametrize("odd", ["\xa0", "\u200b", "\u202e"])
+def test_what_cannot_be_seen_in_a_chromosome_is_an_error(tmp_path, odd):
+    (tmp_path / "a.bed").write_text(f"chr1\t1\t20\nchr1{odd}\t1\t20\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"line 2 has the chromosome .*, with a character that cannot be seen; correct"
+    ):
+        read_regions(tmp_path / "a.bed")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("chr1\t1\t20\nchr1\t3\t20\tb\n", "line 2 has 4 columns, expected 3 as in the lines above"),
+        ("chr1\t1\t20\ta\nchr1\t3\t20\n", "line 2 has 3 columns, expected 4 as in the lines above"),
+        ("chr1\t1\t20\t\nchr1\t3\t20\tb\nchr1\t3\t20\n", "line 3 has 3 columns, expected 4 as in the lines above"),
+    ],
+)
+def test_columns_that_are_missing_are_an_error(tmp_path, lines, message):
+    (tmp_path / "a.bed").write_text(lines)
+    with pytest.raises(InputError, match=message):
+        read_regions(tmp_path / "a.bed")
+
+
+def test_a_file_of_nine_columns_that_is_called_narrowpeak_is_told(write_bed):
+    path = write_bed("a.narrowPeak", narrowpeak("chr1", 100, 160, 7)[:9])
+    with pytest.warns(UserWarning, match=r"has 9 columns, but is called narrowPeak, .* the centre of a region as its"):
+        assert read_regions(path)["summit"].tolist() == [130]
+
+
+def test_a_table_is_compared_with_the_memory_there_is(write_bed, monkeypatch):
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 10**8)
+    (path := write_bed("a.bed", ("c", 1, 2))).write_text("c\t1\t2\n" * 10**6)
+    with pytest.raises(InputError, match=r"a table of its 1,000,001 lines takes about 150\.0 MB of memory, .*; split"):
+        read_regions(path)
+
+
+def test_short_lines_take_little_memory(tmp_path):
+    """As of a small gzip file, which once took 30 times its text."""
+    (tmp_path / "a.bed.gz").write_bytes(gzip.compress(b"c\t1\t2\n" * 60_000))
+    tracemalloc.start()
+    try:
+        assert len(read_regions(tmp_path / "a.bed.gz")) == 60_000
+        assert tracemalloc.get_traced_memory()[1] < 150 * 60_000
+    finally:
+        tracemalloc.stop()
 
 
 #: Ten columns and more of other programs: bedtools closest -d, coverage, and a BED12 of two blocks.

@@ -1,6 +1,7 @@
 """Weights as people keep them: wrapped, nested, beside others; and files that hold something else."""
 
 import argparse
+import zipfile
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rcinterp.errors import InputError
+from rcinterp.reading import checkpoints
 from rcinterp.reading.checkpoints import load_weights
 
 
@@ -92,8 +94,92 @@ def test_old_batch_norm_has_no_counter(load, weights):
 
 
 def test_the_model_s_own_names_come_before_others(load, weights):
-    """As where a wrapper was saved beside what it wraps."""
-    load({"state_dict": weights, "ema": with_prefix("module.", {n: v + 1 for n, v in weights.items()})})
+    """As where a wrapper was saved beside what it wraps; which one is taken is said."""
+    others = {n: v + 1 for n, v in weights.items()}
+    told = r"taken is 'state_dict' \(prefix ''\); left is what fits too and differs: 'ema' \(prefix 'module\.'\)\."
+    with pytest.warns(UserWarning, match=told):
+        load({"state_dict": weights, "ema": with_prefix("module.", others)})
+    with pytest.warns(UserWarning, match=told):
+        load({"ema": with_prefix("module.", others), "state_dict": weights})
+    with (
+        pytest.warns(UserWarning, match="taken is the file itself"),
+        pytest.warns(UserWarning, match="the model has no such part: ema.conv.weight"),
+    ):
+        load(weights | with_prefix("ema.", others))
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda a, b: {"model": a, "best_model": b},
+        lambda a, b: {"best_model": b, "model": a},
+        lambda a, b: {"state_dict": a, "ema": b},
+        lambda a, b: {**a, "nested": b},
+        lambda a, b: {"state_dict": {**a, "loss.weight": torch.ones(1)}, "nested": b},
+        lambda a, b: {"model": with_prefix("module.", a), "ema": b},
+        lambda a, b: {"ema": b, "model": with_prefix("module.", a)},
+        lambda a, b: {"x": {"state_dict": a}, "y": with_prefix("module.", b)},
+        lambda a, b: {"model": a, "half": {name: value.half() for name, value in b.items()}},
+    ],
+)
+def test_two_sets_of_the_model_s_own_names_are_not_guessed_between(tmp_path, weights, pack):
+    torch.save(pack(weights, {name: value + 1 for name, value in weights.items()}), tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"w\.pt: holds more than one set of weights that fit .*, expected one; save"):
+        load_weights(Net(), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.uint8, torch.int64])
+def test_whole_numbers_in_the_place_of_real_ones_are_told(tmp_path, weights, dtype):
+    weights["fc.weight"] = (weights["fc.weight"] * 10).to(dtype)
+    torch.save(weights, tmp_path / "w.pt")
+    name = str(dtype).removeprefix("torch.")
+    with pytest.warns(UserWarning, match=rf"w\.pt: fc\.weight: {name} numbers, taken as they are, where the model has"):
+        load_weights(Net(), tmp_path / "w.pt")
+
+
+def packed(path, content):
+    """A file of torch.save whose members are packed, which torch reads too."""
+    torch.save(content, path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def test_an_archive_that_unpacks_to_many_times_its_size_is_refused_at_once(tmp_path, trained, weights, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_PACKED_AT_WILL", 2**20)
+    packed(tmp_path / "w.pt", weights)
+    model = Net()
+    load_weights(model, tmp_path / "w.pt")
+    assert torch.equal(model.conv.weight, trained.conv.weight)
+    packed(tmp_path / "w.pt", {**weights, "more": torch.zeros(2**19)})
+    monkeypatch.setattr(checkpoints, "_unpickle", lambda _: pytest.fail("it was unpacked"))
+    with pytest.raises(
+        InputError, match=r"w\.pt: is an archive that unpacks to 2\.1 MB, over 200 times its size, as no"
+    ):
+        load_weights(Net(), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "w.bin"])
+def test_weights_are_compared_with_the_memory_there_is(tmp_path, weights, monkeypatch, name):
+    (torch.save if name.endswith("pt") else save_file)(weights, tmp_path / name)
+    monkeypatch.setattr("rcinterp.memory._LITTLE", 10)
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 100)
+    with pytest.raises(InputError, match=rf"{name}(: its content)? takes about 0\.0 MB of memory, expected at most"):
+        load_weights(Net(), tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.bin", "w.pt", "w.safetensors", "w.SafeTensors", "w"])
+@pytest.mark.parametrize("kind", ["safetensors", "torch", "legacy"])
+def test_a_file_is_told_by_its_first_bytes(tmp_path, trained, weights, name, kind):
+    if kind == "safetensors":
+        save_file(weights, tmp_path / name)
+    else:
+        torch.save(weights, tmp_path / name, _use_new_zipfile_serialization=kind == "torch")
+    model = Net()
+    load_weights(model, tmp_path / name)
+    assert torch.equal(model.conv.weight, trained.conv.weight)
 
 
 def test_safetensors(trained, weights, tmp_path):

@@ -212,6 +212,32 @@ def test_scores_that_no_epoch_has_are_refused(tmp_path, data, name, value, told)
     assert again["valid_auroc"].tolist() == history["valid_auroc"].tolist()
 
 
+@pytest.mark.parametrize("score_train", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda rows: [*rows, *({**rows[0], "epoch": i} for i in range(len(rows) + 1, 40))],
+            "history has 39 epochs, ex",
+        ),
+        (lambda rows: [row | {"a\tb\nc": 1} for row in rows], "history is not one row of numbers an epoch"),
+        (lambda rows: [row | {"more": 1} for row in rows], "history is not one row of numbers an epoch"),
+        (lambda rows: [rows[0] | {"more": 1}, *rows[1:]], "history is not one row of numbers an epoch"),
+        (lambda rows: [{**row, "train_loss_2": 1.0} for row in rows], "history is not one row of numbers an epoch"),
+    ],
+)
+def test_a_history_has_the_epochs_and_columns_of_its_run_alone(tmp_path, data, score_train, change, told):
+    path, settings = tmp_path / "a.safetensors", SETTINGS | {"score_train": score_train}
+    history = fit(_model(), *data, seed=2, checkpoint=path, **settings)
+    again = fit(_model(), *data, seed=2, checkpoint=path, **settings)
+    pd.testing.assert_frame_equal(again, history, check_exact=True)
+    with safe_open(path, "pt") as file:
+        rows = json.loads(file.metadata()["rows"])
+    _change_metadata(path, rows=json.dumps(change(rows)))
+    with pytest.raises(InputError, match=rf"a\.safetensors: cannot be read as a checkpoint \(its {told}"):
+        fit(_model(), *data, seed=2, checkpoint=path, **settings)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "told"),
     [

@@ -1,6 +1,7 @@
 """Model folders, checkpoints: what does not belong together, or cannot be, is one line before memory is taken."""
 
 import json
+import os
 import shutil
 import warnings
 
@@ -109,6 +110,12 @@ def test_another_architecture_is_refused_even_if_the_shapes_fit(folder, new):
         ({"architecture": {"pool": 0}}, r"its sizes are 0 to 61, expected 1"),
         ({"architecture": {"read_out": "sum"}}, r"got read_out='sum'"),
         ({"architecture": {"depth": 3}}, "missing or unknown is depth"),
+        (
+            {"extra": 1},
+            "has 'extra', expected no more than format, architecture, letters, sha256, provenance, versions;",
+        ),
+        ({"versions": [1]}, r"its versions are '\[1\]' \(list\), expected texts by name"),
+        ({"versions": {"torch": 2}}, "its versions are .*, expected texts by name"),
     ],
 )
 def test_a_description_that_cannot_be_is_one_line(folder, new, message):
@@ -124,6 +131,17 @@ def test_too_deep_or_too_long_a_description_is_one_line(folder, monkeypatch):
         load_model(folder)
     monkeypatch.setattr("rcinterp.files.documents.LARGEST_JSON", 100)
     with pytest.raises(InputError, match="has more than 0 MiB"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "baseline.safetensors"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused_and_not_waited_for(folder, name, make):
+    (folder / name).unlink()
+    make(folder / name)
+    with pytest.raises(
+        InputError, match=rf"{name}: is no file, expected the one that was saved with model\.json; copy"
+    ):
         load_model(folder)
 
 
