@@ -10,9 +10,8 @@ from rcinterp.interpretation.answer import answer, carries
 from rcinterp.interpretation.origin import Origin
 from rcinterp.interpretation.settings import Settings
 from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
-from rcinterp.reading.contributions import Histogram
+from rcinterp.reading.contributions import Histogram, describe_missing_intervals
 from rcinterp.reading.faithfulness import Faithfulness
-from rcinterp.reading.statistics import FEWEST_DIFFERING, FEWEST_SEQUENCES
 from rcinterp.reading.strands import StrandConsistency
 from rcinterp.training.performance import is_chance
 
@@ -119,20 +118,15 @@ class Findings:
             "as motifs."
         )
 
+    def missing_intervals(self) -> str | None:
+        """How many filters have no interval, and why, without a full stop; None if all have one."""
+        return None if self.n_sequences is None else describe_missing_intervals(self.table, self.n_sequences)
+
     def _cautions(self) -> list[str]:
         said = [f"When the model was trained: {message}" for message in self.leakage]
         said += [f"Of the sequences that were read, {message}" for message in self.repeats]
-        n_without = int(self.table[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
-        if n_without:
-            few = self.n_sequences is not None and min(self.n_sequences) < FEWEST_SEQUENCES
-            reason = (
-                f"a class has fewer than {FEWEST_SEQUENCES} sequences"
-                if few
-                else f"in a class they act in fewer than {FEWEST_DIFFERING} sequences, too few to tell"
-            )
-            said.append(
-                f"The contributions of {n_without} filter{'s' * (n_without > 1)} have no 95 % interval: {reason}."
-            )
+        if (without := self.missing_intervals()) is not None:
+            said.append(f"{without[:1].upper()}{without[1:]}.")
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:

@@ -160,6 +160,8 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
             "their logits, func=lambda y: torch.logit(y, eps=1e-6); on the command line --logit.",
             stacklevel=3,
         )
+    if (without := found.missing_intervals()) is not None:
+        warnings.warn(f"interpret: {without}; give more sequences.", stacklevel=3)
     faith = found.faithfulness
     if faith is not None and (faith.pearson < 0 or faith.slope < 0):
         warnings.warn(
@@ -299,10 +301,8 @@ def _find_repeats(reading: Reading) -> tuple[str, ...]:
 
     Those of both classes were warned of when they were read.
     """
-    positives, negatives = (inputs.x for inputs in reading.sites.inputs)
-    found = find_repeats(positives, negatives)
-    for message in replace(found, in_both=0).messages():
-        warnings.warn(f"interpret: {message}", stacklevel=3)
+    found = find_repeats(*(inputs.x for inputs in reading.sites.inputs))
+    replace(found, in_both=0).warn("interpret", stacklevel=4)
     return tuple(found.messages())
 
 

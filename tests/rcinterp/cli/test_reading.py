@@ -142,6 +142,26 @@ def test_evaluate_gives_each_class_its_own_rows(work, run_for_json):
     assert found["auroc"]["value"] == 1
 
 
+def test_evaluate_says_why_an_interval_is_missing(work, run):
+    np.save("control.npy", np.concatenate([np.full((12, 1, 1), 1000.0), np.full((12, 1, 1), -1000.0)]))
+    np.save("weight.npy", np.ones((1, 1), np.float32))
+    found = run("evaluate", "mine.py:Controlled", *CLASSES, "--args", "control.npy", "--args", "weight.npy")
+    told = "Warning: auroc, auprc, brier, calibration_error: no 95 % interval (low and high are empty), as hardly any"
+    assert found.stderr.count(told) == found.stderr.count("no 95 % interval") == 1
+    assert "no 95 % interval" not in run("evaluate", "mine.py:Net", *CLASSES).stderr
+
+
+def test_missing_intervals_are_told_on_standard_error(work, run):
+    lines = gzip.decompress(Path(CLASSES[1]).read_bytes()).decode().splitlines()[: 2 * 5]
+    Path("few.fa").write_text("\n".join(lines) + "\n")
+    few = ["--positives", "few.fa", "--negatives", CLASSES[3], "--motifs", "known.meme"]
+    said = run("interpret", "mine.py:Net", *few, "--no-faithfulness", "--out", "few").stderr
+    told = (
+        "Warning: interpret: the contributions of 5 filters have no 95 % interval: a class has fewer than 10 sequences"
+    )
+    assert said.count(told) == said.count("no 95 % interval") == 1
+
+
 def test_what_python_takes_arrives(work, run, monkeypatch):
     given = {}
     real = interpret

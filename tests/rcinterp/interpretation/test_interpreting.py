@@ -639,6 +639,7 @@ def test_a_sigmoid_at_the_end_is_read_by_its_logit(make_model, positives, negati
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "the model ends in a sigmoid")
+        warnings.filterwarnings("ignore", ".*have no 95 % interval")
         interpret(weak, positives, negatives, measure_faithfulness=False)
     assert any("before its sigmoid" in note for note in found.notes())
 
@@ -775,7 +776,8 @@ def test_repeats_of_what_is_read_stand_in_the_report(make_model, positives, nega
 
 
 def test_filters_without_an_interval_are_told(make_model, positives, negatives):
-    found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
+    with pytest.warns(UserWarning, match="interpret: the contributions of 6 filters have no 95 % interval: a class"):
+        found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
     assert found.table[["contribution_low", "contribution_high"]].isna().all(axis=None)
     n = len(found.table)
     assert any(f"The contributions of {n} filters have no 95 % interval" in note for note in found.notes())
