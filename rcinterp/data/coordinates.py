@@ -10,7 +10,7 @@ from rcinterp.files import parse_whole
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
 _WINDOW = rf":(?P<start>{_NUMBER})-(?P<end>{_NUMBER})(?:\((?P<strand>[+.-])\))?(?:\|(?P<more>[^:]*))?$"
 #: Names such as ``chr1:100-200``, ``chr1:100-200(-)`` (bedtools getfasta -s), ``peak_1::chr1:100-200(+)`` (-name) and
-#: ``chr1:1,000-1,200|CTCF``; after a single colon or a bar, the chromosome must begin with chr: ``peak_1:chr1:100-200``.
+#: ``chr1:1,000-1,200|CTCF``; after a single colon or a bar the chromosome must begin with chr: ``peak:chr1:100-200``.
 _COLON = (
     re.compile(r"^(?:.*::)?(?:[^:]*[:|])?(?P<chrom>chr[^:|\s]+)" + _WINDOW),
     re.compile(r"^(?:.*::)?(?P<chrom>[^:\s]+)" + _WINDOW),

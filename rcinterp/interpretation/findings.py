@@ -13,7 +13,7 @@ from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
 from rcinterp.reading.contributions import Histogram, describe_missing_intervals
 from rcinterp.reading.faithfulness import Faithfulness
 from rcinterp.reading.strands import StrandConsistency
-from rcinterp.training.performance import is_chance
+from rcinterp.training.performance import TRAINED_ON, can_tell, is_chance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +40,7 @@ class Findings:
     leakage: tuple[str, ...] = ()
     repeats: tuple[str, ...] = ()
     n_sequences: tuple[int, int] | None = None
+    is_training_data: bool = False
     targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     best_sites: pd.DataFrame | None = None
     distributions: dict[str, Histogram] = field(default_factory=dict)
@@ -95,12 +96,12 @@ class Findings:
             said.append(f"{chance[:1].upper()}{chance[1:]}")
         if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:
             said.append(_compare_with_baseline(self.performance, self.baseline))
-        reason = self.contributions.iloc[0]["cut_reason"]
-        if reason:
-            said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
-        output = self.contributions.iloc[0]["output"]
-        if output != "as returned":
-            said.append(f"Contributions are to the model's output {output}.")
+        for row in self.contributions.head(1).to_dict("records"):  # the same in every row
+            if row["cut_reason"]:
+                reason = row["cut_reason"]
+                said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
+            if row["output"] != "as returned":
+                said.append(f"Contributions are to the model's output {row['output']}.")
         if self.faithfulness is not None and (self.faithfulness.pearson < 0 or self.faithfulness.slope < 0):
             said.append(
                 f"The contributions disagree with exact ablation (r = {self.faithfulness.pearson:.2f}, slope "
@@ -113,6 +114,12 @@ class Findings:
         auroc = self.performance["auroc"]
         if self.n_sequences is None or auroc < LEAST_AUROC or not is_chance(auroc, *self.n_sequences):
             return None
+        if not can_tell(*self.n_sequences):
+            n_positive, n_negative = self.n_sequences
+            return (
+                f"{n_positive} positives and {n_negative} negatives are too few to tell whether the model tells these "
+                f"classes apart (auROC {auroc:.4f} may be chance): read more sequences."
+            )
         return (
             f"the model tells these classes apart no better than chance (auROC {auroc:.4f}): do not read its filters "
             "as motifs."
@@ -124,6 +131,8 @@ class Findings:
 
     def _cautions(self) -> list[str]:
         said = [f"When the model was trained: {message}" for message in self.leakage]
+        if self.is_training_data:
+            said.append(f"{TRAINED_ON[:1].upper()}{TRAINED_ON[1:]}.")
         said += [f"Of the sequences that were read, {message}" for message in self.repeats]
         if (without := self.missing_intervals()) is not None:
             said.append(f"{without[:1].upper()}{without[1:]}.")

@@ -564,8 +564,10 @@ def test_what_makes_contributions_doubtful_is_told_once(planted):
             filter_contributions(model, *classes, **options)
         return [str(one.message) for one in seen]
 
-    few = "filter_contributions: the contributions of 3 filters have no 95 % interval: a class has fewer than 10 sequences"
-    assert told(positives[:3], negatives) == [f"{few}; give more sequences."]
+    assert told(positives[:3], negatives) == [
+        "filter_contributions: the contributions of 3 filters have no 95 % interval: a class has fewer than 10 "
+        "sequences; give more sequences."
+    ]
     (of_both,) = told(positives[:3], negatives, target=[0, 1])
     assert of_both.startswith("filter_contributions: the contributions of 6 filters have no 95 % interval")
     shared = told(torch.cat([positives, positives[:2]]), torch.cat([negatives, positives[:3]]))
