@@ -107,8 +107,9 @@ def trainable_weights(model: nn.Module) -> dict[str, Tensor]:
 
 def have_moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> bool:
     """Whether weights have changed by more than `UNMOVED_WEIGHTS` of them."""
-    change = sum(float((after[name] - value).double().square().sum()) for name, value in before.items())
-    return not change <= UNMOVED_WEIGHTS**2 * sum(float(value.double().square().sum()) for value in before.values())
+    change = sum(float((after[name] - value).abs().double().square().sum()) for name, value in before.items())
+    size = sum(float(value.abs().double().square().sum()) for value in before.values())
+    return not change <= UNMOVED_WEIGHTS**2 * size  # so have those that are NaN now
 
 
 def _is_swapped(task: int, aurocs: Sequence[float], n: tuple[int, int], history: Sequence[dict[str, float]]) -> bool:

@@ -258,3 +258,28 @@ def test_two_outputs_whose_folders_would_be_one_are_refused(work, run):
     said = run("interpret", "mine.py:Net", *COMMON, *asked, status=2).stderr
     assert "the folder of a result: got output_a_b twice, expected each once. Leave one out.\n" in said
     assert not (work / "out").exists()
+
+
+def test_the_files_of_a_training_are_known_again(work, run):
+    train = ["--positives", "data/train.pos.fa.gz", "--negatives", "data/train.neg.fa.gz"]
+    told = "these sequences are the very ones that the model was trained on"
+    assert run("evaluate", "model_0", *train).stderr.count(told) == 1
+    assert told not in run("evaluate", "model_0", *CLASSES).stderr
+    models = ["model_0", "model_1", *train, "--motifs", "known.meme"]
+    assert run("compare-models", *models, "--out", "patterns").stderr.count(told) == 1
+    assert "All models: These sequences are the very ones" in Path("patterns/report.html").read_text()
+    run("train", *train, "--filters", 2, "--width", 19, "--pool", 20, "--epochs", 1, "--recipe", "quiet", "--out", "m")
+    assert run("evaluate", "m", *train).stderr.count(told) == 1  # of which a fifth was held out
+
+
+def test_overlapping_windows_of_a_split_at_random_are_told(work, run):
+    """Half of the names tell no place, as those of shuffled sequences do not."""
+    rng = np.random.default_rng(0)
+    dna = "".join(rng.choice(list("ACGT"), 2000))
+    Path("pos.fa").write_text("".join(f">chr1:{i}-{i + 60}\n{dna[i : i + 60]}\n" for i in range(0, 1800, 10)))
+    letters = ["".join(rng.choice(list("ACGT"), 60)) for _ in range(180)]
+    Path("neg.fa").write_text("".join(f">shuffled_{i}\n{one}\n" for i, one in enumerate(letters)))
+    sizes = ["--filters", 2, "--width", 9, "--pool", 20, "--stride", 20, "--epochs", 1, "--recipe", "quiet"]
+    said = run("train", "--positives", "pos.fa", "--negatives", "neg.fa", *sizes, "--out", "m").stderr
+    assert "drawn at random" in said
+    assert said.count("Warning: fit: 36 validation sequences overlap a training sequence by half or more") == 1
