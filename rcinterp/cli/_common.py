@@ -12,6 +12,7 @@ from rcinterp.errors import one_line
 #: Keys of what every command may be asked for, in click's ``Context.meta``.
 JSON, QUIET, VERBOSE = "rcinterp.json", "rcinterp.quiet", "rcinterp.verbose"
 OVERWRITE = "rcinterp.overwrite"
+_SHOWN = "rcinterp.shown"  # warnings
 
 
 def is_asked(key: str) -> bool:
@@ -28,8 +29,12 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning as one line."""
-    warn(str(message))
+    """Show a warning as one line, and once a command, however many models it is true of."""
+    ctx = click.get_current_context(silent=True)
+    shown = set() if ctx is None else ctx.meta.setdefault(_SHOWN, set())
+    if str(message) not in shown:
+        shown.add(str(message))
+        warn(str(message))
 
 
 def say(message: str) -> None:

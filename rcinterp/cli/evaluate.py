@@ -53,11 +53,13 @@ def evaluate(
     import pandas as pd
 
     from rcinterp.cli._own_models import load_any_model, warn_of_own_weights
+    from rcinterp.data.datasets import digest_of_classes
     from rcinterp.data.leakage import find_repeats
     from rcinterp.data.sequences import load_sequences
     from rcinterp.reading.reader import Reader
     from rcinterp.training.baseline import KmerBaseline
     from rcinterp.training.evaluation import measure_performance
+    from rcinterp.training.performance import TRAINED_ON, was_trained_on
 
     loaded = load_any_model(model, weights)
     (number,) = find_targets([target], target_names, loaded)
@@ -75,6 +77,13 @@ def evaluate(
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])
+    if without := found.index[found["low"].isna()].tolist():
+        warn(
+            f"{', '.join(without)}: no 95 % interval (low and high are empty), as hardly any sequence is ranked "
+            "wrongly, which does not tell how many others would be; more sequences would."
+        )
+    if was_trained_on(reader.model, lambda: digest_of_classes(*sequences)):
+        warn(f"{TRAINED_ON}.")
     for message in find_repeats(*sequences).messages():
         warn(message)
     warn_of_own_weights([(model, weights)])

@@ -103,7 +103,7 @@ def compare_models(
     report = found.save(out, f"Patterns of {len(loaded)} models")
     warn_of_own_weights(list(given.values()))
     tables = {"models": found.models.to_dict("records"), "patterns": found.table.to_dict("records")}
-    result = {"folder": out, "report": report, "answer": found.summary, **tables}
+    result = {"folder": out, "report": report, "answer": found.summary, "warnings": list(found.warnings), **tables}
     return Done(str(report), result, out, {"device": name_device(device)})
 
 

@@ -102,11 +102,12 @@ def train(
     from rcinterp.training.models import compact_model
     from rcinterp.training.saving import save_model
 
-    how = None
+    how = data = None
     if valid_positives is not None and valid_negatives is not None:
         train_data, valid_data = load_dataset(positives, negatives), load_dataset(valid_positives, valid_negatives)
     elif valid_positives is None and valid_negatives is None:
-        train_data, valid_data, how = split_dataset(load_dataset(positives, negatives), seed=seed)
+        data = load_dataset(positives, negatives)
+        train_data, valid_data, how = split_dataset(data, seed=seed)
         say(_describe_split(how, valid_data))
     else:
         raise InputError(
@@ -134,8 +135,8 @@ def train(
         if checkpoint.exists():
             warn(f"stopped; the same command goes on from {checkpoint}")
         raise
-    if how is not None:
-        model.provenance["split"] = how
+    if how is not None and data is not None:
+        model.provenance |= {"split": how, "data_sha256": data.sha256}
     with whole_folder(out, TRAINING) as part:
         write_table(part / "history.tsv", history)
         save_model(model, part)

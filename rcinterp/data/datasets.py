@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,11 +103,7 @@ class Dataset:
     @property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the shapes and contents of x and y (names aside), for provenance."""
-        digest = hashlib.sha256()
-        for tensor in (self.x, self.y):
-            digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().data)
-        return digest.hexdigest()
+        return _sha256([self.x], self.y)
 
     def positives(self, task: int = 0) -> torch.Tensor:
         """Return the sequences with label 1 in a task (counted from 0), shape (n_positives, 4, L)."""
@@ -124,6 +120,24 @@ class Dataset:
                 "counted from 0."
             )
         return self.x[self.y[:, task] == label]
+
+
+def digest_of_classes(positives: Sequences, negatives: Sequences) -> str:
+    """`Dataset.sha256` of the data set that `load_dataset` makes of these classes, without making it."""
+    y = torch.cat([torch.ones(len(positives), 1), torch.zeros(len(negatives), 1)])
+    return _sha256((batch for x in (positives, negatives) for batch in batches_of(x)), y)
+
+
+def _sha256(batches: Iterable[torch.Tensor], y: torch.Tensor) -> str:
+    """Of the shapes and contents of sequences, which come in batches, and of their labels."""
+    digest = hashlib.sha256()
+    for i, batch in enumerate(batches):
+        if i == 0:
+            digest.update(str((len(y), *batch.shape[1:])).encode())
+        digest.update(batch.detach().to("cpu", torch.float32).contiguous().numpy().data)
+    digest.update(str(tuple(y.shape)).encode())
+    digest.update(y.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def load_dataset(positives: SequenceInput, negatives: SequenceInput) -> Dataset:

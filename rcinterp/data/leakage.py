@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcinterp.data.coded import Sequences, batches_of
-from rcinterp.data.coordinates import parse_coordinates
+from rcinterp.data.coordinates import find_windows
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.regions import overlap_any
 from rcinterp.data.sequences import strandless_keys
@@ -26,7 +27,8 @@ class Leakage:
     contradicted : int
         Those of them that have other labels there.
     overlapping : int
-        Further validation sequences that overlap a training sequence by at least half, where names hold coordinates.
+        Further validation sequences that overlap a training sequence by at least half, of those whose names hold
+        coordinates.
     train_duplicates, valid_duplicates : int
         Sequences of the set that stood in it before, on either strand.
     train_contradicted, valid_contradicted : int
@@ -82,7 +84,7 @@ def find_leakage(train: Dataset, valid: Dataset) -> Leakage:
     Notes
     -----
     Sequences are compared letter by letter. One that is shifted by a base, or differs in a letter, is found only if the
-    names of both sets hold coordinates.
+    names of both sets hold coordinates (`rcinterp.data.coordinates.find_windows`); names without are passed over.
 
     Examples
     --------
@@ -137,6 +139,11 @@ class Repeats:
                 said.append(f"{n} sequences of the {name} stand in it more than once (reverse complements included).")
         return said
 
+    def warn(self, caller: str, stacklevel: int) -> None:
+        """Warn of each thing that was found; messages begin with `caller`."""
+        for message in self.messages():
+            warnings.warn(f"{caller}: {message}", stacklevel=stacklevel)
+
 
 def find_repeats(positives: Sequences, negatives: Sequences) -> Repeats:
     """Count the sequences that stand in both classes, or in one of them twice.
@@ -174,9 +181,9 @@ def _duplicates(keys: list[bytes]) -> int:
 
 def _overlap_by_half(train: Dataset, valid: Dataset) -> NDArray[np.bool_]:
     """Whether each validation window shares half of its length with a training window: their middle halves meet."""
-    here, there = (parse_coordinates(data.names, data.length) for data in (train, valid))
-    if here is None or there is None:
-        return np.zeros(len(valid), dtype=bool)
+    here, there = (find_windows(data.names, data.length) for data in (train, valid))
     quarter = train.length // 4
     cores = [table.assign(start=table["start"] + quarter, end=table["end"] - quarter) for table in (there, here)]
-    return overlap_any(*cores)
+    found = np.zeros(len(valid), dtype=bool)
+    found[there.index] = overlap_any(*cores)
+    return found

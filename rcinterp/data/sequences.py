@@ -301,10 +301,24 @@ def reverse_complement_codes(codes: NDArray[np.integer[Any]]) -> NDArray[np.uint
 
 
 def strandless_keys(x: torch.Tensor) -> list[bytes]:
-    """One key a sequence (N, 4, L), the same for its reverse complement; columns that hold no letter are N."""
+    """One key a sequence (N, 4, L), the same for its reverse complement.
+
+    A column of four equal values is N. A sequence with another column that is no letter is known by its numbers.
+    """
     codes = letter_codes(x)
     pairs = zip(codes, reverse_complement_codes(codes), strict=True)
-    return [blake2b(min(one.tobytes(), other.tobytes()), digest_size=16).digest() for one, other in pairs]
+    keys = [_digest(min(one.tobytes(), other.tobytes())) for one, other in pairs]
+    most, least = x.amax(1), x.amin(1)
+    is_letter = (most == 1) & (least == 0) & (x.sum(1) == 1)
+    soft = torch.nonzero(~(is_letter | (most == least)).all(1)).flatten().tolist()
+    for row in soft:
+        values = x[row].detach().float().cpu() + 0.0  # no -0.0
+        keys[row] = _digest(min(one.numpy().tobytes() for one in (values, values.flip(0, 1))))
+    return keys
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def names_of(sequences: SequenceInput) -> list[str] | None:

@@ -10,11 +10,10 @@ from rcinterp.interpretation.answer import answer, carries
 from rcinterp.interpretation.origin import Origin
 from rcinterp.interpretation.settings import Settings
 from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
-from rcinterp.reading.contributions import Histogram
+from rcinterp.reading.contributions import Histogram, describe_missing_intervals
 from rcinterp.reading.faithfulness import Faithfulness
-from rcinterp.reading.statistics import FEWEST_DIFFERING, FEWEST_SEQUENCES
 from rcinterp.reading.strands import StrandConsistency
-from rcinterp.training.performance import is_chance
+from rcinterp.training.performance import TRAINED_ON, can_tell, is_chance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +40,7 @@ class Findings:
     leakage: tuple[str, ...] = ()
     repeats: tuple[str, ...] = ()
     n_sequences: tuple[int, int] | None = None
+    is_training_data: bool = False
     targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     best_sites: pd.DataFrame | None = None
     distributions: dict[str, Histogram] = field(default_factory=dict)
@@ -96,12 +96,12 @@ class Findings:
             said.append(f"{chance[:1].upper()}{chance[1:]}")
         if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:
             said.append(_compare_with_baseline(self.performance, self.baseline))
-        reason = self.contributions.iloc[0]["cut_reason"]
-        if reason:
-            said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
-        output = self.contributions.iloc[0]["output"]
-        if output != "as returned":
-            said.append(f"Contributions are to the model's output {output}.")
+        for row in self.contributions.head(1).to_dict("records"):  # the same in every row
+            if row["cut_reason"]:
+                reason = row["cut_reason"]
+                said.append(f"Contributions were taken at the convolution, not after its nonlinearity: {reason}.")
+            if row["output"] != "as returned":
+                said.append(f"Contributions are to the model's output {row['output']}.")
         if self.faithfulness is not None and (self.faithfulness.pearson < 0 or self.faithfulness.slope < 0):
             said.append(
                 f"The contributions disagree with exact ablation (r = {self.faithfulness.pearson:.2f}, slope "
@@ -114,26 +114,28 @@ class Findings:
         auroc = self.performance["auroc"]
         if self.n_sequences is None or auroc < LEAST_AUROC or not is_chance(auroc, *self.n_sequences):
             return None
+        if not can_tell(*self.n_sequences):
+            n_positive, n_negative = self.n_sequences
+            return (
+                f"{n_positive} positives and {n_negative} negatives are too few to tell whether the model tells these "
+                f"classes apart (auROC {auroc:.4f} may be chance): read more sequences."
+            )
         return (
             f"the model tells these classes apart no better than chance (auROC {auroc:.4f}): do not read its filters "
             "as motifs."
         )
 
+    def missing_intervals(self) -> str | None:
+        """How many filters have no interval, and why, without a full stop; None if all have one."""
+        return None if self.n_sequences is None else describe_missing_intervals(self.table, self.n_sequences)
+
     def _cautions(self) -> list[str]:
         said = [f"When the model was trained: {message}" for message in self.leakage]
+        if self.is_training_data:
+            said.append(f"{TRAINED_ON[:1].upper()}{TRAINED_ON[1:]}.")
         said += [f"Of the sequences that were read, {message}" for message in self.repeats]
-        acting = self.table[self.table["active_share"] > 0]  # of the others it is said that they are silent
-        n_without = int(acting[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
-        if n_without:
-            few = self.n_sequences is not None and min(self.n_sequences) < FEWEST_SEQUENCES
-            reason = (
-                f"a class has fewer than {FEWEST_SEQUENCES} sequences"
-                if few
-                else f"in a class they act in fewer than {FEWEST_DIFFERING} sequences, too few to tell"
-            )
-            said.append(
-                f"The contributions of {n_without} filter{'s' * (n_without > 1)} have no 95 % interval: {reason}."
-            )
+        if (without := self.missing_intervals()) is not None:
+            said.append(f"{without[:1].upper()}{without[1:]}.")
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
         if self.is_probability:

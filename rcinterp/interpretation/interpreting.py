@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rcinterp.comparison import compare_motifs, empty_table, find_uninformative
+from rcinterp.data.datasets import digest_of_classes
 from rcinterp.data.leakage import Leakage, find_repeats
 from rcinterp.interpretation.naming import name_motifs
 from rcinterp.interpretation.origin import trace_origin
@@ -33,7 +34,7 @@ from rcinterp.reading.strands import StrandConsistency, compare_strands
 from rcinterp.report.filters import N_MATCHES
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import CompactModel
-from rcinterp.training.performance import score_logits
+from rcinterp.training.performance import TRAINED_ON, score_logits, was_trained_on
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -137,6 +138,7 @@ def interpret(
         leakage=(*_leakage_of(reader.model), *_doubts_of(reader.model)),
         repeats=_find_repeats(reading),
         n_sequences=(len(reading.sites.inputs[0]), len(reading.sites.inputs[1])),
+        is_training_data=_is_training_data(reader, reading),
         strands=_measure_strands(reader, reading),
         history=_history_of(reader.model),
         origin=trace_origin(reader, reading.sites.letters, (positives, negatives), motifs),
@@ -160,6 +162,10 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
             "their logits, func=lambda y: torch.logit(y, eps=1e-6); on the command line --logit.",
             stacklevel=3,
         )
+    if found.is_training_data:
+        warnings.warn(f"interpret: {TRAINED_ON}.", stacklevel=3)
+    if (without := found.missing_intervals()) is not None:
+        warnings.warn(f"interpret: {without}; give more sequences.", stacklevel=3)
     faith = found.faithfulness
     if faith is not None and (faith.pearson < 0 or faith.slope < 0):
         warnings.warn(
@@ -299,11 +305,15 @@ def _find_repeats(reading: Reading) -> tuple[str, ...]:
 
     Those of both classes were warned of when they were read.
     """
-    positives, negatives = (inputs.x for inputs in reading.sites.inputs)
-    found = find_repeats(positives, negatives)
-    for message in replace(found, in_both=0).messages():
-        warnings.warn(f"interpret: {message}", stacklevel=3)
+    found = find_repeats(*(inputs.x for inputs in reading.sites.inputs))
+    replace(found, in_both=0).warn("interpret", stacklevel=4)
     return tuple(found.messages())
+
+
+def _is_training_data(reader: Reader, reading: Reading) -> bool:
+    """Whether the positives and negatives, in this order, are all that a compact model was trained on."""
+    positives, negatives = (inputs.x for inputs in reading.sites.inputs)
+    return was_trained_on(reader.model, lambda: digest_of_classes(positives, negatives))
 
 
 def _performance(logits: tuple[Tensor, Tensor]) -> dict[str, float]:

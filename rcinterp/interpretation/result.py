@@ -73,6 +73,8 @@ class Interpretation(Findings):
         Of the sequences that were read: those of both classes, or twice in one, in sentences.
     n_sequences : tuple of int, or None
         Positives and negatives that were read.
+    is_training_data : bool
+        Whether they are the very data set that a compact model was trained on.
     leakage : tuple of str
         What the training set of a compact model shared with its validation set, in sentences.
     other_layers : tuple of str

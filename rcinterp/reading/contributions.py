@@ -19,6 +19,8 @@ from rcinterp.reading.model import RowsOf, Runner
 from rcinterp.reading.passes import Passes
 from rcinterp.reading.probe import BoundLayer
 from rcinterp.reading.statistics import (
+    FEWEST_DIFFERING,
+    FEWEST_SEQUENCES,
     PERMUTATIONS_A_COLUMN,
     blocks,
     bootstrap_difference,
@@ -239,6 +241,28 @@ def distribute_contributions(
         edges = np.histogram_bin_edges([], N_BINS, ends)  # about the value if all are equal
         found[name] = Histogram(edges, np.histogram(here, edges)[0], np.histogram(there, edges)[0])
     return found
+
+
+def describe_missing_intervals(table: pd.DataFrame, n_sequences: tuple[int, int]) -> str | None:
+    """How many filters that act have no interval, and why, without a full stop; None if all have one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns contribution_low, contribution_high and active_share.
+    n_sequences : tuple of int
+        Positives and negatives.
+    """
+    acting = table[table["active_share"] > 0]  # of the others it is said that they do nothing
+    n = int(acting[["contribution_low", "contribution_high"]].isna().any(axis=1).sum())
+    if not n:
+        return None
+    reason = (
+        f"a class has fewer than {FEWEST_SEQUENCES} sequences"
+        if min(n_sequences) < FEWEST_SEQUENCES
+        else f"in a class they act in fewer than {FEWEST_DIFFERING} sequences, too few to tell"
+    )
+    return f"the contributions of {n} filter{'s' * (n > 1)} have no 95 % interval: {reason}"
 
 
 def describe_cut(attribution: Attribution, baseline: str) -> dict[str, Any]:

@@ -93,6 +93,12 @@ def filter_contributions(
     InputError
         If the model, the layer or the sequences cannot be used, or an option is out of range.
 
+    Warns
+    -----
+    UserWarning
+        If sequences stand in both classes, or twice in one (either strand): contributions are then too small, or
+        intervals too narrow. If filters have no interval, with the reason.
+
     Notes
     -----
     For sequence x and filter f, with activation a and logit z, gradient x activation is ::

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from rcinterp.data.leakage import find_repeats
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.contributing_sites import CLASSES, ContributingSites, join_readings, read_class
 from rcinterp.reading.contributions import (
@@ -21,6 +22,7 @@ from rcinterp.reading.contributions import (
     Histogram,
     attribute,
     describe_cut,
+    describe_missing_intervals,
     distribute_contributions,
     input_gradients,
     tabulate_contributions,
@@ -186,7 +188,10 @@ class Reader:
     ) -> pd.DataFrame:
         """How much each filter contributes to the logit: one row a filter; see `rcinterp.filter_contributions`."""
         classes = as_classes(positives, negatives, self.args, "filter_contributions")
-        return self._contributions(classes, method, baseline, at, n_resamples, seed)[0]
+        find_repeats(*(inputs.x for inputs in classes)).warn("filter_contributions", stacklevel=4)
+        table = self._contributions(classes, method, baseline, at, n_resamples, seed)[0]
+        _warn_of_missing_intervals(table, classes)
+        return table
 
     def contributions_of_several(
         self,
@@ -207,10 +212,11 @@ class Reader:
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
         classes = as_classes(positives, negatives, self.args, "filter_contributions")
+        find_repeats(*(inputs.x for inputs in classes)).warn("filter_contributions", stacklevel=4)
         with self.borrowed():
             self._try(classes[0])
             self._try_other(*classes)
-            return tabulate_several(
+            table = tabulate_several(
                 self.runner,
                 layers,
                 targets,
@@ -220,6 +226,8 @@ class Reader:
                 seed=seed,
                 scheduler=self.scheduler,
             )
+        _warn_of_missing_intervals(table, classes)
+        return table
 
     def sequence_contributions(
         self, sequences: ModelInput, *, method: Method = "gradient_x_activation", at: At = "activation"
@@ -488,6 +496,13 @@ class Reader:
             for batch in self.runner.batches(inputs, "logits"):
                 found.add(self.runner.logits(batch).double().cpu())
         return found.values
+
+
+def _warn_of_missing_intervals(table: pd.DataFrame, classes: tuple[Inputs, Inputs]) -> None:
+    """Say once, to the caller's caller, that contributions have no interval."""
+    without = describe_missing_intervals(table, (len(classes[0]), len(classes[1])))
+    if without is not None:
+        warnings.warn(f"filter_contributions: {without}; give more sequences.", stacklevel=4)
 
 
 @dataclass(frozen=True, eq=False)

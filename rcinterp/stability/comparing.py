@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Columns that say how a filter's motif lies on the consensus.
 _ALIGNMENT = ["consensus_orientation", "consensus_shift", "consensus_similarity"]
+_ALL = "all models"
 #: Models, or what `interpret` found in them.
 Models: TypeAlias = Sequence[nn.Module | Reader | Interpretation] | Mapping[str, nn.Module | Reader | Interpretation]
 
@@ -66,7 +68,13 @@ def compare_models(
     Raises
     ------
     InputError
-        If there is no model, two have one name, sequences are missing, or as `interpret`.
+        If there is no model, two have one name or are one object, sequences are missing, or as `interpret`.
+
+    Warns
+    -----
+    UserWarning
+        As `interpret`; and of what was doubtful in the training of a compact model: sequences that its validation set
+        shared with its training set, or that it may have learned nothing.
 
     Notes
     -----
@@ -104,6 +112,8 @@ def compare_models(
     compared["pattern"], consensus = _find_patterns(compared, list(found))
     consensus, matches = _name_patterns(compared, consensus, motifs)
     contributions = sum_contributions(compared, list(consensus), list(found))
+    for who, message in _by_sentence({name: one.leakage for name, one in found.items()}):
+        warnings.warn(f"compare_models: in the training of {who}: {message}", stacklevel=2)
     members = compared.join(_align(compared, consensus))
     return ModelComparison(
         tabulate_patterns(compared, consensus, contributions, matches),
@@ -112,7 +122,20 @@ def compare_models(
         tabulate_models(found, filters, contributions),
         contributions,
         {name: motif.ppm for name, motif in consensus.items()},
+        tuple(
+            f"{'All models' if who == _ALL else who}: {sentence}"
+            for who, sentence in _by_sentence({name: one.warnings() for name, one in found.items()})
+        ),
     )
+
+
+def _by_sentence(said: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Each sentence once, after the names of the models of which it holds."""
+    models: dict[str, list[str]] = {}
+    for name, sentences in said.items():
+        for sentence in sentences:
+            models.setdefault(sentence, []).append(name)
+    return [(_ALL if 1 < len(said) == len(names) else ", ".join(names), sentence) for sentence, names in models.items()]
 
 
 def _by_name(
@@ -139,10 +162,25 @@ def _by_name(
             f"{', '.join(sorted(strange))} among the models" if strange else f"{type(models).__name__} without a model"
         )
         raise InputError(f"compare_models: got {got}, expected a list or dict of models or of what interpret returned.")
-    return {
+    readers = {
         name: Reader(model, layer, target, **run) if isinstance(model, nn.Module) else model
         for name, model in named.items()
     }
+    _check_different(readers)
+    return readers
+
+
+def _check_different(readers: Mapping[str, Reader | Interpretation]) -> None:
+    """Refuse one model that stands for two, as its patterns would return; other layers and outputs are others."""
+    first: dict[tuple[object, ...], str] = {}
+    for name, reader in readers.items():
+        if isinstance(reader, Reader):
+            key = id(reader.model), reader.layer, reader.runner.target, reader.runner.func
+            if (other := first.setdefault(key, name)) != name:
+                raise InputError(
+                    f"compare_models: {other} and {name} are one model object, expected different models. Give each of "
+                    "them once."
+                )
 
 
 def _interpret_all(

@@ -1,6 +1,7 @@
 """One HTML page, its pictures inside: a table of patterns, of models, and of the filters that were left out."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ def write_patterns(
     summary: str,
     tables: dict[str, pd.DataFrame],
     motifs: dict[str, NDArray[np.float64]],
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write a page that needs no other file and no network.
 
@@ -34,6 +36,8 @@ def write_patterns(
         patterns, members, models, left_out and contributions, as `ModelComparison` has them.
     motifs : dict of str to ndarray, shape (4, W)
         Of each pattern, its consensus: letter probabilities.
+    warnings : sequence of str
+        Sentences below the summary.
     """
     contributions, patterns = tables["contributions"], tables["patterns"]
     members = {name: plain_rows(rows) for name, rows in tables["members"].groupby("pattern")}
@@ -58,6 +62,7 @@ def write_patterns(
         "patterns.html",
         title=title,
         summary=summary,
+        warnings=warnings,
         rows=rows,
         words=list(dict.fromkeys(row["word"] for row in rows)),
         models=plain_rows(tables["models"]),

@@ -46,6 +46,9 @@ class ModelComparison:
         Contribution of each pattern in each model, summed over its filters there; NaN where a model does not show it.
     consensus : dict of str to ndarray, shape (4, W)
         Letter probabilities of each pattern, in the orientation of its best match.
+    warnings : tuple of str
+        What would mislead a reader who does not know it, in sentences, each after the models of which it holds: those
+        of `Interpretation.warnings` of each.
 
     Notes
     -----
@@ -58,6 +61,7 @@ class ModelComparison:
     models: pd.DataFrame
     contributions: pd.DataFrame
     consensus: dict[str, NDArray[np.float64]]
+    warnings: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -122,7 +126,7 @@ class ModelComparison:
             "left_out": self.left_out,
             "contributions": self.contributions,
         }
-        write_patterns(path, title, self.summary, tables, self.consensus)
+        write_patterns(path, title, self.summary, tables, self.consensus, self.warnings)
 
     def save(self, folder: str | os.PathLike[str], title: str = "Patterns") -> Path:
         """Write report.html, and patterns, members, left_out, models and pattern_contributions, a .tsv file each.

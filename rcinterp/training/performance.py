@@ -1,5 +1,8 @@
 """How well logits rank positives above negatives."""
 
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -46,6 +49,24 @@ def score_logits(y: Tensor, logits: Tensor) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("task")
 
 
+#: Said where what is read is what a compact model was trained on.
+TRAINED_ON = (
+    "these sequences are the very ones that the model was trained on: its performance on them, and contributions and "
+    "p-values of its filters, are better than on new ones; give sequences that it has not seen"
+)
+
+
+def was_trained_on(model: nn.Module, sha256: Callable[[], str]) -> bool:
+    """Whether a compact model was trained on the data set of this SHA-256, which is made only if need be.
+
+    Its provenance has that of its training set, and that of what `rcinterp train` has split into training and
+    validation.
+    """
+    provenance = getattr(model, "provenance", None)
+    kept = [provenance.get(name) for name in ("train_sha256", "data_sha256")] if isinstance(provenance, dict) else []
+    return any(isinstance(one, str) for one in kept) and sha256() in kept
+
+
 def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -> pd.DataFrame:
     """How well a model tells positives from negatives (auROC, auPRC), one row a task; as `score_logits`.
 
@@ -62,6 +83,11 @@ def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -
     DataFrame
         Columns auroc and auprc.
 
+    Warns
+    -----
+    UserWarning
+        If a compact model was trained on these very data.
+
     Examples
     --------
     >>> from rcinterp import compact_model, load_dataset
@@ -69,6 +95,8 @@ def evaluate(model: nn.Module, data: Dataset, *, batch_size: int = BATCH_SIZE) -
     >>> evaluate(compact_model(1, 2, 60, widths=(11,), pool=10, stride=10), data).columns.tolist()
     ['auroc', 'auprc']
     """
+    if was_trained_on(model, lambda: data.sha256):
+        warnings.warn(f"evaluate: {TRAINED_ON}.", stacklevel=2)
     return score_logits(data.y, predict_logits(model, data.x, batch_size=batch_size))
 
 
@@ -82,6 +110,11 @@ def is_chance(auroc: float, n_positive: int, n_negative: int) -> bool:
     Two would do for one look; the best of several epochs is the luckiest one.
     """
     return auroc - 0.5 < N_ERRORS * auroc_error(0.5, n_positive, n_negative)
+
+
+def can_tell(n_positive: int, n_negative: int) -> bool:
+    """Whether so many sequences can show that a model is better than chance: a perfect one is, by `is_chance`."""
+    return not is_chance(1.0, n_positive, n_negative)
 
 
 def auroc_error(auroc: float, n_positive: int, n_negative: int) -> float:

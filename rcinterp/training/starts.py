@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rcinterp.data.datasets import Dataset
 from rcinterp.errors import InputError
 from rcinterp.training.baseline import KmerBaseline, fit_baseline
-from rcinterp.training.doubts import find_doubts
+from rcinterp.training.doubts import aurocs_of_tasks, find_doubts, have_moved, judge_validation, trainable_weights
 from rcinterp.training.models import CompactModel
 from rcinterp.training.performance import auroc_error
 from rcinterp.training.plan import Plan
@@ -56,6 +56,7 @@ class Starts:
         self._shift = _take_back_shift(model) if plan.settings["initialise"] else _shift_of(model)
         self._given = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self._taken: dict[str, list[Word]] = {}
+        self._has_moved: dict[str, bool] = {}
         self.runs: dict[str, Run] = {}
         self.names = [DRAWN]
         if words is not None:
@@ -83,7 +84,9 @@ class Starts:
             elif words is not None and start == WORDS_AND_DRAWN:
                 self._taken[start] = words.apply(plan.train)
                 measure_batch_norm(model, plan.train)
+            began_with = trainable_weights(model)
             yield
+            self._has_moved[start] = have_moved(began_with, trainable_weights(model))
 
     def leave_out(self, start: str, error: InputError) -> None:
         """Do without a start whose run has failed; if there is no other, raise its error."""
@@ -110,7 +113,11 @@ class Starts:
         model.load_state_dict(run.best)
         model.eval()
         history = pd.DataFrame(run.rows)
-        doubts = find_doubts(model, self.plan.train, valid, run.rows)
+        aurocs = aurocs_of_tasks(model, valid, run.best_auroc)
+        doubts = find_doubts(model, self.plan.train, valid, run.rows, aurocs, has_moved=self._has_moved[start])
+        cautions = judge_validation(model, valid, run.rows, aurocs)
+        for caution in cautions:
+            warnings.warn(f"fit: {caution}.", stacklevel=3)
         if doubts:
             warnings.warn(
                 f"fit: the model may have learned nothing: {'; '.join(doubts)}. Try another seed, more sequences, or "
@@ -125,8 +132,9 @@ class Starts:
             threads = list(dict.fromkeys(n for tried in self.runs.values() for n in tried.threads))
             if len(threads) > 1:
                 kept["threads"] = threads
-            if doubts:
+            if doubts or cautions:
                 kept["doubts"] = [f"the model may have learned nothing: {doubt}." for doubt in doubts]
+                kept["doubts"] += [f"{caution}." for caution in cautions]
             shift = self._shift
             if not cast(nn.Linear, model.head).bias.requires_grad:
                 shift += float(run.best["head.bias"] - self._given["head.bias"])

@@ -147,6 +147,26 @@ def test_evaluate_gives_each_class_its_own_rows(work, run_for_json):
     assert found["auroc"]["value"] == 1
 
 
+def test_evaluate_says_why_an_interval_is_missing(work, run):
+    np.save("control.npy", np.concatenate([np.full((12, 1, 1), 1000.0), np.full((12, 1, 1), -1000.0)]))
+    np.save("weight.npy", np.ones((1, 1), np.float32))
+    found = run("evaluate", "mine.py:Controlled", *CLASSES, "--args", "control.npy", "--args", "weight.npy")
+    told = "Warning: auroc, auprc, brier, calibration_error: no 95 % interval (low and high are empty), as hardly any"
+    assert found.stderr.count(told) == found.stderr.count("no 95 % interval") == 1
+    assert "no 95 % interval" not in run("evaluate", "mine.py:Net", *CLASSES).stderr
+
+
+def test_missing_intervals_are_told_on_standard_error(work, run):
+    lines = gzip.decompress(Path(CLASSES[1]).read_bytes()).decode().splitlines()[: 2 * 5]
+    Path("few.fa").write_text("\n".join(lines) + "\n")
+    few = ["--positives", "few.fa", "--negatives", CLASSES[3], "--motifs", "known.meme"]
+    said = run("interpret", "mine.py:Net", *few, "--no-faithfulness", "--out", "few").stderr
+    told = (
+        "Warning: interpret: the contributions of 5 filters have no 95 % interval: a class has fewer than 10 sequences"
+    )
+    assert said.count(told) == said.count("no 95 % interval") == 1
+
+
 def test_what_python_takes_arrives(work, run, monkeypatch):
     given = {}
     real = interpret
@@ -243,3 +263,28 @@ def test_two_outputs_whose_folders_would_be_one_are_refused(work, run):
     said = run("interpret", "mine.py:Net", *COMMON, *asked, status=2).stderr
     assert "the folder of a result: got output_a_b twice, expected each once. Leave one out.\n" in said
     assert not (work / "out").exists()
+
+
+def test_the_files_of_a_training_are_known_again(work, run):
+    train = ["--positives", "data/train.pos.fa.gz", "--negatives", "data/train.neg.fa.gz"]
+    told = "these sequences are the very ones that the model was trained on"
+    assert run("evaluate", "model_0", *train).stderr.count(told) == 1
+    assert told not in run("evaluate", "model_0", *CLASSES).stderr
+    models = ["model_0", "model_1", *train, "--motifs", "known.meme"]
+    assert run("compare-models", *models, "--out", "patterns").stderr.count(told) == 1
+    assert "All models: These sequences are the very ones" in Path("patterns/report.html").read_text()
+    run("train", *train, "--filters", 2, "--width", 19, "--pool", 20, "--epochs", 1, "--recipe", "quiet", "--out", "m")
+    assert run("evaluate", "m", *train).stderr.count(told) == 1  # of which a fifth was held out
+
+
+def test_overlapping_windows_of_a_split_at_random_are_told(work, run):
+    """Half of the names tell no place, as those of shuffled sequences do not."""
+    rng = np.random.default_rng(0)
+    dna = "".join(rng.choice(list("ACGT"), 2000))
+    Path("pos.fa").write_text("".join(f">chr1:{i}-{i + 60}\n{dna[i : i + 60]}\n" for i in range(0, 1800, 10)))
+    letters = ["".join(rng.choice(list("ACGT"), 60)) for _ in range(180)]
+    Path("neg.fa").write_text("".join(f">shuffled_{i}\n{one}\n" for i, one in enumerate(letters)))
+    sizes = ["--filters", 2, "--width", 9, "--pool", 20, "--stride", 20, "--epochs", 1, "--recipe", "quiet"]
+    said = run("train", "--positives", "pos.fa", "--negatives", "neg.fa", *sizes, "--out", "m").stderr
+    assert "drawn at random" in said
+    assert said.count("Warning: fit: 36 validation sequences overlap a training sequence by half or more") == 1

@@ -1,10 +1,15 @@
 """What a validation set has of its training set."""
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from rcinterp import compact_model, fit, load_dataset
-from rcinterp.data.leakage import find_leakage, find_repeats
+from rcinterp.data.datasets import Dataset
+from rcinterp.data.leakage import Repeats, find_leakage, find_repeats
 from rcinterp.data.sequences import one_hot
+from rclayers import reverse_complement
 
 TRAIN = (["ACCTAGGTTA", "CCGTATTTAC", "CCGTATTTAC"], ["TTGTTACCCA", "GGGCGCCAAT"])
 
@@ -40,6 +45,42 @@ def test_windows_that_overlap_by_half(tmp_path):
 
     assert find_leakage(data(0), data(19)).overlapping == 8
     assert find_leakage(data(0), data(21)).overlapping == 0
+
+
+def test_windows_without_coordinates_are_passed_over():
+    """Negatives of no place in the genome, as shuffled ones are, do not hide positives that overlap."""
+    rng = np.random.default_rng(0)
+
+    def data(offset, n):
+        letters = ["".join(rng.choice(list("ACGT"), 40)) for _ in range(2 * n)]
+        positives = pd.Series(
+            letters[:n], index=[f"chr1:{1000 * i + offset}-{1000 * i + offset + 40}" for i in range(n)]
+        )
+        return load_dataset(positives, pd.Series(letters[n:], index=[f"shuffled_{i}" for i in range(n)]))
+
+    assert find_leakage(data(0, 9), data(5, 4)).overlapping == 4
+    assert find_leakage(data(0, 9), data(31, 4)).overlapping == 0
+
+
+def test_soft_sequences_are_known_by_their_numbers():
+    soft = torch.rand((7, 4, 11), generator=torch.Generator().manual_seed(0))
+    soft = soft / soft.sum(1, keepdim=True)
+    assert find_repeats(soft[:4], soft[4:]).messages() == []
+    scaled = 255 * one_hot(["ACCTA", "GGGTT", "GACTC"])
+    assert find_repeats(scaled[:2], scaled[2:]).messages() == []
+    sharp = one_hot(["ACCTA"]) * torch.tensor([0.7, 0.8])[:, None, None] + 0.05
+    assert find_repeats(sharp[:1], sharp[1:]).messages() == []
+    turned = reverse_complement(soft[:1])
+    assert find_repeats(torch.cat([soft[:3], turned]), soft[2:5]) == Repeats(1, 1, 0)
+    labelled = [Dataset(x, torch.ones(len(x), 1), ("s",) * len(x)) for x in (soft[:4], torch.cat([soft[4:], soft[:1]]))]
+    assert find_leakage(*labelled).shared == 1
+
+
+def test_letters_padded_with_any_value_are_letters():
+    x = one_hot(["ACNTA"])
+    padded = x.clone()
+    padded[:, :, 2] = 0.25
+    assert find_repeats(x, padded).in_both == 1
 
 
 def test_nothing_in_common_is_nothing_to_say():

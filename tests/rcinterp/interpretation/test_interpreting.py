@@ -639,6 +639,7 @@ def test_a_sigmoid_at_the_end_is_read_by_its_logit(make_model, positives, negati
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "the model ends in a sigmoid")
+        warnings.filterwarnings("ignore", ".*have no 95 % interval")
         interpret(weak, positives, negatives, measure_faithfulness=False)
     assert any("before its sigmoid" in note for note in found.notes())
 
@@ -731,7 +732,8 @@ def test_the_history_of_a_training_is_kept_with_the_model_and_shown(positives, n
     model = compact_model(1, 2, LENGTH, widths=(WIDTH,), pool=20, stride=20)
     history = fit(model, data, data, seed=0, recipe="paper", epochs=3, progress=False)
     save_model(model, tmp_path)
-    trained = interpret(load_model(tmp_path), positives, negatives, measure_faithfulness=False)
+    with pytest.warns(UserWarning, match="the very ones that the model was trained on"):
+        trained = interpret(load_model(tmp_path), positives, negatives, measure_faithfulness=False)
     pd.testing.assert_frame_equal(trained.history, history.drop(columns="is_best").astype(float), check_dtype=False)
     trained.to_html(tmp_path / "report.html")
     assert "Training: validation auROC" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -774,8 +776,27 @@ def test_repeats_of_what_is_read_stand_in_the_report(make_model, positives, nega
     assert sum("Of the sequences that were read, 2 sequences of the positives" in note for note in found.notes()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:fit")
+def test_reading_the_training_data_is_told(make_model, positives, negatives, tmp_path):
+    model = make_model()
+    model.provenance["train_sha256"] = load_dataset(positives, negatives).sha256
+    with pytest.warns(UserWarning, match="interpret: these sequences are the very ones that the model was trained on"):
+        found = interpret(model, decode(positives), negatives, measure_faithfulness=False)
+    assert found.is_training_data
+    found.to_html(tmp_path / "report.html")
+    assert "These sequences are the very ones that the model" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not interpret(model, positives[1:], negatives, measure_faithfulness=False).is_training_data
+
+
+def test_few_sequences_are_told_as_such(make_model, positives, negatives):
+    with pytest.warns(UserWarning, match="4 positives and 4 negatives are too few to tell whether the model tells"):
+        found = interpret(make_model(), positives[:4], negatives[:4], measure_faithfulness=False)
+    assert "no better than chance" not in " ".join(found.warnings())
+
+
 def test_filters_without_an_interval_are_told(make_model, positives, negatives):
-    found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
+    with pytest.warns(UserWarning, match="interpret: the contributions of 6 filters have no 95 % interval: a class"):
+        found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
     assert found.table[["contribution_low", "contribution_high"]].isna().all(axis=None)
     n = len(found.table)
     assert any(f"The contributions of {n} filters have no 95 % interval" in note for note in found.notes())

@@ -550,3 +550,30 @@ def test_deeplift_leaves_nothing_on_the_model(others, dna):
     before = {name: set(vars(module)) for name, module in model.named_modules()}
     sequence_contributions(model, dna(4, 100, 0), method="deeplift")
     assert {name: set(vars(module)) for name, module in model.named_modules()} == before
+
+
+@pytest.mark.filterwarnings("always")
+def test_what_makes_contributions_doubtful_is_told_once(planted):
+    torch.manual_seed(0)
+    model = compact_model(1, 3, 41, widths=(8,), pool=10, stride=4, n_tasks=2)
+    positives, negatives = planted(12, 0).x, planted(12, 1).x
+
+    def told(*classes, **options):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            filter_contributions(model, *classes, **options)
+        return [str(one.message) for one in seen]
+
+    assert told(positives[:3], negatives) == [
+        "filter_contributions: the contributions of 3 filters have no 95 % interval: a class has fewer than 10 "
+        "sequences; give more sequences."
+    ]
+    (of_both,) = told(positives[:3], negatives, target=[0, 1])
+    assert of_both.startswith("filter_contributions: the contributions of 6 filters have no 95 % interval")
+    shared = told(torch.cat([positives, positives[:2]]), torch.cat([negatives, positives[:3]]))
+    assert [message.split(" stand")[0] for message in shared if "stand" in message] == [
+        "filter_contributions: 3 sequences",
+        "filter_contributions: 2 sequences of the positives",
+    ]
+    same = told(positives, positives, target=[0, 1])
+    assert sum("12 sequences stand both in the positives and in the negatives" in message for message in same) == 1

@@ -1,5 +1,6 @@
 """compare_models on filters made by hand, and on models whose filters are known."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -17,11 +18,13 @@ from rcinterp.interpretation.answer import word_of
 from rcinterp.motifs import Motif, information_content, load_motifs, reverse_complement_motif
 from rcinterp.motifs.similarity import compare_matrices
 from rcinterp.reading.model import one_thread
+from rcinterp.reading.reader import Reader
 from rcinterp.stability import compare_models
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import compact_model
 
 LENGTH, WIDTH = 60, 19
+ONE_MODEL = nn.ReLU()
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +328,41 @@ def test_models_are_interpreted(make_model, sequences, tmp_path):
     pd.testing.assert_frame_equal(mixed.table, found.table)
 
 
+def test_what_would_mislead_stands_on_the_page_and_doubts_of_the_training_are_told(three, tmp_path):
+    leak, doubt = "3 sequences stand here too.", "the model may have learned nothing: so it is."
+    doubtful = {
+        "a": replace(three["a"], leakage=(leak, doubt)),
+        "b": replace(three["b"], leakage=(leak,), performance={"auroc": 0.2, "auprc": 0.2}),
+        "c": replace(three["c"], leakage=(leak,), repeats=("5 sequences of the positives stand in it twice.",)),
+    }
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        found = compare_models(doubtful)
+    assert [str(one.message) for one in seen] == [
+        f"compare_models: in the training of all models: {leak}",
+        f"compare_models: in the training of a: {doubt}",
+    ]
+    assert found.warnings == (
+        f"All models: When the model was trained: {leak}",
+        f"a: When the model was trained: {doubt}",
+        "b: The model calls the negatives positive: perhaps the two classes are the wrong way round.",
+        "c: Of the sequences that were read, 5 sequences of the positives stand in it twice.",
+    )
+    found.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert all(sentence in page for sentence in found.warnings)
+    assert page.count('<p class="warn">') == 4
+    assert compare_models(three).warnings == ()
+
+
+def test_layers_and_outputs_of_one_model_are_different(sequences):
+    """As of models that are compared by `Reader`."""
+    torch.manual_seed(0)
+    model = compact_model(1, 2, LENGTH, widths=(WIDTH,), pool=20, stride=20, n_tasks=2)
+    found = compare_models([Reader(model, target=0), Reader(model, target=1)], *sequences)
+    assert len(found.models) == 2
+
+
 def test_names_are_numbers_if_not_given(three):
     assert compare_models(list(three.values())).models["model"].tolist() == ["model_0", "model_1", "model_2"]
     assert compare_models(list(three.values()), names=["x", "y", "z"]).models["model"].tolist() == ["x", "y", "z"]
@@ -383,6 +421,12 @@ def test_an_embedded_motif_returns_in_every_seed(known):
             "got 2 models and 1 names, 1 of them different, .* number the models",
         ),
         ([nn.ReLU(), nn.ReLU()], {"names": ["a", "a"]}, "got 2 models and 2 names, 1 of them different"),
+        (
+            {"a": ONE_MODEL, "b": nn.ReLU(), "c": ONE_MODEL},
+            {},
+            "a and c are one model object, expected different models. Give each of them once",
+        ),
+        ([Reader(ONE_MODEL), ONE_MODEL], {}, "model_0 and model_1 are one model object"),
         ({"a": nn.ReLU()}, {"names": ["a"]}, "got a dict and names too, expected one of them. Leave names out"),
     ],
 )

@@ -3,6 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from rcinterp import compact_model, fit, load_dataset
+from rcinterp.data.coded import CodedSequences
+from rcinterp.data.datasets import digest_of_classes
+from rcinterp.data.sequences import letter_codes
 from rcinterp.errors import InputError
 from rcinterp.training.performance import auroc_error, evaluate, score_logits
 
@@ -46,3 +50,15 @@ def test_standard_error_is_that_of_many_draws():
         drawn.append((here[:, None] > there).mean())
     error = auroc_error(float(np.mean(drawn)), 40, 60)
     assert error == pytest.approx(np.std(drawn), rel=0.2)  # exact for other distributions than the normal
+
+
+@pytest.mark.filterwarnings("ignore:fit")
+def test_the_training_data_are_known_again(planted):
+    train, valid = planted(40, 0), planted(40, 1)
+    model = compact_model(1, 2, 41, widths=(8,), pool=10, stride=4)
+    fit(model, train, valid, seed=0, recipe="quiet", epochs=1, baseline=False, progress=False)
+    with pytest.warns(UserWarning, match="evaluate: these sequences are the very ones that the model was trained on"):
+        evaluate(model, train)
+    evaluate(model, valid)
+    by_class = load_dataset(train.positives(), train.negatives())
+    assert digest_of_classes(train.positives(), CodedSequences(letter_codes(train.negatives()))) == by_class.sha256
