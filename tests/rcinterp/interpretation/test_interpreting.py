@@ -795,7 +795,7 @@ def test_few_sequences_are_told_as_such(make_model, positives, negatives):
 
 
 def test_filters_without_an_interval_are_told(make_model, positives, negatives):
-    with pytest.warns(UserWarning, match="interpret: the contributions of 6 filters have no 95 % interval: a class"):
+    with pytest.warns(UserWarning, match="interpret: the contributions of 5 filters have no 95 % interval: a class"):
         found = interpret(make_model(), positives[:9], negatives, measure_faithfulness=False)
     assert found.table[["contribution_low", "contribution_high"]].isna().all(axis=None)
     n = len(found.table)
