@@ -144,7 +144,8 @@ def write_meme(
     ------
     InputError
         If there is no motif, a name is empty, longer than 100 characters or has white space (MEME ends an id
-        there) or characters that cannot be seen, a matrix is not a PPM, a number of sites is not positive, or the file cannot be written.
+        there) or characters that cannot be seen, a matrix is not a PPM, a number of sites is not positive, or the file
+        cannot be written.
     """
     path = as_path(path, "write_meme")
     if not isinstance(motifs, Mapping):

@@ -181,7 +181,7 @@ def _without_brackets(line: str, where: str) -> list[str]:
     words = split_words(line.replace("[", " ").replace("]", " "))
     if not words:
         raise InputError(f"{where} is {line.strip()!r}, expected numbers in the brackets.")
-    if line.count("[") != line.count("]"):
+    if ("[" in line) != ("]" in line):
         shown = line.strip()[:40]
         raise InputError(f"{where}: got {shown!r}, expected [ and ] around the numbers. Complete it; was the file cut?")
     return words
@@ -242,7 +242,7 @@ def numbers(rows: Iterable[Iterable[str]], where: str, lines: Sequence[int] = ()
             word = next(word for word in row if parse_number(word) is None)
             raise InputError(
                 f"{where}, row {index}: got {' '.join(row)}, expected numbers. Correct the row{_at(lines, index - 1)}: "
-                f"{ascii(word)} is none."
+                f"{word!a} is none."
             )
         parsed.append(values)
         if len(row) != len(parsed[0]):

@@ -96,8 +96,8 @@ def _check_end(lines: list[Line], has_ended_matrices: bool, source: Source) -> N
     if is_within or (said and has_ended_matrices):
         names = [words[1] for _, line in said if (words := split_words(line))[0] in _NAMES and len(words) > 1]
         raise InputError(
-            f"{source}: line {lines[-1][0]}: the file ends within {names[0] if names else 'an entry'} (no //, as others "
-            "have), so it was cut. Copy or download it again, or write // if nothing is missing."
+            f"{source}: line {lines[-1][0]}: the file ends within {names[0] if names else 'an entry'} (no //, as "
+            "others have), so it was cut. Copy or download it again, or write // if nothing is missing."
         )
 
 
