@@ -13,7 +13,7 @@ from rcinterp.files import split_words
 from rcinterp.motifs.databases import CISBP_HEADER, UNIPROBE_ROW, parse_cisbp, parse_uniprobe
 from rcinterp.motifs.matrices import Motif
 from rcinterp.motifs.meme import parse_meme
-from rcinterp.motifs.reading import Record, Source, iterate_records, numbered_lines, read_motif_text
+from rcinterp.motifs.reading import Record, Source, iterate_records, read_motif_text, unix_lines
 from rcinterp.motifs.tabular import IUPAC, parse_encode, parse_homer, parse_jaspar, parse_pfm
 from rcinterp.motifs.transfac import MATRIX_HEADER, parse_transfac
 
@@ -31,16 +31,21 @@ PARSERS: Mapping[str, Callable[[str, Source], dict[str, Motif]]] = MappingProxyT
     }
 )
 
-_MARKS = (  # lines that only one format has
-    ("meme", re.compile(r"\s*(MEME\s+version\s|letter\s*-\s*probability\s+matrix\s*:)", re.IGNORECASE)),
-    ("transfac", re.compile(rf"[ \t]*{MATRIX_HEADER.pattern}", re.IGNORECASE)),
-    ("jaspar", re.compile(r"\s*[ACGTU]\s*\[", re.IGNORECASE)),
-    ("cisbp", CISBP_HEADER),
-    ("uniprobe", re.compile(rf"{UNIPROBE_ROW.pattern[:-4]}[ \t]*[-+.\d]", re.IGNORECASE)),
+#: Lines that only one format has, or, in `_WEAK`, that others may have too. No mark goes on in the next line.
+_MARKS = MappingProxyType(
+    {
+        name: re.compile("^" + pattern.replace(r"\s", r"[^\S\n]"), re.IGNORECASE | re.MULTILINE)
+        for name, pattern in (
+            ("meme", r"\s*(MEME\s+version\s|letter\s*-\s*probability\s+matrix\s*:)"),
+            ("transfac", rf"\s*{MATRIX_HEADER.pattern}"),
+            ("jaspar", r"\s*[ACGTU]\s*\["),
+            ("cisbp", CISBP_HEADER.pattern),
+            ("uniprobe", UNIPROBE_ROW.pattern.removesuffix("(.*)") + r"\s*[-+.\d]"),
+        )
+    }
 )
-_NUMBER = re.compile(r"[-+]?\.?\d")
-#: Formats whose marks other formats may have too.
 _WEAK = ("cisbp", "uniprobe")
+_NUMBER = re.compile(r"[-+]?\.?\d")
 #: Formats of files whose names end so.
 _ENDINGS = MappingProxyType({".jaspar": "jaspar", ".pcm": "pfm", ".ppm": "pfm"})
 #: An identifier of JASPAR.
@@ -113,9 +118,9 @@ def split_format(path: Source) -> tuple[Source, str | None]:
 
 def _tell_format(text: str, source: Source) -> str:
     """Return the name of the text's format."""
-    found = {name for _, line in numbered_lines(text, source) for name, mark in _MARKS if mark.match(line)}
-    possible = [name for name, _ in _MARKS if name in found and name not in _WEAK]
-    possible = possible or [name for name in _WEAK if name in found]
+    text = unix_lines(text)
+    found = [name for name, mark in _MARKS.items() if mark.search(text)]
+    possible = [name for name in found if name not in _WEAK] or found
     if not possible:
         possible = _settle(_formats_of_records(iterate_records(text, source), source), text, source)
     if len(possible) > 1:
