@@ -134,7 +134,7 @@ def test_the_command_line_says_a_format_behind_the_name(write):
         np.testing.assert_array_equal(read_motifs(f"{path}:{format}")["M"].ppm, expected)
     path.with_name("motifs.txt:pfm").write_text(f">M\n{COLUMNS}")  # a file of that name is meant
     assert read_motifs(f"{path}:pfm")["M"].ppm.shape == (4, 5)
-    with pytest.raises(InputError, match="motifs.txt:tamo: no such file"):
+    with pytest.raises(InputError, match=r"motifs\.txt:tamo: no such file"):
         read_motifs(f"{path}:tamo")
     with pytest.raises(InputError, match="read_motifs: got int, expected the path of a motif file"):
         read_motifs(3)
