@@ -62,6 +62,7 @@ WORDS = {
         *("MEME version 4", "ALPHABET= ACGT", "ALPHABET= ACGU", "MOTIF a b", "MOTIF", "//", "AC x", "ID x", "NA x"),
         *("letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0", "letter-probability matrix:", "w= 2"),
         *("nsites=", "log-odds matrix:", "P0 A C G T", "PO T G C A", "01 1 2 3 4 N", ">a b", ">ACGT\ta\t6.05"),
+        *("Pos A C G T", "Motif M1", "A: 0.1 0.7", "A C G T", "1 0.1 0.2 0.3 0.4"),
         *("A [ 1 2 3 ]", "[", "]", "A", "C", "G", "T", "U", "0.25 0.25 0.25 0.25", "10 20 30 40"),
     ),
     "sums": ("*", "./", "d41d8cd98f00b204e9800998ecf8427e"),

@@ -109,13 +109,16 @@ class Model(_Text):
 
 
 class Motifs(_Text):
-    """The name of a catalogue, or a motif file."""
+    """The name of a catalogue, or a motif file, whose format may stand behind a colon."""
 
     name = "motifs"
 
     def files(self, value: str) -> list[Path]:
-        """Give the file, if it is one."""
-        return [Path(value)] if Path(value).is_file() or is_pipe(value) else []
+        """Give the file, if it is one; FILE:format names one too."""
+        from rcinterp.motifs.formats import split_format
+
+        file, _ = split_format(value)
+        return [Path(file)] if Path(file).is_file() or is_pipe(file) else []
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the catalogue, or files."""

@@ -58,7 +58,7 @@ def compare(
 ) -> Done:
     """Compare the motifs of a file with known ones; prints MEME Tomtom's table.
 
-    Files may be in the format of MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, plain or gzipped.
+    Files may be in the format of MEME, JASPAR, TRANSFAC, HOMER, ENCODE, pfm, CIS-BP or UniPROBE, plain or gzipped.
     """
     from rcinterp.comparison import compare_motifs, find_uninformative, format_matches
     from rcinterp.motifs.groups import best_groups, group_motifs, name_families

@@ -45,7 +45,12 @@ def _tables() -> tuple[bytes, bytes]:
 
 
 _TO_CODE, _TO_LETTER = _tables()
+#: In place of a letter that is no base, in texts that this table, byte -> upper-case letter, has changed.
+_WRONG = "?"
+_TO_UPPER = _TO_CODE.translate(_TO_LETTER)
 _NO_BLANKS = str.maketrans("", "", "\n \t")
+#: Bytes that the name and the sequence of a record take beside their letters, about.
+_BYTES_OF_RECORD = 150
 
 
 def one_hot(
@@ -352,6 +357,8 @@ def _as_tensor(x: NDArray[np.generic] | torch.Tensor, origin: str) -> torch.Tens
             raise InputError(
                 f"{origin}: got an array of {x.dtype}, expected numbers; convert it with x.astype('float32')."
             )
+        if np.ma.is_masked(x):
+            raise InputError(f"{origin}: got an array with masked values, expected numbers; fill them, x.filled(0).")
         x = torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
     if x.is_complex():
         raise InputError(f"{origin}: got a tensor of {x.dtype}, expected real numbers; give its real part, x.real.")
@@ -410,10 +417,25 @@ def as_records(sequences: object, origin: str = "as_records") -> pd.Series[str]:
         raise InputError(f"{origin}: got no sequences, expected at least one; check what selected them.")
     index = strings.index if isinstance(strings, pd.Series) else pd.RangeIndex(len(strings))
     for i, string in enumerate(strings):
-        if not isinstance(string, str) or not string:
-            given = "has no sequence" if string == "" else f"is {type(string).__name__}, expected str"
-            raise InputError(f"{origin}: {name_record(index, i)} {given}; remove the record or fill in its sequence.")
+        if not isinstance(string, str):
+            given = f"is {type(string).__name__}, expected str; {_string_advice(string)}"
+            raise InputError(f"{origin}: {name_record(index, i)} {given}.")
+        if not string:
+            advice = "remove the record or fill in its sequence"
+            raise InputError(f"{origin}: {name_record(index, i)} has no sequence; {advice}.")
     return strings if isinstance(strings, pd.Series) else pd.Series(list(strings), index=index)
+
+
+def _string_advice(given: object) -> str:
+    """How to make a sequence of what is no str."""
+    if isinstance(given, (np.ndarray, torch.Tensor)):
+        library = "torch" if isinstance(given, torch.Tensor) else "np"
+        return f"stack one-hot arrays of one shape with {library}.stack"
+    if isinstance(given, bytes):
+        return "decode it with .decode()"
+    if type(given).__module__.startswith("Bio."):
+        return "give str(record.seq)" if hasattr(given, "seq") else "give str(...) of it"
+    return "remove the record or fill in its sequence"
 
 
 def name_record(index: pd.Index, i: int) -> str:
@@ -436,12 +458,7 @@ def _encode(records: pd.Series[str], origin: str) -> NDArray[np.uint8]:
         ends = records.str.len().to_numpy().cumsum()
         i = int(np.searchsorted(ends, wrong[0], side="right"))
         position = int(wrong[0] - ends[i] + len(records.iloc[i]))
-        letter = records.iloc[i][position]
-        advice = "RNA must be converted to DNA first: replace U by T" if letter in "Uu" else "mask or remove it"
-        raise InputError(
-            f"{origin}: {name_record(records.index, i)} has {letter!r} at position {position}; expected A, C, G, T, N "
-            f"or another IUPAC letter of DNA ({_AMBIGUITY[1:]}); {advice}."
-        )
+        raise _wrong_letter(f"{origin}: {name_record(records.index, i)}", records.iloc[i], position)
     return codes
 
 
@@ -469,12 +486,13 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
     ------
     InputError
         If the file is missing, a folder, empty, not text, damaged or without headers, a record has no sequence, or a
-        letter is no base. The line names the file and the record, counted from 0.
+        letter is no base, or if it takes more memory than is free. The message names the file, the line where the
+        record begins, and the record, counted from 0.
 
     Warns
     -----
     UserWarning
-        If names repeat.
+        If names repeat, or a record has none; it names the line.
 
     Notes
     -----
@@ -487,37 +505,76 @@ def read_fasta(path: str | os.PathLike[str]) -> pd.Series[str]:
     {'a': 'ACGT', 'b': 'TTN'}
     """
     text = read_text(path, "a FASTA file", f"check the path{_list_advice(path)}")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not (begin := text.lstrip("\n \t")):
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    begin = len(text) - len(text.lstrip("\n \t"))
+    if begin == len(text):
         raise InputError(f"{path}: the file is empty; expected FASTA records ('>name', then the sequence).")
-    if not begin.startswith(">"):
-        raise InputError(f"{path}: starts with {begin[:20]!r}, expected '>' and a name; convert the file to FASTA.")
-    names, sequences, lines = [], [], [1 + text[: len(text) - len(begin)].count("\n")]
-    for i, block in enumerate(("\n" + begin).split("\n>")[1:]):
-        header, _, body = block.partition("\n")
+    if text[begin] != ">":
+        given = text[begin : begin + 20]
+        raise InputError(f"{path}: starts with {given!r}, expected '>' and a name; convert the file to FASTA.")
+    n_records = 1 + text.count("\n>", begin)
+    n_bytes = 3 * len(text) + _BYTES_OF_RECORD * n_records
+    require_memory(f"{path}: reading its {n_records} records", n_bytes, "split the file")
+    names: list[str] = []
+    sequences: list[str] = []
+    starts = np.empty(n_records, dtype=np.int64)
+    stop = begin - 1
+    for i in range(n_records):
+        starts[i] = start = stop + 1
+        stop = text.find("\n>", start)
+        stop = len(text) if stop < 0 else stop
+        header, _, body = text[start + 1 : stop].partition("\n")
         names.append(next(iter(split_words(header)), ""))
-        sequences.append(body.translate(_NO_BLANKS))
-        if not sequences[-1] or not names[-1].isprintable():
-            what = "has no sequence; remove the record or fill in its sequence"
-            if sequences[-1]:
-                what = "has a character in its name that cannot be seen; rename it"
-            raise InputError(f"{path}: line {lines[i]}: record {i} ({names[-1]!r}) {what}.")
-        lines.append(lines[i] + 1 + block.count("\n"))
+        sequences.append(body.translate(_NO_BLANKS).encode("ascii", "replace").translate(_TO_UPPER).decode())
+        if not sequences[-1] or not names[-1].isprintable() or _WRONG in sequences[-1]:
+            raise _wrong_record(f"record {i} ({names[-1]!r})", body.translate(_NO_BLANKS), path, _line_at(text, start))
     index = pd.Index(names, name="name")
-    _warn_of_repeated(index, lines, path)
-    records = as_records(pd.Series(sequences, index=index), str(path))
-    letters = _spell(_encode(records, str(path)), records.str.len())
-    return pd.Series(letters, index=index, name="sequence")
+    _warn_of_names(index, text, starts, path)
+    return pd.Series(sequences, index=index, name="sequence")
 
 
-def _warn_of_repeated(names: pd.Index[str], lines: list[int], path: str | os.PathLike[str]) -> None:
-    """Warn of names that stand there before; records without a name have none."""
+def _line_at(text: str, start: int) -> int:
+    """The line, from 1, that begins at a place of a text."""
+    return 1 + text.count("\n", 0, start)
+
+
+def _wrong_record(record: str, sequence: str, path: str | os.PathLike[str], line: int) -> InputError:
+    """The error of a record that has no sequence, a letter that is no base, or a name that cannot be seen."""
+    if not sequence:
+        return InputError(f"{path}: line {line}: {record} has no sequence; remove the record or fill in its sequence.")
+    letters = sequence.encode("ascii", "replace").translate(_TO_UPPER).decode()
+    if (position := letters.find(_WRONG)) >= 0:
+        return _wrong_letter(f"{path}: {record}", sequence, position, f" (the record begins in line {line})")
+    return InputError(f"{path}: line {line}: {record} has a character in its name that cannot be seen; rename it.")
+
+
+def _wrong_letter(record: str, sequence: str, position: int, place: str = "") -> InputError:
+    """The error of a letter that is no base."""
+    letter = sequence[position]
+    advice = "RNA must be converted to DNA first: replace U by T" if letter in "Uu" else "mask or remove it"
+    return InputError(
+        f"{record} has {letter!r} at position {position}; expected A, C, G, T, N or another IUPAC letter of DNA "
+        f"({_AMBIGUITY[1:]}); {advice}{place}."
+    )
+
+
+def _warn_of_names(names: pd.Index[str], text: str, starts: NDArray[np.int64], path: str | os.PathLike[str]) -> None:
+    """Warn of records without a name, and of names that stand there before."""
+    missing = np.flatnonzero(names == "")
+    if len(missing):
+        more = f", as have {len(missing) - 1} others" if len(missing) > 1 else ""
+        warnings.warn(
+            f"{path}: line {_line_at(text, starts[missing[0]])}: record {missing[0]} has no name behind '>'{more}; "
+            "name it, or tell such sequences apart by their numbers.",
+            stacklevel=3,
+        )
     rows = np.flatnonzero(names.duplicated() & (names != ""))
     if len(rows):
         more = f", as do {len(rows) - 1} others" if len(rows) > 1 else ""
         warnings.warn(
-            f"{path}: line {lines[rows[0]]}: the name {names[rows[0]]!r} stands there before{more}; tell such "
-            "sequences apart by their numbers, which tables have too, or rename them.",
+            f"{path}: line {_line_at(text, starts[rows[0]])}: the name {names[rows[0]]!r} stands there before{more}; "
+            "tell such sequences apart by their numbers, which tables have too, or rename them.",
             stacklevel=3,
         )
 
@@ -547,8 +604,8 @@ def write_fasta(
     Raises
     ------
     InputError
-        For sequences that `read_fasta` would refuse, another number of names than of sequences, a name of more than one
-        line, or a path that cannot be written.
+        For sequences or names that `read_fasta` would refuse, another number of names than of sequences, a name of more
+        than one line, or a path that cannot be written.
 
     Examples
     --------
@@ -573,6 +630,10 @@ def write_fasta(
                 f"write_fasta: name {i} is {header!r}, which cannot be written as text (UTF-8: {error.reason}); "
                 "rename it."
             ) from None
+        if not "".join(split_words(header)[:1]).isprintable():
+            raise InputError(
+                f"write_fasta: name {i} is {header!r}, which has a character that cannot be seen; rename it."
+            )
     data = "".join(f">{header}\n{record}\n" for header, record in zip(headers, records, strict=True)).encode()
     try:
         write_at_once(path, gzip.compress(data, compresslevel=6, mtime=0) if str(path).endswith(".gz") else data)

@@ -39,7 +39,8 @@ def load_motifs(source: MotifSource) -> dict[str, NDArray[np.float64]]:
     ----------
     source : "encode", path, or mapping of str to array-like, shape (4, W)
         ``"encode"``: the 2,067 motifs of the ENCODE catalogue (`load_encode`). A path: a file in the format of
-        MEME, JASPAR, TRANSFAC, HOMER, ENCODE or pfm, which is told from its content, plain or gzipped (`read_motifs`);
+        MEME, JASPAR, TRANSFAC, HOMER, ENCODE, pfm, CIS-BP or UniPROBE, which is told from its content, plain or gzipped
+        (`read_motifs`), or named behind the path, as in ``"a.txt:pfm"``;
         write ``"./encode"`` for a file of that name. A mapping: PPMs, which are checked and copied.
 
     Returns

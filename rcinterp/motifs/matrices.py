@@ -87,6 +87,8 @@ def as_matrix(matrix: ArrayLike, name: str) -> NDArray[np.float64]:
         If it is not numeric or not of that shape.
     """
     try:
+        if np.ma.is_masked(matrix):
+            raise TypeError("values are masked")
         array = np.asarray(matrix)
         if np.iscomplexobj(array):
             raise TypeError("its numbers are complex")

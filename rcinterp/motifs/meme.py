@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcinterp.errors import InputError
-from rcinterp.files import parse_number, parse_whole, split_lines, split_words, write_at_once
+from rcinterp.files import parse_number, parse_whole, split_words, write_at_once
 from rcinterp.files.paths import as_path
 from rcinterp.motifs.matrices import SUM_TOLERANCE, Motif, as_background, as_ppm, check_name
-from rcinterp.motifs.reading import Line, Source, collect, read_motif_text
+from rcinterp.motifs.reading import (
+    MOST_POSITIONS,
+    Line,
+    Named,
+    Source,
+    collect,
+    numbered_lines,
+    read_motif_text,
+    too_long,
+)
 
 #: MEME cuts longer names off (MAX_MOTIF_ID_LENGTH in its sources), after which two may be the same.
 MAX_NAME_LENGTH = 100
@@ -102,10 +111,12 @@ def parse_meme(text: str, source: Source) -> dict[str, Motif]:
     InputError
         As `read_meme`.
     """
-    lines = split_lines(text)
+    lines = [line for _, line in numbered_lines(text, source)]
     _check_header(lines, source)
     blocks = _split_motifs(lines, source)
-    return collect(((name, _parse_motif(name, other, block, source)) for name, other, block in blocks), source)
+    return collect(
+        (Named(name, _parse_motif(name, other, block, source), line) for name, line, other, block in blocks), source
+    )
 
 
 def write_meme(
@@ -133,7 +144,8 @@ def write_meme(
     ------
     InputError
         If there is no motif, a name is empty, longer than 100 characters or has white space (MEME ends an id
-        there), a matrix is not a PPM, a number of sites is not positive, or the file cannot be written.
+        there) or characters that cannot be seen, a matrix is not a PPM, a number of sites is not positive, or the file
+        cannot be written.
     """
     path = as_path(path, "write_meme")
     if not isinstance(motifs, Mapping):
@@ -164,6 +176,7 @@ def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
             f'{path}: got a file without a line "MEME version ...", expected MEME minimal format. '
             "The MEME suite's jaspar2meme, transfac2meme and others convert to it."
         )
+    checked = 0  # lines up to the end of an alphabet
     for number, line in enumerate(lines, start=1):
         alphabet = _ALPHABET.match(line)
         letters = alphabet[1].upper() if alphabet else ""
@@ -171,16 +184,18 @@ def _check_header(lines: list[str], path: str | os.PathLike[str]) -> None:
             raise InputError(
                 f"{path}: line {number}: got motifs of the alphabet {letters}, expected DNA (ALPHABET= ACGT)."
             )
-        if _OWN_ALPHABET.match(line):
-            _check_letters(lines[number:], f"{path}: line {number}")
+        if number > checked and _OWN_ALPHABET.match(line):
+            below = range(number, len(lines))
+            checked = next((i for i in below if split_words(lines[i])[:2] == ["END", "ALPHABET"]), len(lines))
+            if checked < len(lines):
+                _check_letters(lines[number:checked], f"{path}: line {number}")
 
 
 def _check_letters(lines: list[str], where: str) -> None:
-    """Raise unless an alphabet that the file defines, down to END ALPHABET, has the letters of DNA in their order."""
-    stop = next((i for i, line in enumerate(lines) if split_words(line)[:2] == ["END", "ALPHABET"]), 0)
+    """Raise unless an alphabet that the file defines, up to END ALPHABET, has the letters of DNA in their order."""
     letters: list[str] = []
     others: list[str] = []
-    for line in lines[:stop]:
+    for line in lines:
         text = _QUOTED.sub("", line)
         if not split_words(text) or text.lstrip().startswith("#") or "=" in text:  # = defines ambiguous letters
             continue
@@ -188,15 +203,15 @@ def _check_letters(lines: list[str], where: str) -> None:
         letters += letter
         others += [*chain.from_iterable(other)]
     found = "".join(letters + others).upper().replace("U", "T")
-    if stop and (sorted(found) != list("ACGT") or letters != sorted(letters)):
+    if sorted(found) != list("ACGT") or letters != sorted(letters):
         raise InputError(
             f"{where}: got an alphabet of the letters {' '.join(letters + others)}, expected A, C, G, T in this order. "
             "Order the columns of the matrices so, and write ALPHABET= ACGT."
         )
 
 
-def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[Line]]]:
-    """Yield each motif's id, its other name and the lines after its MOTIF line that are not blank."""
+def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tuple[str, int, str, list[Line]]]:
+    """Yield each motif's id, the number of its MOTIF line, its other name and the lines below that are not blank."""
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if split_words(line)]
     starts = [index for index, (_, line) in enumerate(numbered) if split_words(line)[0] == "MOTIF"]
     header = numbered[: starts[0] if starts else None]
@@ -212,7 +227,7 @@ def _split_motifs(lines: list[str], path: str | os.PathLike[str]) -> Iterator[tu
         words = split_words(line)
         if len(words) < 2:
             raise InputError(f"{path}: line {number} is MOTIF without an id; expected e.g. MOTIF MA0139.1 CTCF.")
-        yield words[1], " ".join(words[2:]), numbered[start + 1 : stop]
+        yield words[1], number, " ".join(words[2:]), numbered[start + 1 : stop]
 
 
 def _parse_motif(name: str, other_name: str, lines: list[Line], path: str | os.PathLike[str]) -> Motif | None:
@@ -225,7 +240,9 @@ def _parse_motif(name: str, other_name: str, lines: list[Line], path: str | os.P
         return None
     number, header = lines[start]
     keys = _read_keys(header, f"{where}, line {number}")
-    written = takewhile(_is_row, lines[start + 1 :])
+    written = [*takewhile(_is_row, lines[start + 1 :])]
+    if len(written) > MOST_POSITIONS:
+        raise too_long(where, written[MOST_POSITIONS][0])
     rows = [_parse_row(line, f"{where}, row {i}") for i, line in enumerate(written, start=1)]
     if not rows or keys.get("w", len(rows)) != len(rows):
         expected = f"w= {keys['w']}" if "w" in keys else "at least one"
@@ -363,6 +380,8 @@ def _format_motif(name: str, motif: Motif, n_sites: float | Mapping[str, float] 
             f"write_meme: got the motif name {name!r}, expected 1 to {MAX_NAME_LENGTH} characters without white space. "
             f"Rename it, e.g. {'_'.join(name.split())[:MAX_NAME_LENGTH] or 'motif_0'!r}."
         )
+    if not name.isprintable():
+        raise InputError(f"write_meme: got the motif name {name!r}, with a character that cannot be seen. Rename it.")
     columns = motif.ppm.T
     rows = "".join(" " + "  ".join(f"{p:.8f}" for p in column) + "\n" for column in columns)
     sites = np.format_float_positional(_n_sites_of(name, motif, n_sites), trim="-")  # no exponent, every digit

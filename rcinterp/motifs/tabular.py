@@ -1,9 +1,11 @@
 """Motif files whose motifs start with ``>``: JASPAR, HOMER, ENCODE, and pfm as gimme and HOCOMOCO write it."""
 
+from dataclasses import replace
+
 from rcinterp.errors import InputError
 from rcinterp.files import split_words
 from rcinterp.motifs.matrices import Motif
-from rcinterp.motifs.reading import Record, Source, collect, counts_to_motif, numbers, split_records
+from rcinterp.motifs.reading import Named, Record, Source, collect, counts_to_motif, iterate_records, numbers
 
 #: The letters of DNA and of its ambiguities.
 IUPAC = frozenset("ACGTURYSWKMBDHVN")
@@ -30,7 +32,8 @@ def parse_jaspar(text: str, source: Source) -> dict[str, Motif]:
     InputError
         If a motif has not four lines of numbers, in the order A, C, G, T, or as `counts_to_motif` and `collect` say.
     """
-    return collect(((_first_word(r), _jaspar_motif(r, source)) for r in split_records(text, source)), source)
+    records = iterate_records(text, source)
+    return collect((Named(_first_word(r), _jaspar_motif(r, source), r.line) for r in records), source)
 
 
 def parse_pfm(text: str, source: Source) -> dict[str, Motif]:
@@ -39,7 +42,7 @@ def parse_pfm(text: str, source: Source) -> dict[str, Motif]:
     Parameters
     ----------
     text : str
-        ``>AHR_HUMAN.H11MO.0.B``, then ``40.5 18.2 56.4 38.7`` and so on.
+        ``>AHR_HUMAN.H11MO.0.B``, perhaps a line ``A C G T``, then ``40.5 18.2 56.4 38.7`` and so on.
     source : str or path-like
         The file.
 
@@ -53,8 +56,7 @@ def parse_pfm(text: str, source: Source) -> dict[str, Motif]:
     InputError
         If a line is not four numbers, or as `counts_to_motif` and `collect` say.
     """
-    records = split_records(text, source)
-    return collect(((_first_word(r), _motif_of_positions(r, source, _other_words(r))) for r in records), source)
+    return collect((_motif_of_words(r, source) for r in iterate_records(text, source)), source)
 
 
 def parse_homer(text: str, source: Source) -> dict[str, Motif]:
@@ -78,13 +80,18 @@ def parse_homer(text: str, source: Source) -> dict[str, Motif]:
     InputError
         If a motif has no name, a line is not four numbers, or as `counts_to_motif` and `collect` say.
     """
-    named = []
-    for record in split_records(text, source):
-        consensus, *fields = record.header.split("\t")
-        if not fields or not fields[0].strip():
-            raise InputError(f"{source}: motif {consensus} has no name, expected >consensus, a tab, name, threshold.")
-        named.append(("_".join(fields[0].split()), _motif_of_positions(record, source, consensus)))
-    return collect(named, source)
+    return collect((_homer_motif(record, source) for record in iterate_records(text, source)), source)
+
+
+def _homer_motif(record: Record, source: Source) -> Named:
+    consensus, *fields = record.header.split("\t")
+    if not fields or not fields[0].strip():
+        raise InputError(
+            f"{source}: motif {consensus} has no name, expected >consensus, a tab, name, threshold. Name it (line "
+            f"{record.line})."
+        )
+    name = "_".join(fields[0].split())
+    return Named(name, _motif_of_positions(record, f"{source}: motif {name}", consensus), record.line)
 
 
 def parse_encode(text: str, source: Source) -> dict[str, Motif]:
@@ -107,8 +114,8 @@ def parse_encode(text: str, source: Source) -> dict[str, Motif]:
     InputError
         If a line is not a letter and four numbers, or as `counts_to_motif` and `collect` say.
     """
-    records = [_without_letters(record, source) for record in split_records(text, source)]
-    return collect(((_first_word(r), _motif_of_positions(r, source, _other_words(r))) for r in records), source)
+    records = (_without_letters(record, source) for record in iterate_records(text, source))
+    return collect((_motif_of_words(record, source) for record in records), source)
 
 
 def _without_letters(record: Record, source: Source) -> Record:
@@ -118,7 +125,7 @@ def _without_letters(record: Record, source: Source) -> Record:
                 f"{source}: motif {_first_word(record)}, row {index}: got {' '.join(row)}, expected a letter (IUPAC) "
                 f"and four probabilities. Correct the row (line {number})."
             )
-    return Record(record.header, tuple(row[1:] for row in record.rows), record.lines)
+    return replace(record, rows=tuple(row[1:] for row in record.rows))
 
 
 def _first_word(record: Record) -> str:
@@ -134,18 +141,31 @@ def _jaspar_motif(record: Record, source: Source) -> Motif | None:
     where = f"{source}: motif {_first_word(record)}"
     if not record.rows:
         return None
+    if record.has_columns:
+        raise InputError(
+            f"{where}: got a line A C G T above the rows, so that these are positions, expected four rows A, C, G, T. "
+            f"Read it as pfm, or remove the line (below line {record.line})."
+        )
     letters = "".join(row[0] for row in record.rows).upper().replace("U", "T")
     labelled = letters.isalpha()
     if len(record.rows) != 4 or (labelled and letters != "ACGT"):
         got = f"{len(record.rows)} rows" + (f" named {letters}" if labelled else "")
-        raise InputError(f"{where}: got {got}, expected four in the order A, C, G, T. Reorder the rows.")
+        raise InputError(
+            f"{where}: got {got}, expected four in the order A, C, G, T. Reorder the rows (below line {record.line})."
+        )
     rows = [row[1:] if labelled else row for row in record.rows]
-    return counts_to_motif(numbers(rows, where, record.lines), where, _other_words(record))
+    return counts_to_motif(numbers(rows, where, record.lines), where, _other_words(record), below=record.line)
 
 
-def _motif_of_positions(record: Record, source: Source, other_name: str) -> Motif | None:
+def _motif_of_words(record: Record, source: Source) -> Named:
+    """Return the motif of one row a position, named by the first word."""
+    name = _first_word(record)
+    motif = _motif_of_positions(record, f"{source}: motif {name}", _other_words(record))
+    return Named(name, motif, record.line)
+
+
+def _motif_of_positions(record: Record, where: str, other_name: str) -> Motif | None:
     """Return the motif of one row a position; None if there are none."""
-    where = f"{source}: motif {record.header.split(chr(9))[0]}"
     if not record.rows:
         return None
     return counts_to_motif(numbers(record.rows, where, record.lines).T, where, other_name, record.lines)

@@ -1,14 +1,18 @@
 import gzip
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rcinterp
 from rcinterp.data.sequences import (
     as_one_hot,
     as_records,
@@ -35,6 +39,18 @@ def sets_of_sequences(alphabet, one_length=True):
         return st.lists(st.text(alphabet, min_size=least, max_size=most), min_size=1, max_size=7)
 
     return st.integers(1, 11).flatmap(of_lengths)
+
+
+def write_to_nowhere(sequences):
+    write_fasta("nowhere/a.fa", sequences)
+
+
+def load_dataset(sequences):
+    return rcinterp.load_dataset(sequences, ["ACGT"])
+
+
+def strand_consistency(sequences):
+    return rcinterp.strand_consistency(torch.nn.Conv1d(4, 1, 3), sequences)
 
 
 @pytest.fixture
@@ -110,6 +126,34 @@ def test_reverse_complement_of_the_string_is_the_flip_of_the_array(sequences):
 def test_one_hot_says_what_is_wrong(sequences, message):
     with pytest.raises(InputError, match=message):
         one_hot(sequences)
+
+
+SEQ_RECORD = SeqRecord(Seq("ACGT"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.eye(4), r"is ndarray, expected str; stack one-hot arrays of one shape with np\.stack\."),
+        (np.array(["A"]), "is ndarray, expected str"),
+        (torch.eye(4), r"is Tensor, expected str; stack one-hot arrays of one shape with torch\.stack\."),
+        (b"ACGT", r"is bytes, expected str; decode it with \.decode\(\)\."),
+        (None, "is NoneType, expected str; remove the record or fill in its sequence"),
+        (7, "is int, expected str"),
+        (pd.NA, "is NAType, expected str"),
+        (float("nan"), "is float, expected str"),
+        (pd.Series(["ACGT"]), "is Series, expected str"),
+        (["ACGT"], "is list, expected str"),
+        (SEQ_RECORD, r"is SeqRecord, expected str; give str\(record\.seq\)\."),
+        (SEQ_RECORD.seq, r"is Seq, expected str; give str\(\.\.\.\) of it\."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("take", [one_hot, as_one_hot, as_records, write_to_nowhere, load_dataset, strand_consistency])
+def test_what_is_no_sequence_is_told_by_its_type(take, wrong, message):
+    for given_as, i in (([wrong] * 3, 0), (["ACGT", wrong], 1), (pd.Series(["ACGT", wrong], dtype=object), 1)):
+        with pytest.raises(InputError, match=rf"record {i} {message}"):
+            take(given_as)
 
 
 def test_advice_for_rna_works():
@@ -236,6 +280,7 @@ def test_as_one_hot_advises_for_a_single_sequence():
         (torch.zeros(2, 4, 0), "expected .* with at least one sequence of at least 1 bp"),
         (torch.full((2, 4, 3), torch.nan), "with NaN or infinite values"),
         (torch.full((2, 4, 3), torch.inf), "with NaN or infinite values"),
+        (np.ma.masked_array(np.ones((2, 4, 3)), mask=np.eye(4, 3)[None].repeat(2, 0)), r"with masked .*x\.filled\(0\)"),
         (np.zeros((2, 4, 3), dtype=complex), r"an array of complex128, expected numbers.*x.astype\('float32'\)"),
         (torch.zeros(2, 4, 3, dtype=torch.complex64), r"tensor of torch\.complex64, expected real numbers; .* x\.real"),
         (torch.ones(2, 4, 3).to_sparse(), "got a tensor that is sparse_coo, expected dense, .*; give a plain tensor"),
@@ -370,6 +415,16 @@ def test_write_fasta_numbers_what_has_no_names(path):
         (["ACG", "A\nG"], None, "write_fasta: record 1 has '\\\\n' at position 1"),
         (["ACG", "A"], ["a"], "write_fasta: got 1 names for 2 sequences; expected one name each"),
         (["ACG", "A"], ["a", "\udcff"], r"write_fasta: name 1 is '\\udcff', which cannot be written as text \(UTF-8: "),
+        (
+            ["ACG", "A"],
+            ["a", "b\x07 c"],
+            r"write_fasta: name 1 is 'b\\x07 c', which has a character that cannot be seen",
+        ),
+        (
+            ["ACG", "A"],
+            ["a\u200b", "b"],
+            r"write_fasta: name 0 is 'a\\u200b', which has a character that cannot be seen",
+        ),
         (["ACG", "A"], ["a", "b\n"], "write_fasta: name 1 is 'b\\\\n', expected one line; remove its line breaks"),
     ],
 )
@@ -412,5 +467,33 @@ def test_names_that_repeat_are_told_with_the_line(tmp_path):
     path.write_text(">a\nAC\nGT\n>b\nACGT\n>a again\nACGT\n>b\nACGT\n")
     with pytest.warns(UserWarning, match=r"peaks\.fa: line 6: the name 'a' stands there before, as do 1 others; tell"):
         assert read_fasta(path).index.tolist() == ["a", "b", "a", "b"]
-    path.write_text(">\nACGT\n>\nACGT\n>b\nACGT\n")
-    read_fasta(path)
+
+
+def test_records_without_a_name_are_told_with_the_line(path):
+    path.write_text(">a\nAC\nGT\n>\nACGT\n>  \nACGT\n>b\nACGT\n")
+    with pytest.warns(
+        UserWarning, match=r"set\.fa: line 4: record 1 has no name behind '>', as have 1 others; name it"
+    ):
+        assert read_fasta(path).index.tolist() == ["a", "", "", "b"]
+
+
+def test_the_line_of_a_letter_that_is_no_base(path):
+    path.write_text("\n>a\nACGT\n>b\nAC\nGU\n")
+    with pytest.raises(InputError, match=r"'b'\) has 'U' at position 3; .*\(the record begins in line 4\)\.$"):
+        read_fasta(path)
+
+
+def test_many_small_records_take_little_memory_and_no_more_than_there_is(path, monkeypatch):
+    n = 200_000
+    path.write_bytes(gzip.compress(b">\nA\n" * n))
+    tracemalloc.start()
+    with pytest.warns(UserWarning, match=f"as have {n - 1} others"):
+        assert len(read_fasta(path)) == n
+    assert tracemalloc.get_traced_memory()[1] < 100 * n
+    tracemalloc.stop()
+    path.write_bytes(gzip.compress(b">\nA\n" * 1_000_000))
+    monkeypatch.setattr("rcinterp.memory.available_memory", lambda: 10**8)
+    with pytest.raises(
+        InputError, match=r"set\.fa: reading its 1000000 records takes about .* of memory.*; split the file"
+    ):
+        read_fasta(path)

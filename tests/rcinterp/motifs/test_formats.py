@@ -1,10 +1,12 @@
 """The format is told from the content: real files of four formats, small ones of the others, and what is none."""
 
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from rcinterp.cli._types import MOTIFS
 from rcinterp.errors import InputError
 from rcinterp.motifs import load_motifs, read_motifs, write_meme
 from rcinterp.motifs.encode import load_encode
@@ -20,6 +22,8 @@ FILES = {
     "homer": ">ACGT\tM\t7.5\n0.1 0.2 0.3 0.4\n0.7 0.1 0.1 0.1\n",
     "encode": ">M one\nN 0.1 0.2 0.3 0.4\nA 0.7 0.1 0.1 0.1\n",
     "pfm": f">M one\n{COLUMNS}",
+    "cisbp": "TF\tT1\nTF Name\tone\nMotif\tM\nPos\tA\tC\tG\tT\n1\t0.1\t0.2\t0.3\t0.4\n2\t0.7\t0.1\t0.1\t0.1\n",
+    "uniprobe": "M one\nA:\t0.1\t0.7\nC:\t0.2\t0.1\nG:\t0.3\t0.1\nT:\t0.4\t0.1\n",
 }
 
 
@@ -118,6 +122,138 @@ def test_what_could_be_two_formats_and_the_advice(write, text, formats):
         read_motifs(write(text))
     for format in formats:
         assert list(read_motifs(write(text), format=format)) == ["M"]
+
+
+def test_the_command_line_says_a_format_behind_the_name(write):
+    path = write(f">M\n{FOUR}")
+    with pytest.raises(InputError, match=r"or .*motifs\.txt:jaspar on the command line\."):
+        read_motifs(path)
+    for format in ("jaspar", "pfm"):
+        assert MOTIFS.files(f"{path}:{format}") == [path]
+        expected = read_motifs(path, format=format)["M"].ppm
+        np.testing.assert_array_equal(read_motifs(f"{path}:{format}")["M"].ppm, expected)
+    path.with_name("motifs.txt:pfm").write_text(f">M\n{COLUMNS}")  # a file of that name is meant
+    assert read_motifs(f"{path}:pfm")["M"].ppm.shape == (4, 5)
+    with pytest.raises(InputError, match=r"motifs\.txt:tamo: no such file"):
+        read_motifs(f"{path}:tamo")
+    with pytest.raises(InputError, match="read_motifs: got int, expected the path of a motif file"):
+        read_motifs(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "by_rows"),
+    [
+        ("motifs.txt", f">MA0139.1 CTCF\n{FOUR}>UN0001.2\n{FOUR}", False),
+        ("MA0139.1.pfm", FOUR, False),
+        ("a.jaspar.gz", f">M\n{FOUR}", False),
+        ("a.pcm", f">M\n{FOUR}", True),
+        ("a.txt", ">M\n9 0 9 0\n0 9 0 0\n0 0 0 0\n0 0 0 9\n", False),  # G is at no position
+        ("a.txt", ">M\n.1 .2 .3 .4\n.7 .1 .1 .1\n.7 .1 .1 .1\n.4 .3 .2 .1\n", True),
+        ("a.txt", f">M\nA C G T\n{FOUR}", True),
+        ("a.txt", f"A C G T\n{FOUR}", True),
+    ],
+)
+def test_four_positions_are_no_doubt_if_one_format_alone_can_be_meant(tmp_path, name, text, by_rows):
+    (tmp_path / name).write_text(text)
+    rows = [line.split() for line in text.split("\n") if line[:1] in "0123456789." and line][:4]
+    counts = np.array(rows, dtype=float)
+    counts = counts.T if by_rows else counts
+    motif = next(iter(read_motifs(tmp_path / name).values()))
+    np.testing.assert_allclose(motif.ppm, counts / counts.sum(axis=0))
+
+
+@pytest.mark.parametrize(("name", "header"), [("a.txt", "MA0139.1_CTCF"), ("a.pcm", "MA0139.1"), ("a.pfm", "M")])
+def test_four_positions_of_no_or_two_hints_are_a_doubt(tmp_path, name, header):
+    (tmp_path / name).write_text(f">{header}\n{FOUR}")
+    with pytest.raises(InputError, match="may be jaspar or pfm"):
+        read_motifs(tmp_path / name)
+
+
+MANY = "".join(f">M{i}\n{COLUMNS}" for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MANY + ">N\n0.4 0.2 x 0.2\n", r"motif N, row 1: got 0\.4 0\.2 x 0\.2, expected .*\(line 20\): 'x' is none\."),
+        (MANY + ">N\n1 2\xa03 4 5\n", r"motif N, row 1: .*\(line 20\): '2\\xa03' is none\."),
+        (MANY + ">N\n1 2 3 4\n\x0c\n", r"motif N, row 2: .*\(line 21\): '\\x0c' is none\."),
+        (MANY + ">N\n1 2 3 4\x85\n", r"motif N, row 1: .*\(line 20\): '4\\x85' is none\."),
+        (MANY + ">N\ninf 2 3 4\n", r"motif N, row 1: .*\(line 20\): 'inf' is none\."),
+        (MANY + ">N\n1 2 3\n", r"motif N: got a matrix of shape \(3, 1\), .*\(line 20\)\."),
+        (">ACG\tN\t6\n0.4 0.2 x 0.2\n", r"motif N, row 1: .*\(line 2\): 'x' is none\."),
+        (">ACG\tN\t6\n0.4 0.2 0.4\n", r"motif N: got a matrix of shape \(3, 1\), .*\(line 2\)\."),
+        (">ACG\tN\t6\n1 0 0 0\n>ACG\n1 0 0 0\n", r"motif ACG has no name, .*\(line 3\)\."),
+        (f">N\n{ROWS.replace('1 1 1', '1 x 1')}", r"motif N, row 3: .*\(line 4\): 'x' is none\."),
+        (f">N\n{ROWS.replace('0 9', '0')}", r"motif N, row 4: got 4 numbers, expected 5 .*\(line 5\)"),
+        (f">N\n{ROWS.replace('5', '-5')}", r"motif N: got negative.*\(below line 1\)"),
+        (MANY + ">N\n1 -2 3 4\n", r"motif N: got negative.*\(line 20\)"),
+        ("AC N\n" + FILES["transfac"].replace("AC M\nID one\n", "").replace("4\n", "4\nP0 A C G T\n"), r"\(line 4\)"),
+        ("P0 A C G T\n01 1 2 3 4\n//\n", r"got a matrix without a name, .*\(line 1\)\."),
+        ("\n>M\nA 1 2 3\n", r"got a file of no known format, .* Line 3 \('A 1 2 3'\) is a row of none of these"),
+        (f">M\n{COLUMNS}>N\n{COLUMNS}>M\n{COLUMNS}", r"motif M occurs twice; .*\(lines 1 and 13\)\."),
+        (FILES["meme"] + FILES["meme"], r"motif M occurs twice; .*\(lines 2 and 6\)\."),
+        (FILES["transfac"] * 2, r"motif M occurs twice; .*\(lines 1 and 6\)\."),
+        (f">M\n1 2 3 4\nA C T G\n{COLUMNS}", r"motif M, row 2: got A C T G.*\(line 3\)"),
+        (f">M\nA C T G\n{COLUMNS}", r"line 2: got the columns A C T G, expected A C G T\. Reorder"),
+        (">M\nA [ 1 2 ]\nC [ 1 2 ]\nG [ 1 2 ]\nT [ 1 2\n", r"line 5: got 'T \[ 1 2', expected \[ and \].* cut\?"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(write, text, message):
+    with pytest.raises(InputError, match=rf"motifs\.txt: {message}" if message[0] != "\\" else message):
+        read_motifs(write(text))
+
+
+@pytest.mark.parametrize("format", ["jaspar", "pfm", "homer"])
+def test_an_empty_record_is_told_with_its_line(write, format):
+    tail = "\tone\t7" if format == "homer" else ""
+    with pytest.warns(UserWarning, match=r"without a letter-probability matrix: \w+ \(line 1\)$"):
+        read_motifs(write(f">N{tail}\n{FILES[format]}"))
+
+
+def test_columns_named_above_are_not_read_as_rows(write):
+    with pytest.raises(InputError, match=r"motif M: got a line A C G T above the rows, .* \(below line 1\)\."):
+        read_motifs(write(f">M\nA C G T\n{FOUR}"), format="jaspar")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("#\n" * 2_000_001, r"has more than 2,000,000 lines, expected a motif file"),
+        (">a\n" + "1 2 3 4\n" * 10_001, r"motif a has more than 10,000 positions \(line 10002\)"),
+        (">a\n" + ("1 " * 10_001 + "\n") * 4, r"motif a has more than 10,000 positions \(line 1\)"),
+        (">a\n" + ("1 " * 500_000 + "\n") * 4, r"motif a has more than 10,000 positions \(line 2\)"),
+        (f">a\n{'1 ' * 2**20}\n", r"line 2 has 2,097,152 letters, expected at most 1,048,576 in a motif file"),
+        ("AC a\nP0 A C G T\n" + "".join(f"{i} 1 2 3 4\n" for i in range(10_001)), r"motif a has more than 10,000"),
+        (FILES["meme"].replace("w= 1\n", "\n" + "0.1 0.2 0.3 0.4\n" * 10_000), r"motif M has more than 10,000 .*10004"),
+        (FILES["cisbp"] + "".join(f"{i} 1 0 0 0\n" for i in range(3, 10_002)), r"has more than 10,000 positions"),
+    ],
+)
+def test_more_than_motif_files_have_is_refused_in_little_memory(write, text, message):
+    path = write(gzip.compress(text.encode(), 1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=rf"motifs\.txt: .*{message}"):
+        read_motifs(path)
+    assert tracemalloc.get_traced_memory()[1] < 2 * len(text) + 2**26
+    tracemalloc.stop()
+
+
+def test_more_motifs_or_text_than_motif_files_have(write, monkeypatch):
+    monkeypatch.setattr("rcinterp.motifs.reading.MOST_MOTIFS", 2)
+    with pytest.raises(InputError, match=r"has more than 2 motifs; line 13 has another\. Split the file"):
+        read_motifs(write(MANY))
+    monkeypatch.setattr("rcinterp.motifs.reading.LARGEST", 2**10)
+    with pytest.raises(InputError, match="MiB of text, expected a motif file"):
+        read_motifs(write(">a\n" + "1 2 3 4\n" * 1000))
+
+
+def test_a_file_takes_little_more_memory_than_its_text(write):
+    text = "".join(f">M{i}\n" + "0.25\t0.25\t0.25\t0.25\n" * 20 for i in range(2000))
+    path = write(text)
+    tracemalloc.start()
+    assert len(read_motifs(path)) == 2000
+    assert tracemalloc.get_traced_memory()[1] < 5 * len(text)  # the motifs themselves are as much
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,12 @@ def test_a_number_of_sites_is_one(n_sites):
 def test_values_whose_sum_is_too_large_are_no_ppm():
     with pytest.raises(InputError, match=r"the probabilities of position 0 .* sum to inf, expected 1"):
         as_ppm(np.full((4, 5), 1e308))
+
+
+def test_masked_values_are_not_taken():
+    masked = np.ma.masked_array(np.full((4, 3), 0.25), mask=np.eye(4, 3))
+    with pytest.raises(
+        InputError, match=r"motif given: got something that is not a matrix of numbers \(values are mask"
+    ):
+        as_ppm(masked)
+    np.testing.assert_array_equal(as_ppm(np.ma.masked_array(np.full((4, 3), 0.25))), np.full((4, 3), 0.25))

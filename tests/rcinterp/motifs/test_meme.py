@@ -130,7 +130,9 @@ def test_a_folder_is_no_file(tmp_path):
 
 def test_a_motif_without_a_matrix_is_named_in_a_warning(tmp_path):
     path = write(tmp_path, HEADER + "MOTIF first\nURL x\n" + MOTIF + "MOTIF last\n")
-    with pytest.warns(UserWarning, match=r"left out motifs without a letter-probability matrix: first, last$"):
+    with pytest.warns(
+        UserWarning, match=r"left out motifs without a letter-probability matrix: first, last \(lines 10, 16\)$"
+    ):
         motifs = read_meme(path)
     assert list(motifs) == ["M1"]
 
@@ -489,3 +491,15 @@ def test_what_is_no_number_of_sites_is_refused_and_the_old_file_stays(tmp_path, 
         write_meme("a\0b", {"a": np.full((4, 3), 0.25)})
     with pytest.raises(InputError, match=r"motif a: got something that is not a matrix of numbers .*complex"):
         write_meme(tmp_path / "out.meme", {"a": np.full((4, 3), 0.25 + 1j)})
+
+
+@pytest.mark.parametrize("name", ["a\x00", "\x07b", "c\u200b", "\ud800"])
+def test_a_name_that_cannot_be_seen_is_not_written(tmp_path, name):
+    with pytest.raises(InputError, match=r"got the motif name '.*', with a character that cannot be seen\. Rename it"):
+        write_meme(tmp_path / "a.meme", {name: np.full((4, 3), 0.25)})
+
+
+def test_an_alphabet_that_does_not_end_is_looked_for_once(tmp_path):
+    path = write(tmp_path, "MEME version 4\n" + 'ALPHABET "DNA"\n' * 100_000)
+    with pytest.raises(InputError, match="found no motif"):
+        read_meme(path)

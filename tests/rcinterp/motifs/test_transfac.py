@@ -205,6 +205,50 @@ def test_an_entry_ends_with_its_line_whatever_else_that_says():
     assert list(parse_transfac(text, "x")) == ["M1", "M2"]
 
 
+ENTRY = "AC  M{n}\nXX\nP0 A C G T\n01 1 2 3 40\n02 4 3 2 10\nXX\n//\n"
+
+
+@pytest.mark.parametrize(("n_lines", "message"), [(1, "line 8"), (3, "line 10"), (4, "line 11"), (6, "line 13")])
+@pytest.mark.parametrize("n_letters", [0, 1, 4])
+def test_a_file_that_was_cut_within_its_last_entry(n_lines, message, n_letters):
+    lines = ENTRY.format(n=2).splitlines(keepends=True)
+    text = ENTRY.format(n=1) + "".join(lines[:n_lines])
+    text = text[: len(text) - min(n_letters, len(lines[n_lines - 1]) - 3)] if n_letters else text
+    with pytest.raises(
+        InputError, match=rf"x: {message}: the file ends within (M2|an entry) \(no //, as others have\)"
+    ):
+        parse_transfac(text, "x")
+
+
+def test_what_ends_with_no_rule_or_in_no_entry_was_not_cut():
+    whole, other = ENTRY.format(n=1), ENTRY.format(n=2)
+    for text in (whole + other, (whole + other).replace("//\n", ""), whole + other + "XX\n\n", whole + other[:-1]):
+        assert list(parse_transfac(text, "x")) == ["M1", "M2"]
+    with pytest.raises(InputError, match="x: line 8: the file ends within an entry"):
+        parse_transfac(whole + "A", "x")
+    with pytest.raises(InputError, match="x: line 3: the file ends within an entry"):
+        parse_transfac("VV 9\n//\nP0 A C G T", "x")
+
+
+@pytest.mark.parametrize("indent", ["  ", "\t", " \t"])
+def test_lines_that_are_all_indented_alike(indent):
+    lines = (ENTRY.format(n=1) + "\n" + ENTRY.format(n=2)).split("\n")
+    motifs = parse_transfac("\n \n" + "\r\n".join(indent + line if line else "" for line in lines), "x")
+    np.testing.assert_allclose(motifs["M2"].ppm[:, 0], np.array([1, 2, 3, 40]) / 46)
+
+
+def test_marks_in_small_letters():
+    text = "vv 9\nxx\n//\nac M1\nxx\nid one\np0 a c g t\n01 1 2 3 4 n\nxx\nba 3\n//\n"
+    assert [(name, one.other_name) for name, one in parse_transfac(text, "x").items()] == [("M1", "one")]
+    with pytest.raises(InputError, match="the file ends within M1"):
+        parse_transfac(text + text[11:-3], "x")
+
+
+def test_many_entries_without_a_matrix_take_no_time():
+    with pytest.raises(InputError, match="x: line 2: got a second AC in one entry"):
+        parse_transfac("AC x\n" * 200_000, "x")
+
+
 def test_an_indented_position_is_one():
     assert parse_transfac("AC M1\nP0 A C G T\n01 1 2 3 4\n  02 9 9 9 9\n03 1 2 3 4\n//\n", "x")["M1"].ppm.shape == (
         4,
