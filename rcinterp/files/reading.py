@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rcinterp.errors import InputError
+from rcinterp.files.writing import finish
 from rcinterp.memory import describe_bytes
 
 #: First bytes of a gzip file.
@@ -149,6 +150,7 @@ def open_input(path: str | os.PathLike[str], largest: int | None = None) -> Iter
     """
     with ExitStack() as stack:
         if not is_pipe(path):
+            finish(Path(path).parent)
             yield stack.enter_context(Path(path).open("rb"))
             return
         stack.enter_context(pipes_kept())
