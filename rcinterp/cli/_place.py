@@ -9,10 +9,8 @@ from pathlib import Path
 from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
 from rcinterp.files import Together, check_file_place, check_names, check_place, finish, held, together
-from rcinterp.files.results import SIGNS
+from rcinterp.files.proofs import beginning_of, proved
 from rcinterp.studies import FORMER_NAMES
-
-_BEGINNING = 1000  # bytes of a file, by which it is known
 
 
 class Written:
@@ -85,7 +83,8 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
     OSError
         If it cannot be written.
     """
-    if not overwrite and out.is_file() and out.stat().st_size and not _beginning(out).startswith(beginning.encode()):
+    found = beginning_of(out.resolve())
+    if not overwrite and found and not found.startswith(beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
             "--overwrite."
@@ -126,13 +125,9 @@ def _present(command: str) -> str:
 
 def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str]) -> None:
     """Refuse to replace files that neither this command nor the library wrote, and what is no file: a link, a pipe."""
-    known = {*before}
-    for name, (sign, own) in SIGNS.items():
-        if any(fnmatch(name, one) for one in names) and sign in _beginning(out / name):
-            known |= {*own}
-    there = [
-        name for name in _look(out, names) if not _is_plain(out / name) or not any(fnmatch(name, one) for one in known)
-    ]
+    found = _look(out, names)
+    known = {*before, *proved(out, found)}
+    there = [name for name in found if name not in known or not _is_plain(out / name)]
     if there:
         shown = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
         raise InputError(
@@ -154,10 +149,3 @@ def _look(folder: Path, names: Sequence[str]) -> list[str]:
 def _is_plain(path: Path) -> bool:
     """Whether it is a file, and no link to one."""
     return path.is_file() and not path.is_symlink()
-
-
-def _beginning(path: Path) -> bytes:
-    if not path.is_file():
-        return b""
-    with path.open("rb") as file:
-        return file.read(_BEGINNING)

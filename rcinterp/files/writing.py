@@ -89,7 +89,9 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: An
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Iterator[Path]:
+def whole_folder(
+    folder: str | os.PathLike[str], owns: Collection[str], removes: Collection[str] | None = None
+) -> Iterator[Path]:
     """Give an empty folder to be written to; if nothing goes wrong, its files then take their places in `folder`.
 
     Parameters
@@ -97,7 +99,9 @@ def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Itera
     folder : path
         Made if need be. Files of other names in it stay.
     owns : collection of str
-        Names of all files that may be written; those that are not written this time are removed.
+        Names of all files that may be written.
+    removes : collection of str, optional
+        Those of them that are removed if they are not written this time; all if not given.
 
     Raises
     ------
@@ -112,14 +116,14 @@ def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Itera
     program is stopped while they are moved, the next one that writes or reads here moves the rest.
     Within `together` they take their places with the others.
     """
-    folder = Path(folder)
+    folder, removes = Path(folder), owns if removes is None else removes
     real = Path(os.path.realpath(folder))
     one = _together_with(real)
     if one is not None:
         waiting = one.place_of(real)
         with _errors_of(folder, waiting), whole_folder(waiting, owns) as part:
             yield part
-        one.remove((real / name).relative_to(one.folder).as_posix() for name in owns)
+        one.remove((real / name).relative_to(one.folder).as_posix() for name in removes)
         return
     with _errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +135,7 @@ def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Itera
             part = stack.enter_context(_own_part(folder))
         with _errors_of(folder, part):
             yield part
-            _settle(part, folder, owns)
+            _settle(part, folder, removes)
 
 
 class Together:
@@ -210,13 +214,18 @@ def where_now(folder: Path) -> Path:
     return folder if one is None else one.place_of(real)
 
 
+def is_collected(folder: str | os.PathLike[str]) -> bool:
+    """Whether what is written into a folder waits for the rest of what a command writes."""
+    return _together_with(Path(os.path.realpath(folder))) is not None
+
+
 def _together_with(real: Path) -> Together | None:
     """That to which a path without links belongs."""
     belongs = (one for one in _lasting if real.is_relative_to(one.folder) and not real.is_relative_to(one.part))
     return next(belongs, None)
 
 
-def _settle(part: Path, folder: Path, owns: Collection[str]) -> None:
+def _settle(part: Path, folder: Path, removes: Collection[str]) -> None:
     """Let what is complete count, once it is on the disk; then move it."""
     written = {path.relative_to(part).as_posix(): path for path in _files_in(part)}
     for path in written.values():
@@ -225,7 +234,7 @@ def _settle(part: Path, folder: Path, owns: Collection[str]) -> None:
     for name, path in written.items():
         if (folder / name).is_file() and not (folder / name).is_symlink():
             shutil.copymode(folder / name, path)
-    (part / _GONE).write_text(json.dumps(sorted(set(owns) - written.keys())), encoding="utf-8")
+    (part / _GONE).write_text(json.dumps(sorted(set(removes) - written.keys())), encoding="utf-8")
     put_on_disk(part / _GONE)
     while True:
         try:

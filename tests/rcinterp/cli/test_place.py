@@ -4,9 +4,11 @@ import ast
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -18,10 +20,10 @@ from rcinterp.errors import InputError
 from rcinterp.files import finish, held, writing
 from rcinterp.files.locks import LOCK
 from rcinterp.files.results import INTERPRETATION, STUDY, TRAINING
-from rcinterp.interpretation import Interpretation
+from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.studies import STUDIES
 from rcinterp.training.models import compact_model
-from rcinterp.training.saving import save_model
+from rcinterp.training.saving import load_model, save_model
 
 HOLD = """
 import sys, time
@@ -317,6 +319,83 @@ def test_a_model_that_python_saved_is_known(tmp_path):
         _check_strangers(tmp_path, [*TRAINING, *INTERPRETATION], [])
 
 
+def test_a_report_vouches_for_itself_and_what_it_lists_alone(run, commands, work, files_of):
+    """A copy of it makes nobody's tables those of rcinterp; in its own folder it knows them by their SHA-256."""
+    command, out, mine = commands["interpret"], work / "out", work / "mine"
+    run(*command, "--out", out)
+    mine.mkdir()
+    shutil.copy(out / "report.html", mine)
+    for name in ("sites.tsv", "sites.bed", "faithfulness.tsv"):
+        (mine / name).write_text("mine")
+    before = files_of(mine)
+    assert (
+        "mine holds faithfulness.tsv, sites.bed, sites.tsv, which no" in run(*command, "--out", mine, status=2).stderr
+    )
+    assert files_of(mine) == before
+    (out / "run.toml").unlink()  # as in Python, which writes none
+    run(*command, "--out", out)
+    (out / "run.toml").unlink()
+    (out / "filters.tsv").write_text("mine")
+    assert "out holds filters.tsv, which no command" in run(*command, "--out", out, status=2).stderr
+    for sign, other, name in (
+        ("model_0/model.json", "history.tsv", "train"),
+        ("results.tsv", "summary.tsv", None),
+    ):
+        place = work / Path(sign).stem
+        place.mkdir()
+        if name:
+            shutil.copy(work / sign, place)
+            (place / other).write_text("mine")
+            assert f"holds {other}, which no" in run(*commands[name], "--out", place, status=2).stderr
+        else:
+            (place / sign).write_text("\tseed\tn_parameters\tn_epochs\tbest_epoch\t")
+            (place / other).write_text("mine")
+            with pytest.raises(InputError, match=rf"holds {other}, which"):
+                _check_strangers(place, [sign, other], [])
+        assert (place / other).read_text() == "mine"
+
+
+def test_python_removes_no_file_that_is_not_proved_to_be_of_it(work):
+    positives, negatives = "data/valid.pos.fa.gz", "data/valid.neg.fa.gz"
+    model = load_model("model_0")
+    found = interpret(model, positives, negatives, "known.meme", measure_faithfulness=True)
+    out = work / "out"
+    out.mkdir()
+    (out / "sites.bed").write_text("mine")
+    found.save(out)
+    assert (out / "sites.bed").read_text() == "mine"
+    assert (out / "faithfulness.tsv").exists()
+    replace(found, faithfulness=None).save(out)
+    assert not (out / "faithfulness.tsv").exists()  # by the SHA-256 in the report that was there
+    assert (out / "sites.bed").read_text() == "mine"
+    place = work / "model"
+    place.mkdir()
+    (place / "baseline.safetensors").write_text("mine")
+    model.baseline = None
+    with pytest.raises(InputError, match=r"baseline\.safetensors: is of no model .* move it away, or give another"):
+        save_model(model, place)
+    assert os.listdir(place) == ["baseline.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("", r"got an empty name, expected that of a folder; give one, such as \./result\."),
+        ("/dev/null", r"'/dev/null' is a device or a pipe, expected a folder or a new name; give another name\."),
+        ("gone", r"'gone' is a link to what is not there, expected a folder or a new name; make what it links to, or"),
+    ],
+)
+def test_a_name_that_no_folder_can_have_is_refused(run, work, out, said):
+    (work / "gone").symlink_to(work / "nothing")
+    before = os.listdir(work)
+    stderr = run("simulate", "--n", 10, "--length", 100, "--out", out, status=2).stderr
+    assert re.search(rf"Invalid value for '--out': {said}", stderr)
+    assert os.listdir(work) == before
+    if not out:
+        said = run("compare", "known.meme", "--motifs", "known.meme", "--out", "", status=2).stderr
+        assert "got an empty name, expected that of a file" in said
+
+
 def test_the_result_of_another_command_is_not_replaced(run, work):
     record = (work / "model_0" / "run.toml").read_bytes()
     classes = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
@@ -396,7 +475,7 @@ def test_a_data_set_takes_the_place_of_one_that_was_built_there_and_of_no_other(
     run(*command)  # known by dataset.json, as one that was built in Python
     (out / "test.pos.fa.gz").write_text("mine")
     said = run(*command, status=2).stderr
-    assert "out: holds test.pos.fa.gz, which are of no data set built here" in said
+    assert "out holds test.pos.fa.gz, which no command of rcinterp has recorded there" in said
     assert (out / "test.pos.fa.gz").read_text() == "mine"
     run(*command, "--overwrite")
     assert sorted(os.listdir(out)) == [
@@ -446,8 +525,11 @@ def test_a_study_goes_on_where_python_or_its_former_name_wrote(run, work):
     record = (out / "run.toml").read_text()
     assert set(read_record(out).files) == {path.name for path in out.iterdir()} - {"run.toml"}
     (out / "my_notes.tsv").write_text("mine")
-    (out / "run.toml").unlink()  # as in Python, which writes none
-    run("study", "fig4", *command)
+    (out / "run.toml").unlink()  # as in Python, which writes none: nothing proves its other tables
+    assert (
+        "holds fig4.png, fig4.svg, summary.tsv and 1 more, which no" in run("study", "fig4", *command, status=2).stderr
+    )
+    run("study", "fig4", *command, "--overwrite")
     assert (out / "my_notes.tsv").read_text() == "mine"
     (out / "my_notes.tsv").unlink()
     assert (out / "run.toml").read_text() == record
