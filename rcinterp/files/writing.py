@@ -234,7 +234,8 @@ def _settle(part: Path, folder: Path, removes: Collection[str]) -> None:
     for name, path in written.items():
         if (folder / name).is_file() and not (folder / name).is_symlink():
             shutil.copymode(folder / name, path)
-    (part / _GONE).write_text(json.dumps(sorted(set(removes) - written.keys())), encoding="utf-8")
+    gone = sorted(name for name in {*removes} - written.keys() if _is_name(name))
+    (part / _GONE).write_text(json.dumps(gone), encoding="utf-8")
     put_on_disk(part / _GONE)
     while True:
         try:
@@ -343,18 +344,16 @@ def _read_gone(path: Path) -> list[str]:
         return []
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
-    if not isinstance(names, list) or not all(
-        isinstance(name, str) and name.isprintable() and Path(name).as_posix() == name and _is_below(name)
-        for name in names
-    ):
+    if not isinstance(names, list) or not all(isinstance(name, str) and _is_name(name) for name in names):
         raise InputError(f"{path}: does not hold names of files in its folder; delete {path.parent}.")
     return names
 
 
-def _is_below(name: str) -> bool:
-    """Whether a name is one in a folder or below it."""
+def _is_name(name: str) -> bool:
+    """Whether it is the name of a file in a folder or below it."""
     path = Path(name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+    is_below = bool(path.name) and not path.is_absolute() and ".." not in path.parts
+    return is_below and name.isprintable() and path.as_posix() == name
 
 
 def check_place(folder: str | os.PathLike[str]) -> None:

@@ -268,6 +268,12 @@ def test_a_list_of_what_goes_is_of_the_folder_alone(old, gone):
     assert content(old) == OLD
 
 
+def test_a_name_that_cannot_be_seen_does_not_stop_the_others(old):
+    """... as the list of what goes would be refused that held it."""
+    make(old, {"a": "new a", "c": "new c"}, owns=("a", "b", "c\n", "d\udcff", "../e"))
+    assert content(old) == NEW
+
+
 def test_files_keep_their_modes(old):
     (old / "a").chmod(0o600)
     (old / "b").chmod(0o444)
