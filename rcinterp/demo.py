@@ -16,7 +16,7 @@ from rcinterp.data.simulation import simulate_background, simulate_motifs
 from rcinterp.errors import InputError
 from rcinterp.interpretation import Interpretation, interpret, write_report
 from rcinterp.motifs import load_motifs
-from rcinterp.reading.model import keep_bars_here, one_thread
+from rcinterp.reading.model import interrupts_here, keep_bars_here, one_thread
 from rcinterp.training.fitting import fit
 from rcinterp.training.models import CompactModel, compact_model, count_parameters
 from rcinterp.training.saving import save_model
@@ -151,7 +151,8 @@ def _do_both(here: _Work, beside: _Work, progress: bool | None = None) -> list[t
         return [here.do(progress), beside.do(progress)]
     executor = ProcessPoolExecutor(max_workers=1)
     try:
-        future = executor.submit(_do_and_note, beside)
+        with interrupts_here():
+            future = executor.submit(_do_and_note, beside)
         own = here.do(progress)
         other, caught = future.result()
     except TerminatedWorkerError:

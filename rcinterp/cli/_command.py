@@ -17,7 +17,7 @@ import click
 from rcinterp.cli._common import JSON, OVERWRITE, QUIET, VERBOSE, is_asked, say, show_warning
 from rcinterp.cli._help import GENERAL, Option, write_commands, write_example, write_options
 from rcinterp.cli._place import place_to_write
-from rcinterp.cli._record import check_names, check_pipes, command_name, settings_of, write_record
+from rcinterp.cli._record import check_names, check_pipes, command_name, look_at_inputs, settings_of, write_record
 from rcinterp.errors import InputError, one_line
 from rcinterp.files import pipes_kept
 
@@ -95,7 +95,7 @@ class Command(click.Command):
 
     def perform(self, ctx: click.Context) -> Done:
         """Do the work, and leave a record of it."""
-        out, written = ctx.params.get("out"), None
+        out, written, inputs = ctx.params.get("out"), None, None
         check_pipes(ctx)
         with ExitStack() as stack:
             stack.enter_context(pipes_kept())
@@ -105,11 +105,12 @@ class Command(click.Command):
                 folder = out if self.place is None else self.place(ctx.params)
                 held = place_to_write(folder, command_name(ctx), names, is_asked(OVERWRITE))
                 written = stack.enter_context(held)
+                inputs = look_at_inputs(ctx)
             done: Done = super().invoke(ctx)
             if written is not None:
                 written.remove_the_rest()
             if done.folder is not None and done.folder.is_dir():
-                write_record(ctx, done.folder, done.chosen, written.list() if written is not None else ())
+                write_record(ctx, done.folder, done.chosen, written.list() if written is not None else (), inputs)
         return done
 
     def invoke(self, ctx: click.Context) -> None:

@@ -1,47 +1,42 @@
 """The folder that a command writes: held while it is written to, looked at before the work, and cleared up after it."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
 from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
-from rcinterp.files import check_file_place, check_place, finish, held
-from rcinterp.files.results import SIGNS
+from rcinterp.files import Together, check_file_place, check_names, check_place, finish, held, together
+from rcinterp.files.proofs import beginning_of, proved
 from rcinterp.studies import FORMER_NAMES
-
-_BEGINNING = 1000  # bytes of a file, by which it is known
 
 
 class Written:
-    """What a command has written into a folder so far.
+    """What a command has written so far, and takes its place at its end.
 
     Parameters
     ----------
-    folder : path
-    names : sequence of str
-        Names, or patterns of names, of what it may write there.
+    waiting : Together
     before : sequence of str
         Names of what it wrote the last time.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], before: Sequence[str]) -> None:
-        self.folder, self.names, self.before = folder, names, before
-        self._old = _look(folder, names)
+    def __init__(self, waiting: Together, before: Sequence[str]) -> None:
+        self.waiting, self.before = waiting, before
 
     def list(self) -> list[str]:
-        """Names of the files that are new, or have been written anew."""
-        now = _look(self.folder, self.names)
-        return sorted(name for name, seen in now.items() if self._old.get(name) != seen)
+        """Names of the files."""
+        return sorted({*self.waiting.written()} - {RECORD})
 
     def remove_the_rest(self) -> None:
         """Remove what the same command wrote the last time, and has not written this time."""
-        kinds, place = {Path(name).name for name in self.names}, self.folder.resolve()
-        for name in set(self.before) - set(self.list()):
-            path = (self.folder / name).resolve()  # of a record, which may have been edited
+        kinds, place = {Path(name).name for name in self.waiting.names} - {RECORD}, self.waiting.folder
+        for name in self.before:
+            path = (place / name).resolve()  # of a record, which may have been edited
             if path.is_relative_to(place) and any(fnmatch(path.name, kind) for kind in kinds):
-                path.unlink(missing_ok=True)
+                self.waiting.remove([path.relative_to(place).as_posix()])
 
 
 @contextmanager
@@ -65,13 +60,17 @@ def place_to_write(out: Path, command: str, names: Sequence[str], overwrite: boo
     OSError
         If the folder cannot be written to.
     """
-    with held(out, f"rcinterp {command}") as stopped_at:
+    below = {name.rpartition("/")[0] for name in names} - {""}
+    with held(out, f"rcinterp {command}", below):
         check_place(out)
-        finish(out)
+        for place in [out, *(place for name in below for place in out.glob(name) if place.is_dir())]:
+            finish(place)
+        check_names(out, [RECORD, *(name for name in names if "*" not in name), *_look(out, names)])
         before = _recorded(out, command, overwrite)
         if not overwrite and before is not None:
-            _check_strangers(out, names, before, stopped_at)
-        yield Written(out, names, before or ())
+            _check_strangers(out, names, before)
+        with together(out, [*names, RECORD]) as waiting:
+            yield Written(waiting, before or ())
 
 
 def check_file(out: Path, beginning: str, overwrite: bool) -> None:
@@ -84,7 +83,8 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
     OSError
         If it cannot be written.
     """
-    if not overwrite and out.is_file() and out.stat().st_size and not _beginning(out).startswith(beginning.encode()):
+    found = beginning_of(out.resolve())
+    if not overwrite and found and not found.startswith(beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
             "--overwrite."
@@ -100,13 +100,13 @@ def _recorded(out: Path, command: str, overwrite: bool) -> list[str] | None:
     InputError
         If the folder is another command's, or its record cannot be read.
     """
-    if not (out / RECORD).is_file():
+    if not os.path.lexists(out / RECORD):
         return []
     advice = "name another folder, or give --overwrite to replace it."
-    try:
-        record: Record | None = read_record(out)
-    except InputError:
-        record = None
+    record: Record | None = None
+    if _is_plain(out / RECORD):
+        with suppress(InputError):
+            record = read_record(out)
     if record is not None and _present(record.command) == _present(command):
         return [str(name) for name in record.files] or None
     if not overwrite:
@@ -123,17 +123,11 @@ def _present(command: str) -> str:
     return " ".join(FORMER_NAMES.get(word, word) for word in words) if words[:1] == ["study"] else command
 
 
-def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], stopped_at: float | None) -> None:
-    """Refuse to replace files that neither this command nor the library wrote.
-
-    Of a command that was stopped there may be no record; what was written while it ran may be its own.
-    """
-    known = {*before}
-    for name, (sign, own) in SIGNS.items():
-        if any(fnmatch(name, one) for one in names) and sign in _beginning(out / name):
-            known |= {*own}
-    found = [name for name in _look(out, names) if not any(fnmatch(name, one) for one in known)]
-    there = sorted(name for name in found if stopped_at is None or (out / name).stat().st_mtime < stopped_at)
+def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str]) -> None:
+    """Refuse to replace files that neither this command nor the library wrote, and what is no file: a link, a pipe."""
+    found = _look(out, names)
+    known = {*before, *proved(out, found)}
+    there = [name for name in found if name not in known or not _is_plain(out / name)]
     if there:
         shown = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
         raise InputError(
@@ -142,16 +136,16 @@ def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str], sto
         )
 
 
-def _look(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Files of these names, and what changes when they are written anew."""
-    paths = {path for name in names for path in folder.glob(name) if path.is_file()}
-    return {
-        path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns) for path in sorted(paths)
-    }
+def _look(folder: Path, names: Sequence[str]) -> list[str]:
+    """What has one of these names, or patterns of names, whatever it is: a file, a folder, a link to nothing."""
+    found = set()
+    for name in names:
+        above, _, last = name.rpartition("/")
+        places = [place for place in (folder.glob(above) if above else [folder]) if place.is_dir()]
+        found |= {path for place in places for path in place.iterdir() if fnmatch(path.name, last)}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def _beginning(path: Path) -> bytes:
-    if not path.is_file():
-        return b""
-    with path.open("rb") as file:
-        return file.read(_BEGINNING)
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file, and no link to one."""
+    return path.is_file() and not path.is_symlink()

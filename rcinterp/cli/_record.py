@@ -4,12 +4,14 @@ import os
 import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from rcinterp.cli._common import warn
 from rcinterp.cli._toml import TomlError, read_toml, write_toml
 from rcinterp.cli._types import files_behind
 from rcinterp.errors import InputError
@@ -45,6 +47,8 @@ class Record:
         Names of what it wrote.
     pipes : list of str
         Inputs that were no files, and are gone.
+    changed : list of str
+        Inputs that were changed while the command ran: their SHA-256 is that of its beginning.
     """
 
     command: str
@@ -56,12 +60,65 @@ class Record:
     chosen: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     pipes: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
-def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], names: Sequence[str] = ()) -> None:
-    """Write run.toml into the folder of a result; `names` are what the command has written there."""
+@dataclass(frozen=True)
+class Input:
+    """A file that is read: its SHA-256, and what the system says of it, which no change leaves as it was."""
+
+    digest: str
+    status: tuple[int, ...]
+
+
+def look_at_inputs(ctx: click.Context, before: Mapping[Path, Input] | None = None) -> dict[Path, Input]:
+    """The files that the options name; those that are as they were `before` are not read again."""
+    files = {path for parameter in recorded(ctx.command) for path in files_behind(parameter, _value(ctx, parameter))}
+    found = {}
+    for path in sorted(files):
+        with suppress(OSError):  # the command tells of what cannot be read
+            if path.is_file():
+                status, known = _status(path), (before or {}).get(path)
+                is_same = known is not None and known.status == status
+                found[path] = known if known is not None and is_same else Input(digest_of_file(path), status)
+    return found
+
+
+def _status(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def write_record(
+    ctx: click.Context,
+    folder: Path,
+    chosen: Mapping[str, Any],
+    names: Sequence[str] = (),
+    before: Mapping[Path, Input] | None = None,
+) -> None:
+    """Write run.toml into the folder of a result.
+
+    Parameters
+    ----------
+    ctx : Context
+    folder : Path
+    chosen : mapping
+        As `Done.chosen`.
+    names : sequence of str
+        What the command has written there.
+    before : mapping of Path to Input, optional
+        What it read, when it began.
+    """
     files = [path for parameter in recorded(ctx.command) for path in files_behind(parameter, _value(ctx, parameter))]
     named = [path for parameter in recorded(ctx.command) for path in _paths_in(parameter, _value(ctx, parameter))]
+    now = look_at_inputs(ctx, before)
+    before = now if before is None else before
+    changed = [path.as_posix() for path in sorted({*now, *before}) if _digest(now, path) != _digest(before, path)]
+    for name in changed:
+        warn(
+            f"{name} was changed while the command ran: what was read of it is not known; run the command again, while "
+            "it stays as it is"
+        )
     values = {
         "command": command_name(ctx),
         "folder": os.getcwd() if any(not path.is_absolute() for path in [*files, *named]) else None,
@@ -71,10 +128,15 @@ def write_record(ctx: click.Context, folder: Path, chosen: Mapping[str, Any], na
         "chosen": _plain(dict(chosen)),
         "versions": list_versions(),
         "pipes": sorted({path.as_posix() for path in files if is_pipe(path)}),
-        "inputs": {path.as_posix(): digest_of_file(path) for path in sorted(set(files)) if path.is_file()},
+        "changed": changed,
+        "inputs": {path.as_posix(): one.digest for path, one in sorted({**now, **before}.items())},
     }
     kept = {name: value for name, value in values.items() if value not in ({}, [])}
     write_at_once(folder / RECORD, _HEADING + write_toml(kept))
+
+
+def _digest(inputs: Mapping[Path, Input], path: Path) -> str | None:
+    return inputs[path].digest if path in inputs else None
 
 
 def read_record(folder: Path) -> Record:
@@ -104,9 +166,10 @@ def read_record(folder: Path) -> Record:
 
 
 def _check_types(record: Record) -> None:
-    texts = [record.command, *record.files, *record.pipes, *record.inputs.values(), *record.versions.values()]
     tables = (record.options, record.versions, record.inputs, record.chosen)
-    lists = (record.files, record.pipes)
+    lists = (record.files, record.pipes, record.changed)
+    texts = [record.command, *(text for one in lists for text in one)]
+    texts += [*record.inputs.values(), *record.versions.values()]
     if (
         not all(isinstance(table, dict) for table in tables)
         or not all(isinstance(one, list) for one in lists)

@@ -1,6 +1,7 @@
 """Types of what is given to commands; each knows which files a value stands for."""
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,42 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from rcinterp.files import is_pipe, parse_number
+from rcinterp.files import finish, is_pipe, parse_number
 from rcinterp.files.paths import is_aside
 from rcinterp.files.results import MODEL_FILES
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,4000}")
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-OUT = click.Path(file_okay=False, writable=True, path_type=Path)
+
+
+class NewPath(click.Path):
+    """A folder or a file that is written; an empty name, which would be the folder that one is in, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Give the path."""
+        kind = "file" if self.file_okay else "folder"
+        if not os.fspath(value):
+            self.fail(f"got an empty name, expected that of a {kind}; give one, such as ./result.", param, ctx)
+        if kind == "folder" and os.path.lexists(value) and not os.path.exists(value):
+            self.fail(
+                f"{os.fspath(value)!r} is a link to what is not there, expected a folder or a new name; make what it "
+                "links to, or give another name.",
+                param,
+                ctx,
+            )
+        if kind == "folder" and is_pipe(value):
+            self.fail(
+                f"{os.fspath(value)!r} is a device or a pipe, expected a folder or a new name; give another name.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+OUT = NewPath(file_okay=False, writable=True, path_type=Path)
 #: A file that is written.
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FILE = NewPath(dir_okay=False, path_type=Path)
 
 
 class Number(click.FloatRange):
@@ -80,6 +107,7 @@ class DataFolder(click.Path):
 
     def files(self, value: Path) -> list[Path]:
         """Give its FASTA files."""
+        finish(value)
         return sorted(path for path in value.glob("*.fa*") if path.is_file() and not is_aside(path))
 
 
@@ -105,6 +133,7 @@ class Model(_Text):
         file, colon, _ = value.rpartition(":")
         if colon and file.endswith(".py"):
             return [Path(file)]
+        finish(Path(value))
         return [Path(value) / name for name in MODEL_FILES if (Path(value) / name).is_file()]
 
 

@@ -34,7 +34,8 @@ def demo(out: Path, seed: int, epochs: int) -> Done:
 
 def _aurocs(out: Path) -> dict[str, float]:
     """Validation auROC of each model, by the name of its folder."""
+    from rcinterp.files import where_now
     from rcinterp.training.saving import load_model
 
-    folders = [path.parent for path in sorted(out.glob("*/model.json"))]
+    folders = [path.parent for path in sorted(where_now(out).glob("*/model.json"))]
     return {folder.name: load_model(folder).provenance["valid_auroc"] for folder in folders}

@@ -119,6 +119,11 @@ def _check_inputs(record: Record, folder: Path) -> None:
             f"{folder}: its input {record.pipes[0]} was a pipe, which is gone, expected files; run the command itself "
             "on files, and its result can be made again."
         )
+    if record.changed:
+        raise InputError(
+            f"{folder}: its input {record.changed[0]} was changed while the command ran, so that what was read of it "
+            "is not known; run the command itself again."
+        )
     for name, digest in record.inputs.items():
         if not Path(name).is_file():
             raise InputError(

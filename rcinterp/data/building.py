@@ -23,8 +23,8 @@ from rcinterp.data.regions import overlap_any, read_regions, take_summits
 from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import finish, is_pipe, whole_folder, write_at_once
-from rcinterp.files.documents import read_json
+from rcinterp.files import digest_of_file, finish, is_pipe, whole_folder, write_at_once
+from rcinterp.files.proofs import proved
 from rcinterp.files.results import DATASET
 
 #: What a split calls all chromosomes that it does not name.
@@ -148,7 +148,7 @@ def build_dataset(
     -------
     dict
         What `dataset.json` holds: settings, the inputs' names and SHA-256, each part's chromosomes, counts of windows
-        and of what was left out by reason.
+        and of what was left out by reason, and the SHA-256 of each file of sequences.
 
     Raises
     ------
@@ -375,7 +375,7 @@ def check_place(out: Path, overwrite: bool = False) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from None
     finish(out)
-    own = {*DATASET} if overwrite else _own_files(out)
+    own = {*DATASET} if overwrite else proved(out, DATASET)
     patterns = (*(f"{part}*.fa*" for part in _PARTS), "dataset.json")
     strangers = [found.name for pattern in patterns for found in sorted(out.glob(pattern)) if found.name not in own]
     if strangers:
@@ -383,16 +383,6 @@ def check_place(out: Path, overwrite: bool = False) -> None:
             f"{out}: holds {name_some(strangers)}, which are of no data set built here; expected a folder without "
             "other sequences; name another folder."
         )
-
-
-def _own_files(out: Path) -> set[str]:
-    """Names of the files that an earlier data set has there, by its record; none if there is none."""
-    path = out / "dataset.json"
-    try:
-        sets = read_json(path, "the record of a data set", "delete it")["sets"] if path.exists() else {}
-        return {path.name, *(f"{part}.{label}.fa.gz" for part, labels in sets.items() for label in labels)}
-    except (InputError, KeyError, TypeError, AttributeError):  # another's
-        return set()
 
 
 def _write_dataset(
@@ -404,4 +394,5 @@ def _write_dataset(
         for part, built in sets.items():
             for label, windows in built.items():
                 write_fasta(folder / f"{part}.{label}.fa.gz", windows.sequences)
+        record["sha256"] = {path.name: digest_of_file(path) for path in sorted(folder.iterdir())}
         write_at_once(folder / "dataset.json", json.dumps(record, indent=2) + "\n")

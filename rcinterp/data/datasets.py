@@ -337,6 +337,7 @@ def load_split(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
 
 def load_test(folder: str | os.PathLike[str]) -> Dataset | None:
     """Load the test set of a folder, test*.pos.fa* and test*.neg.fa* as in `load_split`; None if it has neither."""
+    finish(Path(folder))
     patterns = [f"test*.{label}.fa*" for label in ("pos", "neg")]
     if not any(_files(Path(folder), pattern) for pattern in patterns):
         return None

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from rcinterp.data.building import REST, DatasetFiles, DatasetSettings, build_dataset, check_place, parse_split
 from rcinterp.data.pins import is_hg19
 from rcinterp.errors import InputError
-from rcinterp.files import parse_whole, read_bytes, split_lines, whole_file, write_at_once
+from rcinterp.files import parse_whole, put_on_disk, read_bytes, split_lines, whole_file, write_at_once
 from rcinterp.files.reading import digest_of_file
 
 #: UCSC's public download server; a mirror has the same folders.
@@ -110,6 +110,7 @@ class ResumingDownloader:
             self._download(url)
             found = pooch.file_hash(str(self.part), alg="md5")
             if self.md5 in (None, found):
+                put_on_disk(self.part)
                 self.part.replace(output_file)
                 return
             self.part.unlink()

@@ -14,9 +14,14 @@ from rcinterp.files.reading import (
 )
 from rcinterp.files.text import each_line, parse_number, parse_whole, printable, split_lines, split_words
 from rcinterp.files.writing import (
+    Together,
     check_file_place,
+    check_names,
     check_place,
     finish,
+    put_on_disk,
+    together,
+    where_now,
     whole_file,
     whole_folder,
     write_at_once,
@@ -26,7 +31,9 @@ from rcinterp.files.writing import (
 __all__ = [
     "BGZIP_END",
     "GZIP_MAGIC",
+    "Together",
     "check_file_place",
+    "check_names",
     "check_place",
     "digest_of_file",
     "each_line",
@@ -39,10 +46,13 @@ __all__ = [
     "parse_whole",
     "pipes_kept",
     "printable",
+    "put_on_disk",
     "read_bytes",
     "read_text",
     "split_lines",
     "split_words",
+    "together",
+    "where_now",
     "whole_file",
     "whole_folder",
     "write_at_once",

@@ -1,10 +1,14 @@
 """One writer a folder: a second one is told who holds it."""
 
+import json
 import os
+import re
 import socket
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 from rcinterp.errors import InputError
@@ -14,11 +18,15 @@ if sys.platform != "win32":
 
 #: The file that is locked, and that says by whom.
 LOCK = ".rcinterp-lock"
+#: Its first line, and the bytes that it has at most.
+_HOLDER, _LONGEST = re.compile(r"process \d+ on .+ \(.+\)"), 100_000
+#: Neither a link is followed, nor a pipe waited for.
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
-def held(folder: Path, what: str) -> Iterator[float | None]:
-    """Hold a folder while it is written to; gives when the first writer began of those that were stopped, if any was.
+def held(folder: Path, what: str, below: Collection[str] = ()) -> Iterator[None]:
+    """Hold a folder while it is written to.
 
     Parameters
     ----------
@@ -26,99 +34,156 @@ def held(folder: Path, what: str) -> Iterator[float | None]:
         Made if need be, and taken away again if nothing was written.
     what : str
         What is done, for the message that a second process gets, such as "rcinterp train".
+    below : collection of str
+        Names, or patterns of names, of folders in it that are written to as well, and held with it.
 
     Raises
     ------
     InputError
-        If another process holds it; it says which.
+        If another process holds it, and it says which; or if what stands in the place of the lock is none.
     OSError
         If the folder cannot be made or written to.
 
     Notes
     -----
-    The lock is the system's (flock), so that it goes with its process, however that ends. On file systems without
-    locks, and on Windows, nothing is locked.
-
-    The file stays behind if the writer is killed, or fails when files have been written, and is removed by the next one
-    that comes to its end: until then, what is newer than the file may be a writer's that left no record.
+    The lock is the system's (flock), so that it goes with its process, however that ends; the file of a killed process
+    says nothing. On file systems without locks, and on Windows, nothing is locked.
     """
     made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+    lock, file = folder / LOCK, None
     try:
-        lock, acquired = folder / LOCK, None
-        while acquired is None:
+        while file is None:
             folder.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # another process has just taken its empty folder away
-                acquired = _acquire(lock, what)
-        file, stopped_at = acquired
-    except OSError as error:
-        _remove(made)
-        raise OSError(error.errno, error.strerror, str(folder)) from None
-    is_done = False
-    try:
-        yield stopped_at
-        is_done = True
-    finally:
-        is_known = not is_done and (stopped_at is not None or _has_newer(folder, lock))
-        if sys.platform == "win32":  # where no open file can be removed
-            os.close(file)
-        if not is_known:
+                file = _acquire(lock, f"process {os.getpid()} on {socket.gethostname()} ({what})", below)
+        try:
+            _check_around(folder, below)
+            yield
+        finally:
+            if sys.platform == "win32":  # where no open file can be removed
+                os.close(file)
             with suppress(OSError):
                 lock.unlink()
-        if sys.platform != "win32":
-            os.close(file)
+            if sys.platform != "win32":
+                os.close(file)
+    except OSError as error:
+        if file is not None:  # of what was done meanwhile
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    finally:
         _remove(made)
 
 
-def _acquire(lock: Path, what: str) -> tuple[int, float | None]:
-    """The open file, locked, with the name of this process in it; and when the first began of those that were stopped.
-
-    That stands in a second line, or it is the time of the file, which names the one that was stopped.
-    """
+def _acquire(lock: Path, holder: str, below: Collection[str]) -> int:
+    """The open file, locked, with the name of this process in it, and in a second line the folders held with it."""
+    text = f"{holder}\n" + (f"{json.dumps(sorted(below))}\n" if below else "")
     while True:
-        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        file = _open(lock, os.O_RDWR | os.O_CREAT)
         try:
-            if sys.platform != "win32":
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = (_lines(file) or ["another process"])[0]
+            if not _is_free(file):
+                raise _is_held(lock.parent, _lines(file))
+            if _is_same(file, lock):
+                _write(file, lock, text.encode())
+                return file
+        except BaseException:
             os.close(file)
-            raise InputError(
-                f"{lock.parent}: {holder} is writing there; wait until it has ended, or give another folder."
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        if _is_same(file, lock):
-            stopped_at = _first_begun(file)
-            own = f"process {os.getpid()} on {socket.gethostname()} ({what})\n"
-            text = (own if stopped_at is None else f"{own}{stopped_at!r}\n").encode()
-            os.lseek(file, 0, os.SEEK_SET)
-            os.write(file, text)  # before the rest of the old text goes: stopped in between, both are known
-            os.ftruncate(file, len(text))
-            return file, stopped_at
+            raise
         os.close(file)  # the holder before removed it in between
+
+
+def _open(lock: Path, how: int) -> int:
+    """Open what is a lock, and nothing else."""
+    try:
+        file = os.open(lock, how | _AS_IT_IS, 0o666)
+    except OSError:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(lock.lstat().st_mode):
+                raise _is_no_lock(lock, "is no file of its own") from None
+        raise
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise _is_no_lock(lock, "is no file of its own")
+        lines = _lines(file)
+        if found.st_size > _LONGEST or (lines and not _HOLDER.fullmatch(lines[0])):
+            raise _is_no_lock(lock, "holds something else")
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _is_no_lock(lock: Path, why: str) -> InputError:
+    return InputError(
+        f"{lock}: {why}, expected the file by which rcinterp holds the folder that it writes; move it away, or give "
+        "another folder."
+    )
+
+
+def _is_held(folder: Path, lines: list[str]) -> InputError:
+    holder = (lines or ["another process"])[0]
+    return InputError(f"{folder}: {holder} is writing there; wait until it has ended, or give another folder.")
+
+
+def _is_free(file: int) -> bool:
+    """Take the lock of an open file, if no other process has it; a file system without locks lets everyone."""
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _write(file: int, lock: Path, text: bytes) -> None:
+    try:
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, text)  # before the rest of the old text goes: there is always a holder in it
+        os.ftruncate(file, len(text))
+    except OSError:  # of a disk that is full
+        with suppress(OSError):
+            lock.unlink()
+        raise
+
+
+def _check_around(folder: Path, below: Collection[str]) -> None:
+    """Refuse a folder that another process holds with the one above it, or one below it that is to be held with it."""
+    place = Path(os.path.realpath(folder))
+    lines = _lines_of_another(place.parent / LOCK)
+    if lines is not None and any(fnmatch(place.name, name) for name in _folders_in(lines)):
+        raise _is_held(folder, lines)
+    for name in below:
+        for one in sorted(folder.glob(name)):
+            lines = _lines_of_another(one / LOCK)
+            if lines is not None:
+                raise _is_held(one, lines)
+
+
+def _lines_of_another(lock: Path) -> list[str] | None:
+    """What a lock says that another process holds; None if none does."""
+    try:
+        file = _open(lock, os.O_RDWR)
+    except (OSError, InputError):
+        return None
+    try:
+        return None if _is_free(file) else _lines(file)
+    finally:
+        os.close(file)
+
+
+def _folders_in(lines: list[str]) -> list[str]:
+    with suppress(ValueError, RecursionError):
+        names = json.loads(lines[1]) if len(lines) > 1 else []
+        if isinstance(names, list):
+            return [str(name) for name in names]
+    return []
 
 
 def _lines(file: int) -> list[str]:
     os.lseek(file, 0, os.SEEK_SET)
-    return os.read(file, 1000).decode(errors="replace").splitlines()
-
-
-def _first_begun(file: int) -> float | None:
-    """When the first began of the writers that were stopped; None if none was."""
-    lines = _lines(file)
-    try:
-        return float(lines[1])
-    except (IndexError, ValueError):
-        return os.fstat(file).st_mtime if lines else None
-
-
-def _has_newer(folder: Path, lock: Path) -> bool:
-    """Whether a file has been written since the lock was taken."""
-    try:
-        began = lock.stat().st_mtime
-        return any(path.stat().st_mtime >= began for path in folder.rglob("*") if path != lock and path.is_file())
-    except OSError:  # gone meanwhile
-        return False
+    return os.read(file, _LONGEST).decode(errors="replace").splitlines()
 
 
 def _is_same(file: int, path: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rcinterp.errors import InputError
+from rcinterp.files.writing import finish
 from rcinterp.memory import describe_bytes, require_memory
 
 #: First bytes of a gzip file.
@@ -154,6 +155,7 @@ def open_input(path: str | os.PathLike[str], largest: int | None = None) -> Iter
     """
     with ExitStack() as stack:
         if not is_pipe(path):
+            finish(Path(path).parent)
             yield stack.enter_context(Path(path).open("rb"))
             return
         stack.enter_context(pipes_kept())

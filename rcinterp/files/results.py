@@ -28,15 +28,12 @@ STUDY = (
 )
 #: Of `rcinterp strands`; patterns of names.
 STRANDS = ("strands.tsv", "strand_logits.tsv", "strands_*.png", "strands_*.svg")
-#: What the beginning of a file has by which a folder is known that was written from Python, without a record; names, or
-#: patterns of names, of what else is there.
+#: What the beginning of a file has by which it is known that it was written from Python, without a record.
 SIGNS = {
-    "model.json": (b'{\n "format": "rcinterp model', TRAINING),
+    "model.json": b'{\n "format": "rcinterp model',
     "report.html": (
-        b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        b'<meta name="generator" content="rcinterp">',
-        (*INTERPRETATION, *PATTERNS),
+        b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="rcinterp">'
     ),
-    "dataset.json": (b'{\n  "rcinterp": ', DATASET),
-    "results.tsv": (b"\tseed\tn_parameters\tn_epochs\tbest_epoch\t", (*STUDY, "*.png", "*.svg")),
+    "dataset.json": b'{\n  "rcinterp": ',
+    "results.tsv": b"\tseed\tn_parameters\tn_epochs\tbest_epoch\t",
 }

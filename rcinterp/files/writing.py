@@ -1,31 +1,36 @@
 """Files and folders that are written whole or not at all, whatever stops the program.
 
-What is being written has a name that begins with ``.rcinterp-`` and tells the machine and the process. Such a file that
-a killed process has left is removed when something is next written beside it.
+What is being written has a name that begins with ``.rcinterp-`` and that nobody has, and is locked by its process. Such
+a file that a killed process has left is removed when something is next written beside it.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
+import secrets
 import shutil
 import socket
+import sys
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rcinterp.errors import InputError
 
+if sys.platform != "win32":
+    import fcntl
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAME = ".rcinterp-{host}-{pid}-{number}.part{suffix}"
+_NAME = ".rcinterp-{host}-{pid}-{word}.part{ending}"
+#: Bytes of an ending by which programs know the format of a file; a longer one is a part of its name.
+_LONGEST_ENDING = 16
 #: The folder of what is complete, while its files take their places, and in it the list of those that go.
 _READY, _GONE = ".rcinterp-ready", ".gone.json"
-_numbers = itertools.count()
 _cleaned: set[Path] = set()  # places where this process has looked for what others have left
 
 
@@ -44,25 +49,31 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         Of `path`, whatever the file that could not be written.
     InputError
         If a text cannot be written in UTF-8.
+
+    Notes
+    -----
+    Within `together` it takes its place with the others.
     """
     given = Path(path)
+    real = Path(os.path.realpath(given.parent)) / given.name
+    one = _together_with(real)
+    if one is not None and one.takes(real):
+        with _errors_of(given), whole_file(one.place_of(real, is_file=True)) as part:
+            yield part
+        return
     if given.exists() and not given.is_file():  # asked of the path itself: a pipe of /dev/fd links to no file
         with _errors_of(given):
             yield given
         return
     target = Path(os.path.realpath(path))
     _clean(target.parent)
-    part = target.with_name(_own_name(target.suffix))
-    try:
-        with _errors_of(given, part):
-            yield part
-            _put_on_disk(part)
-            if target.exists():
-                shutil.copymode(target, part)
-            os.replace(part, target)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    ending = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_ENDING else ""
+    with _errors_of(given), _own_part(target.parent, ending) as part:
+        yield part
+        put_on_disk(part)
+        if target.exists():
+            shutil.copymode(target, part)
+        os.replace(part, target)
 
 
 def write_at_once(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -78,7 +89,9 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: An
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Iterator[Path]:
+def whole_folder(
+    folder: str | os.PathLike[str], owns: Collection[str], removes: Collection[str] | None = None
+) -> Iterator[Path]:
     """Give an empty folder to be written to; if nothing goes wrong, its files then take their places in `folder`.
 
     Parameters
@@ -86,73 +99,261 @@ def whole_folder(folder: str | os.PathLike[str], owns: Collection[str]) -> Itera
     folder : path
         Made if need be. Files of other names in it stay.
     owns : collection of str
-        Names of all files that may be written; those that are not written this time are removed.
+        Names of all files that may be written.
+    removes : collection of str, optional
+        Those of them that are removed if they are not written this time; all if not given.
+
+    Raises
+    ------
+    InputError
+        If a folder has the name of a file.
+    OSError
+        Of the file that cannot be written.
 
     Notes
     -----
     What was there stays as it was until all is on the disk. Then one renaming settles that the new files count; if the
-    program is stopped while they are moved, the next one that writes here moves the rest.
+    program is stopped while they are moved, the next one that writes or reads here moves the rest.
+    Within `together` they take their places with the others.
     """
-    folder = Path(folder)
+    folder, removes = Path(folder), owns if removes is None else removes
+    real = Path(os.path.realpath(folder))
+    one = _together_with(real)
+    if one is not None:
+        waiting = one.place_of(real)
+        with _errors_of(folder, waiting), whole_folder(waiting, owns) as part:
+            yield part
+        one.remove((real / name).relative_to(one.folder).as_posix() for name in removes)
+        return
     with _errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         finish(folder)
+        check_names(folder, owns)
     _clean(folder)
-    part = folder / _own_name()
-    try:
+    with ExitStack() as stack:
+        with _errors_of(folder):
+            part = stack.enter_context(_own_part(folder))
         with _errors_of(folder, part):
-            part.mkdir()
             yield part
-            written = {path.name for path in part.iterdir()}
-            (part / _GONE).write_text(json.dumps(sorted(set(owns) - written)), encoding="utf-8")
-            for path in part.iterdir():
-                _put_on_disk(path)
-            _settle(part, folder)
-            finish(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            _settle(part, folder, removes)
 
 
-def _settle(part: Path, folder: Path) -> None:
-    """Give a folder that is complete the name by which it counts, after another process has moved its own."""
+class Together:
+    """What is written below a folder, and waits for the rest.
+
+    Parameters
+    ----------
+    folder, part : Path
+        Where it will be, and where it waits; both without links.
+    names : collection of str
+        Names, or patterns of names, of the files that wait, beside those of folders that are written whole.
+    """
+
+    def __init__(self, folder: Path, part: Path, names: Collection[str]) -> None:
+        self.folder, self.part, self.names = folder, part, names
+        self.gone: set[str] = set()
+
+    def takes(self, path: Path) -> bool:
+        """Whether a single file waits."""
+        name = path.relative_to(self.folder).as_posix()
+        return any(fnmatch(name, known) for known in self.names)
+
+    def place_of(self, path: Path, is_file: bool = False) -> Path:
+        """Where a file or a folder waits; made, or the folder of the file is."""
+        place = self.part / path.relative_to(self.folder)
+        (place.parent if is_file else place).mkdir(parents=True, exist_ok=True)
+        return place
+
+    def written(self) -> list[str]:
+        """Names of the files that wait."""
+        return [path.relative_to(self.part).as_posix() for path in _files_in(self.part)]
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files when the others take their places, but for those that are written until then."""
+        self.gone |= {*names}
+
+
+#: Those of this process that last.
+_lasting: list[Together] = []
+
+
+@contextmanager
+def together(folder: Path, names: Collection[str]) -> Iterator[Together]:
+    """While it lasts, collect what is written into a folder and into those below it; at its end all takes its place.
+
+    Parameters
+    ----------
+    folder : path
+        That is there.
+    names : collection of str
+        Names, or patterns of names, of the single files that wait for the end; others are written at once.
+
+    Notes
+    -----
+    One renaming settles it, as for `whole_folder`. If something goes wrong, nothing has changed.
+    """
+    _clean(folder)
+    with ExitStack() as stack:
+        with _errors_of(folder):
+            part = stack.enter_context(_own_part(folder))
+        one = Together(Path(os.path.realpath(folder)), Path(os.path.realpath(part)), names)
+        _lasting.append(one)
+        try:
+            yield one
+        finally:
+            _lasting.remove(one)
+        with _errors_of(folder, part):
+            if one.written():
+                _settle(part, folder, one.gone)
+
+
+def where_now(folder: Path) -> Path:
+    """The folder that has what was written into a folder, which may wait to take its place."""
+    real = Path(os.path.realpath(folder))
+    one = _together_with(real)
+    return folder if one is None else one.place_of(real)
+
+
+def is_collected(folder: str | os.PathLike[str]) -> bool:
+    """Whether what is written into a folder waits for the rest of what a command writes."""
+    return _together_with(Path(os.path.realpath(folder))) is not None
+
+
+def _together_with(real: Path) -> Together | None:
+    """That to which a path without links belongs."""
+    belongs = (one for one in _lasting if real.is_relative_to(one.folder) and not real.is_relative_to(one.part))
+    return next(belongs, None)
+
+
+def _settle(part: Path, folder: Path, removes: Collection[str]) -> None:
+    """Let what is complete count, once it is on the disk; then move it."""
+    written = {path.relative_to(part).as_posix(): path for path in _files_in(part)}
+    for path in written.values():
+        put_on_disk(path)
+    check_names(folder, written)
+    for name, path in written.items():
+        if (folder / name).is_file() and not (folder / name).is_symlink():
+            shutil.copymode(folder / name, path)
+    gone = sorted(name for name in {*removes} - written.keys() if _is_name(name))
+    (part / _GONE).write_text(json.dumps(gone), encoding="utf-8")
+    put_on_disk(part / _GONE)
     while True:
         try:
             os.rename(part, folder / _READY)
         except OSError:
             if not (folder / _READY).is_dir():
                 raise
-            finish(folder)
+            finish(folder)  # of another process, which has settled its own meanwhile
         else:
-            return
+            break
+    finish(folder)
 
 
 def finish(folder: Path) -> None:
-    """Move what a process has written whole, and had no time to move, to its places."""
+    """Move what a process has written whole, and had no time to move, to its places.
+
+    Raises
+    ------
+    InputError
+        If that cannot be done.
+    """
+    place = os.path.realpath(folder)
+    above, name = os.path.split(place)
+    if os.path.isdir(os.path.join(above, _READY, name)):
+        _finish(Path(above))
+    if os.path.isdir(os.path.join(place, _READY)):
+        _finish(Path(folder))
+
+
+def _finish(folder: Path) -> None:
     ready = folder / _READY
-    if not ready.is_dir():
-        return
-    with suppress(FileNotFoundError):  # another process does the same
-        for name in _read_gone(ready / _GONE):
-            (folder / name).unlink(missing_ok=True)
-        for path in sorted(ready.iterdir()):
-            if path.name != _GONE:
-                with suppress(FileNotFoundError):
-                    os.replace(path, folder / path.name)
+    try:
+        if ready.is_symlink():
+            raise InputError(f"{ready}: is a link, expected a folder or nothing; delete it.")
+        gone = _read_gone(ready / _GONE)
+        moved = [path.relative_to(ready) for path in _files_in(ready)]
+        check_names(folder, [path.as_posix() for path in moved])
+        for name in gone:
+            if _is_straight(folder, name) and not (folder / name).is_dir():
+                (folder / name).unlink(missing_ok=True)
+        for path in moved:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # another process does the same
+                os.replace(ready / path, folder / path)
         (ready / _GONE).unlink(missing_ok=True)
-        ready.rmdir()
+        _remove_folders(ready)
+    except FileNotFoundError:  # another process does the same
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{ready}: holds files that are complete, and cannot be moved to their places ({error.strerror}); see to "
+            f"it that {folder} can be written to, and start again."
+        ) from None
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """All files in a folder and those below it, but for the list of what goes."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            yield from _files_in(path)
+        elif path.name != _GONE:
+            yield path
+
+
+def _remove_folders(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        _remove_folders(path)
+    folder.rmdir()
+
+
+def check_names(folder: Path, names: Iterable[str]) -> None:
+    """Refuse names that no file can take in a folder, before the work whose files they are.
+
+    Raises
+    ------
+    InputError
+        If a folder has such a name, or what is none stands where a folder of it is to be.
+    """
+    if os.path.lexists(folder / _READY) and (not (folder / _READY).is_dir() or (folder / _READY).is_symlink()):
+        raise InputError(f"{folder / _READY}: is no folder, expected one or nothing; move it away.")
+    for name in names:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            raise InputError(f"{path}: is a folder, expected a file or nothing; move it away, or give another folder.")
+        if not _is_straight(folder, name):
+            raise InputError(
+                f"{path.parent}: is no folder of {folder}, expected one or nothing; move it away, or give another "
+                "folder."
+            )
+
+
+def _is_straight(folder: Path, name: str) -> bool:
+    """Whether nothing but folders, and no link, is on the way from a folder to a name in it."""
+    for above in Path(name).parents:
+        path = folder / above
+        if above.name and os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            return False
+    return True
 
 
 def _read_gone(path: Path) -> list[str]:
     """Names of files in the folder, whatever else the list may say: it may be a stranger's."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:  # all else has been moved
+        return []
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
-    if not isinstance(names, list) or not all(
-        isinstance(name, str) and name.isprintable() and Path(name).name == name not in ("", "..") for name in names
-    ):
+    if not isinstance(names, list) or not all(isinstance(name, str) and _is_name(name) for name in names):
         raise InputError(f"{path}: does not hold names of files in its folder; delete {path.parent}.")
     return names
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is the name of a file in a folder or below it."""
+    path = Path(name)
+    is_below = bool(path.name) and not path.is_absolute() and ".." not in path.parts
+    return is_below and name.isprintable() and path.as_posix() == name
 
 
 def check_place(folder: str | os.PathLike[str]) -> None:
@@ -184,7 +385,8 @@ def check_file_place(path: str | os.PathLike[str]) -> None:
         file.write(bytes(4096))
 
 
-def _put_on_disk(path: Path) -> None:
+def put_on_disk(path: Path) -> None:
+    """See to it that a file is on the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -196,8 +398,9 @@ def _errors_of(path: Path, part: Path | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         at_fault = path
-        if part is not None and error.filename is not None and Path(os.fsdecode(error.filename)).parent == part:
-            at_fault = path / Path(os.fsdecode(error.filename)).name
+        if part is not None and error.filename is not None:
+            with suppress(ValueError):  # it is elsewhere
+                at_fault = path / Path(os.fsdecode(error.filename)).relative_to(part)
         raise OSError(error.errno, error.strerror or str(error), str(at_fault)) from None
     except InputError as error:
         if part is None or str(part) not in str(error):
@@ -210,8 +413,51 @@ def _errors_of(path: Path, part: Path | None = None) -> Iterator[None]:
         ) from None
 
 
-def _own_name(suffix: str = "") -> str:
-    return _NAME.format(host=_host(), pid=os.getpid(), number=next(_numbers), suffix=suffix)
+@contextmanager
+def _own_part(folder: Path, ending: str | None = None) -> Iterator[Path]:
+    """Give a new file of an ending, or a new folder; locked while it lasts, and then gone if it still has its name."""
+    part, file = _begin(folder, ending)
+    try:
+        yield part
+    finally:
+        if ending is None:
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                part.unlink()
+        if file is not None:
+            os.close(file)
+
+
+def _begin(folder: Path, ending: str | None) -> tuple[Path, int | None]:
+    """A new file or folder of a name that nobody has, and the lock that tells others that its process lives."""
+    while True:
+        word = secrets.token_hex(4)
+        part = folder / _NAME.format(host=_host(), pid=os.getpid(), word=word, ending=ending or "")
+        if ending is None:
+            part.mkdir()
+        else:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        if sys.platform == "win32":  # where no open file takes another name
+            return part, None
+        with suppress(FileNotFoundError):  # taken for what a killed process has left, before it was locked
+            file = os.open(part, os.O_RDONLY)
+            if _lock(file) is not False and part.exists():
+                return part, file
+            os.close(file)
+
+
+def _lock(file: int) -> bool | None:
+    """Whether an open file could be locked; None where there are no locks."""
+    if sys.platform == "win32":
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def _host() -> str:
@@ -226,14 +472,24 @@ def _clean(folder: Path) -> None:
     begin = f".rcinterp-{_host()}-"
     with suppress(OSError):
         for path in folder.iterdir():
-            if not path.name.startswith(begin) or ".part" not in path.name:
-                continue
-            process = path.name.removeprefix(begin).split("-")[0]
-            if process.isdecimal() and not _is_running(int(process)):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+            if path.name.startswith(begin) and ".part" in path.name and not path.is_symlink():
+                with suppress(OSError):
+                    _remove_if_left(path, path.name.removeprefix(begin).split("-")[0])
+
+
+def _remove_if_left(path: Path, process: str) -> None:
+    """Remove a file or folder that no process has locked; without locks, if no process has its number."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        is_left = _lock(file)
+        if is_left is None:
+            is_left = process.isdecimal() and not _is_running(int(process))
+        if is_left and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif is_left:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(file)
 
 
 def _is_running(process: int) -> bool:

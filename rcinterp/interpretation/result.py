@@ -15,6 +15,7 @@ from rcinterp.comparison import format_matches
 from rcinterp.errors import InputError
 from rcinterp.files import whole_folder, write_at_once, write_table
 from rcinterp.files.paths import as_path
+from rcinterp.files.proofs import removable, seal
 from rcinterp.files.results import INTERPRETATION
 from rcinterp.interpretation.figures import (
     figure_of_contributions,
@@ -260,7 +261,7 @@ class Interpretation(Findings):
             Of the report.
         """
         folder = as_path(folder, "save")
-        with whole_folder(folder, INTERPRETATION) as part:
+        with whole_folder(folder, INTERPRETATION, removable(folder, INTERPRETATION)) as part:
             for name in ("contributions", "palindromes", "triage"):
                 write_table(part / f"{name}.tsv", getattr(self, name))
             write_table(part / "filters.tsv", self.table)
@@ -276,6 +277,7 @@ class Interpretation(Findings):
                 self.to_meme(part / "filters.meme")
             save_figure(self.plot(), part / "logos")
             self.to_html(part / "report.html", title, genome=genome)
+            seal(part / "report.html")
         return folder / "report.html"
 
     def __repr__(self) -> str:

@@ -1,11 +1,13 @@
 """Run any model: its extra inputs, the output that is read, and its state restored afterwards."""
 
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from typing import Any
 
 import torch
@@ -240,6 +242,23 @@ def keep_bars_here() -> None:
     says what has happened.
     """
     tqdm.set_lock(threading.RLock())
+
+
+@contextmanager
+def interrupts_here() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, though it is sent to all of a terminal: they end with this one.
+
+    Here it waits until they have been started. On Windows nothing is changed.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which, started later, would let them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -56,10 +56,10 @@ class StrandConsistency:
 
     def plot(self, task: int = 0) -> Figure:
         """Logit of the reverse complement against the logit of the sequence, one point a sequence, the worst named."""
-        from matplotlib.figure import Figure
+        from rcinterp.files.pictures import WholeFigure
 
         rows, row = self.logits[self.logits["task"] == task], self.table[self.table["task"] == task].iloc[0]
-        figure = Figure(figsize=(4.2, 4.4), layout="constrained")
+        figure = WholeFigure(figsize=(4.2, 4.4), layout="constrained")
         ax = figure.subplots()
         ends = [min(rows["forward"].min(), rows["reverse"].min()), max(rows["forward"].max(), rows["reverse"].max())]
         ax.plot(ends, ends, color="#999999", linewidth=0.8, zorder=0)

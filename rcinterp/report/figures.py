@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from rcinterp.files import printable, whole_file
+from rcinterp.files.pictures import WholeFigure
 
 #: Of lines and letters.
 INK = "#333333"
@@ -35,7 +36,7 @@ _VECTOR = {
 _UNDATED = {"svg": {"Date": None}, "svgz": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-class LogoFigure(Figure):
+class LogoFigure(WholeFigure):
     """A figure that pyplot does not know of, that Jupyter shows, and whose files have text that can be edited.
 
     Its text stands as it is: a ``$`` in a name begins no formula. What cannot be seen is marked, and lines are cut.
@@ -50,7 +51,7 @@ class LogoFigure(Figure):
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save as any figure is saved; SVG and PDF keep text as text, and the same figure gives the same bytes."""
+        """Save whole or not at all; SVG and PDF keep text as text, and the same figure gives the same bytes."""
         suffix = Path(fname).suffix[1:] if isinstance(fname, str | Path) else ""
         kind = str(options.get("format") or suffix or rcParams["savefig.format"]).lower()
         if kind in _UNDATED:

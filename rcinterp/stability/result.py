@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import whole_folder, write_table
 from rcinterp.files.paths import as_path
+from rcinterp.files.proofs import removable, seal
 from rcinterp.files.results import PATTERNS
 from rcinterp.motifs import write_meme
 from rcinterp.report.figures import save_figure
@@ -139,7 +140,7 @@ class ModelComparison:
             Of the report.
         """
         folder = as_path(folder, "save")
-        with whole_folder(folder, PATTERNS) as part:
+        with whole_folder(folder, PATTERNS, removable(folder, PATTERNS)) as part:
             for name in ("members", "left_out", "models"):
                 write_table(part / f"{name}.tsv", getattr(self, name))
             write_table(part / "patterns.tsv", self.table)
@@ -148,6 +149,7 @@ class ModelComparison:
                 self.to_meme(part / "consensus.meme")
                 save_figure(self.plot(max_patterns=_MAX_DRAWN), part / "patterns")
             self.to_html(part / "report.html", title)
+            seal(part / "report.html")
         return folder / "report.html"
 
     def _check_not_empty(self, what: str) -> None:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import read_bytes, write_at_once
 from rcinterp.files.documents import LARGEST_JSON, first_difference, parse_json
-from rcinterp.reading.model import bar_options, keep_bars_here, one_thread
+from rcinterp.reading.model import bar_options, interrupts_here, keep_bars_here, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
 from rcinterp.studies._runs import CHECKPOINT, Reading, Run, train
 from rcinterp.training.fitting import second_checkpoint
@@ -120,9 +120,13 @@ def _spread(
 
 def _in_processes(do: Callable[[Run], Outcome], runs: Sequence[Run], n_jobs: int) -> Generator[Outcome, None, None]:
     parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")
-    there = do if n_jobs == 1 else partial(_in_worker, do)
+    if n_jobs == 1:
+        yield from parallel(delayed(do)(run) for run in runs)
+        return
     try:
-        yield from parallel(delayed(there)(run) for run in runs)
+        with interrupts_here():
+            outcomes = parallel(delayed(partial(_in_worker, do))(run) for run in runs)
+        yield from outcomes
     except BrokenProcessPool:
         raise InputError(
             f"--jobs {n_jobs}: a process of the study was killed, perhaps for want of memory; start the study again, "

@@ -18,6 +18,7 @@ from rcinterp.errors import InputError
 from rcinterp.files import digest_of_file, finish, whole_folder, write_at_once
 from rcinterp.files.documents import parse_json, read_json
 from rcinterp.files.paths import as_path
+from rcinterp.files.proofs import removable
 from rcinterp.files.results import MODEL_FILES
 from rcinterp.files.tensors import open_tensors, what_is_lost
 from rcinterp.training.baseline import KmerBaseline
@@ -97,8 +98,14 @@ def save_model(model: CompactModel, folder: str | os.PathLike[str]) -> Path:
         "versions": _versions(),
     }
     text = _as_text(description)
+    removes = removable(folder, MODEL_FILES)
+    if _BASELINE not in files and _BASELINE not in removes and (folder / _BASELINE).exists():
+        raise InputError(
+            f"{folder / _BASELINE}: is of no model that was saved here, expected none beside a model without a "
+            "baseline; move it away, or give another folder."
+        )
     _warn_of_nan(model)
-    with whole_folder(folder, MODEL_FILES) as part:
+    with whole_folder(folder, MODEL_FILES, removes) as part:
         for name, data in files.items():
             write_at_once(part / name, data)
         write_at_once(part / _DESCRIPTION, text)

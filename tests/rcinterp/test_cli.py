@@ -777,3 +777,8 @@ def test_what_a_step_frees_is_kept_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.setattr("rcinterp.cli._common.sys.platform", "darwin")
     keep_freed_memory()
     assert len(asked) == 2
+
+
+def test_the_package_is_the_program():
+    ended = subprocess.run([sys.executable, "-m", "rcinterp", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("python -m rcinterp, version")

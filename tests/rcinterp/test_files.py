@@ -13,12 +13,14 @@ import sys
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from rcinterp.data.datasets import load_split
 from rcinterp.data.sequences import write_fasta
 from rcinterp.errors import InputError, one_line
 from rcinterp.files import (
@@ -29,6 +31,8 @@ from rcinterp.files import (
     parse_number,
     read_text,
     reading,
+    together,
+    where_now,
     whole_folder,
     write_at_once,
     write_table,
@@ -36,6 +40,7 @@ from rcinterp.files import (
 )
 from rcinterp.files.locks import LOCK
 from rcinterp.motifs import write_meme
+from rcinterp.training.saving import load_model
 
 
 @pytest.mark.parametrize(("content", "expected"), [("é\n", "é\n".encode()), (b"\x00\r\n", b"\x00\r\n"), ("", b"")])
@@ -119,18 +124,63 @@ def test_a_pipe_is_written_to(tmp_path):
     assert os.listdir(tmp_path) == ["pipe"]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
-    script = "import sys, os\nfrom rcinterp.files import writing\nprint(writing._own_name('.tsv'))"
-    dead = (
-        tmp_path
-        / subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
-    )
-    living = tmp_path / writing._own_name(".tsv")
-    others = [tmp_path / ".rcinterp-elsewhere-1-0.part", tmp_path / ".rcinterp-notes"]
-    for path in (dead, living, *others):
-        path.write_text("")
-    write_at_once(tmp_path / "a.tsv", "")
-    assert {path.name for path in tmp_path.iterdir()} == {"a.tsv", living.name, *(path.name for path in others)}
+#: Begins to write a file and a folder beside it, says their names, and waits.
+WRITE = """
+import os, sys, time
+from pathlib import Path
+from rcinterp.files import whole_file, whole_folder
+from rcinterp.files.writing import os as _os
+place, number = Path(sys.argv[1]), int(sys.argv[2])
+_os.getpid = lambda: number
+with whole_file(place / "a.tsv") as file, whole_folder(place, ()) as folder:
+    (folder / "b").write_text("half")
+    print(file.name, folder.name, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Give ``writer(number)``: a process that is writing to tmp_path, and the names of what it writes."""
+    processes = []
+
+    def start(number):
+        command = [sys.executable, "-c", WRITE, str(tmp_path), str(number)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return processes[-1], processes[-1].stdout.readline().split()
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path, writer):
+    """... whatever their numbers: that of a killed one may be another's now, and one of a container is of it alone."""
+    _, written = writer(2**30)  # no process of this number is to be seen
+    dead, left = writer(os.getpid())
+    dead.kill()
+    dead.wait()
+    others = [".rcinterp-elsewhere-1-0.part", ".rcinterp-notes"]
+    for name in others:
+        (tmp_path / name).write_text("")
+    assert {path.name for path in tmp_path.iterdir()} == {*left, *written, *others}
+    writing._cleaned.clear()
+    write_at_once(tmp_path / "c.tsv", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"c.tsv", *written, *others}
+
+
+def test_two_processes_of_one_number_write_at_once(tmp_path, writer):
+    _, first = writer(7)
+    _, second = writer(7)
+    assert {path.name for path in tmp_path.iterdir()} == {*first, *second}
+
+
+@pytest.mark.parametrize("name", ["a." + "x" * 240, "x" * 255, "x" * 250 + ".json"])
+def test_a_long_name_is_a_name(tmp_path, name):
+    write_at_once(tmp_path / name, "")
+    assert os.listdir(tmp_path) == [name]
 
 
 # Folders.
@@ -217,6 +267,124 @@ def test_a_list_of_what_goes_is_of_the_folder_alone(old, gone):
         finish(old)
     assert mine.exists()
     assert content(old) == OLD
+
+
+def test_a_name_that_cannot_be_seen_does_not_stop_the_others(old):
+    """... as the list of what goes would be refused that held it."""
+    make(old, {"a": "new a", "c": "new c"}, owns=("a", "b", "c\n", "d\udcff", "../e"))
+    assert content(old) == NEW
+
+
+def test_files_keep_their_modes(old):
+    (old / "a").chmod(0o600)
+    (old / "b").chmod(0o444)
+    make(old, {"a": "new a", "b": "new b", "c": "new c"})
+    assert [(old / name).stat().st_mode & 0o777 for name in "ab"] == [0o600, 0o444]
+
+
+def test_a_folder_with_the_name_of_a_file_is_refused_before_and_after_the_work(old):
+    (old / "c").mkdir()
+    said = r"result/c: is a folder, expected a file or nothing; move it away, or give another folder\."
+    with pytest.raises(InputError, match=said), whole_folder(old, "abc"):
+        pytest.fail("worked")
+    with pytest.raises(InputError, match=said):
+        make(old, {"a": "new a", "c": "new c"}, owns=["a"])
+    (old / "c").rmdir()
+    assert content(old) == OLD
+    assert set(os.listdir(old)) == set(OLD)
+
+
+def stop_while_moving(folder, monkeypatch, written=NEW):
+    """Leave a folder of which some files are in their places."""
+    replace, seen = os.replace, []
+
+    def stop(source, target):
+        if ".rcinterp-ready" in str(source):
+            seen.append(source)
+            if len(seen) == 2:
+                raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stop)
+        with pytest.raises(Killed):
+            make(folder, written)
+
+
+def test_what_cannot_be_moved_is_told_in_one_line(old, monkeypatch):
+    stop_while_moving(old, monkeypatch)
+    (old / "c").unlink(missing_ok=True)
+    (old / "note").unlink()
+    for name in ("c", "note"):
+        (old / name).mkdir()
+    for read in (load_model, load_split, finish):
+        with pytest.raises(InputError, match=r"result/(c|note): is a folder, expected a file or nothing; move it away"):
+            read(old)
+    for name in ("c", "note"):
+        (old / name).rmdir()
+    finish(old)
+    assert content(old) == NEW
+    (old / ".rcinterp-ready").symlink_to(old)
+    with pytest.raises(InputError, match=r"\.rcinterp-ready: is a link, expected a folder or nothing"):
+        finish(old)
+
+
+def test_a_reader_of_one_file_sees_the_whole_result(tmp_path, monkeypatch):
+    place = tmp_path / "result"
+    old, new = (dict.fromkeys(("a.fa", "b.fa", "c.fa"), f">{which}\nACGT\n") for which in ("old", "new"))
+    make(place, old)
+    stop_while_moving(place, monkeypatch, new)
+    assert read_text(place / "c.fa", "FASTA") == new["c.fa"]
+    assert content(place) == new
+
+
+# What is written together.
+
+
+def test_what_is_written_together_takes_its_place_at_once(old):
+    with together(old, ["run.toml", "in/*.html"]) as waiting:
+        with whole_folder(old / "in", ("x", "y")) as part:
+            write_at_once(part / "x", "new x")
+        make(old, {"a": "new a"})
+        for name in ("run.toml", "in/z.html"):
+            write_at_once(old / name, "new")
+        write_at_once(old / "checkpoint", "at once")
+        assert content(old) == {**OLD, "checkpoint": "at once"}
+        assert waiting.written() == ["a", "in/x", "in/z.html", "run.toml"]
+        assert (where_now(old / "in") / "x").read_text() == "new x"
+    assert content(old / "in") == {"x": "new x", "z.html": "new"}
+    (old / "in" / "x").unlink()
+    (old / "in" / "z.html").unlink()
+    (old / "in").rmdir()
+    assert content(old) == {"a": "new a", "note": "mine", "run.toml": "new", "checkpoint": "at once"}
+    assert set(os.listdir(old)) == set(content(old))
+
+
+def test_what_is_written_together_is_of_no_account_if_something_fails(old):
+    with pytest.raises(InputError, match="is no folder of"), together(old, ["run.toml"]):
+        make(old / "note", {"a": "new a"})  # where there is a file
+    assert content(old) == OLD
+    assert set(os.listdir(old)) == set(OLD)
+
+
+def test_a_reader_of_a_folder_sees_what_was_written_together(tmp_path, monkeypatch):
+    """... though the move that was stopped was one of the folder above it."""
+    replace, names = os.replace, ("in/a", "in/b", "in/c")
+    for text in ("old", "new"):
+
+        def stop(source, target, text=text):
+            if text == "new" and str(source).endswith(".rcinterp-ready/in/b"):
+                raise Killed
+            replace(source, target)
+
+        with monkeypatch.context() as patch, suppress(Killed), together(tmp_path, names):
+            patch.setattr(os, "replace", stop)
+            for name in names:
+                write_at_once(tmp_path / name, text)
+    assert (tmp_path / "in" / "b").read_text() == "old"
+    assert read_text(tmp_path / "in" / "c", "text") == "new"
+    assert content(tmp_path / "in") == {"a": "new", "b": "new", "c": "new"}
+    assert os.listdir(tmp_path) == ["in"]
 
 
 def test_two_processes_at_once_leave_the_files_of_one(old):

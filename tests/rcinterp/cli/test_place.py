@@ -1,11 +1,14 @@
 """The folder or file that a command writes: one process at a time, and nothing of others is lost."""
 
 import ast
+import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -14,17 +17,18 @@ import pytest
 from rcinterp.cli._place import _check_strangers, _present
 from rcinterp.cli._record import read_record
 from rcinterp.errors import InputError
-from rcinterp.files import held
+from rcinterp.files import finish, held, writing
 from rcinterp.files.locks import LOCK
 from rcinterp.files.results import INTERPRETATION, STUDY, TRAINING
+from rcinterp.interpretation import Interpretation, interpret
 from rcinterp.studies import STUDIES
 from rcinterp.training.models import compact_model
-from rcinterp.training.saving import save_model
+from rcinterp.training.saving import load_model, save_model
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from rcinterp.files import held
+from rcinterp.files import finish, held, writing
 with held(Path(sys.argv[1]), "rcinterp train"):
     print("held", flush=True)
     time.sleep(60)
@@ -112,48 +116,178 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, m
     assert result.stderr.endswith("out: Not a directory\n")
 
 
-def test_what_a_stopped_command_left_is_replaced(simulate, tmp_path):
-    """It had looked before its work, and its lock is still there; there is no record of what it wrote."""
-    out = tmp_path / "out"
-    with held(out, "rcinterp simulate"):
-        lock, begun = (out / LOCK).read_bytes(), (out / LOCK).stat().st_mtime
-        (out / "sites.tsv").write_text("half")
-    (out / "train.pos.fa.gz").write_text("mine, from before")
-    for name, when in ((LOCK, begun), ("sites.tsv", begun + 1), ("train.pos.fa.gz", begun - 100)):
-        (out / name).write_bytes(lock if name == LOCK else (out / name).read_bytes())
-        os.utime(out / name, (when, when))
-    assert "holds train.pos.fa.gz, which no command" in simulate(status=2).stderr
-    assert (out / "train.pos.fa.gz").read_text() == "mine, from before"
-    (out / "train.pos.fa.gz").unlink()
-    (out / LOCK).write_bytes(lock)
-    os.utime(out / LOCK, (begun, begun))
+#: A small `rcinterp simulate` to the folder that is given, killed when a file takes its place, or all do.
+KILLED = """
+import os, sys
+from pathlib import Path
+from rcinterp.cli import main
+function, at, seen = sys.argv[2], int(sys.argv[3]), []
+real = getattr(os, function)
+def stop(source, target):
+    if f"{sys.argv[1]}/.rcinterp-ready" in f"{source} {target}":
+        seen.append(source)
+        if len(seen) == at:
+            os.kill(os.getpid(), 9)
+    return real(source, target)
+setattr(os, function, stop)
+main(["simulate", "--n", "10", "--length", "100", "--seed", "5", "--out", sys.argv[1]])
+"""
+
+
+def kill(out, function, at):
+    ended = subprocess.run([sys.executable, "-c", KILLED, out, function, str(at)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("function", "at", "is_new"), [("rename", 1, False), ("replace", 3, True)])
+def test_what_a_stopped_command_left_is_the_old_or_the_new_result_with_its_record(
+    simulate, tmp_path, files_of, function, at, is_new
+):
+    out, new = tmp_path / "out", tmp_path / "new"
     simulate()
-    assert (tmp_path / "out" / "sites.tsv").read_text().startswith("sequence\t")
+    old = files_of(out)
+    simulate("--seed", 5, "--out", new)
+    kill(out, function, at)
+    finish(out)
+    left = {name: data for name, data in files_of(out).items() if not name.startswith(".")}
+    assert left == (files_of(new) if is_new else old)
+    writing._cleaned.clear()  # the next start is another process
+    simulate("--seed", 5)
+    assert files_of(out) == files_of(new)  # nothing of the killed one is left
 
 
-@pytest.mark.parametrize("how", ["fails", "is killed"])
-def test_what_a_stopped_command_left_is_known_until_one_comes_to_its_end(simulate, tmp_path, how):
-    """... whatever other starts fail in between: they begin later than its files are."""
+def test_a_command_that_was_killed_vouches_for_no_file_of_another(simulate, run, commands, tmp_path):
+    """... which a person put there afterwards, whichever command comes next."""
     out = tmp_path / "out"
+    kill(out, "rename", 1)
+    assert (out / LOCK).exists()
+    for name, command in (("sites.tsv", commands["simulate"]), ("filters.tsv", commands["interpret"])):
+        (out / name).write_text("mine")
+        said = run(*command, "--out", out, status=2).stderr
+        assert f"out holds {name}, which no command of rcinterp has recorded there" in said
+        assert (out / name).read_text() == "mine"
+        (out / name).unlink()
+    simulate()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "another's", "hard link"])
+def test_what_is_no_lock_is_neither_written_to_nor_followed(simulate, tmp_path, kind):
+    out, mine = tmp_path / "out", tmp_path / "mine"
     out.mkdir()
-    code = (
-        "import os, sys\nfrom pathlib import Path\nfrom rcinterp.files import held\nout = Path(sys.argv[1])\n"
-        "with held(out, 'rcinterp simulate'):\n    (out / 'sites.tsv').write_text('half')\n"
-        f"    {'raise SystemExit(3)' if how == 'fails' else 'os.kill(os.getpid(), 9)'}"
+    mine.write_text("mine\n")
+    lock = out / LOCK
+    make = {
+        "link": lambda: lock.symlink_to(mine),
+        "folder": lock.mkdir,
+        "pipe": lambda: os.mkfifo(lock),
+        "another's": lambda: lock.write_text("mine\n"),
+        "hard link": lambda: lock.hardlink_to(mine),
+    }
+    make[kind]()
+    said = simulate(status=2).stderr
+    assert re.search(
+        r"out/\.rcinterp-lock: (is no file of its own|holds something else), expected the file by which rcinterp holds "
+        r"the folder that it writes; move it away, or give another folder\.\n$",
+        said,
     )
-    subprocess.run([sys.executable, "-c", code, out], check=False)
-    began = (out / LOCK).stat().st_mtime
-    os.utime(out / LOCK, (began - 100, began - 100))
-    os.utime(out / "sites.tsv", (began - 50, began - 50))
-    for _ in range(2):
-        simulate("--motif", "none", status=2)
-        assert len((out / LOCK).read_text().splitlines()) == 2
-    with pytest.raises(InputError, match=r"process \d+ on \S+ \(a\) is writing there"), held(out, "a"), held(out, "b"):
-        pass
-    assert (out / "sites.tsv").read_text() == "half"
+    assert len(said.splitlines()) == 1
+    assert os.listdir(out) == [LOCK]
+    assert mine.read_text() == "mine\n"
+
+
+def test_a_disk_that_is_full_leaves_neither_lock_nor_folder(simulate, tmp_path, monkeypatch):
+    def full(file, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left") as error, held(tmp_path / "out" / "in", "rcinterp simulate"):
+            pytest.fail("held")
+    assert error.value.filename == str(tmp_path / "out" / "in")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["sites.tsv", "train.neg.fa.gz", "run.toml"])
+def test_a_folder_with_the_name_of_an_output_is_told_before_the_work(simulate, tmp_path, monkeypatch, files_of, name):
     simulate()
-    assert (out / "sites.tsv").read_text().startswith("sequence\t")
-    assert not (out / LOCK).exists()
+    out = tmp_path / "out"
+    (out / name).unlink()
+    (out / name).mkdir()
+    (out / name / "mine").write_text("mine")
+    old = files_of(out)
+    monkeypatch.setattr("rcinterp.data.simulation.simulate_motifs", lambda *_, **__: pytest.fail("worked"))
+    for options in ([], ["--overwrite"]):
+        said = simulate(*options, status=2).stderr
+        assert said.endswith(
+            f"{out / name}: is a folder, expected a file or nothing; move it away, or give another folder.\n"
+        )
+    assert files_of(out) == old
+
+
+@pytest.mark.parametrize("name", ["sites.tsv", "run.toml"])
+@pytest.mark.parametrize("kind", ["link to nothing", "link", "pipe"])
+def test_links_and_pipes_with_the_name_of_an_output_are_files_of_others(simulate, tmp_path, kind, name):
+    simulate()
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    (out / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(out / name)
+    else:
+        (out / name).symlink_to(mine)
+        if kind == "link":
+            mine.write_text("mine")
+    said = simulate(status=2).stderr
+    assert re.search(rf"out holds (a )?{name}", said)
+    assert (out / name).is_fifo() if kind == "pipe" else (out / name).is_symlink()
+    simulate("--overwrite")
+    assert (out / name).is_file()
+    assert not (out / name).is_symlink()
+    assert not mine.exists() or mine.read_text() == "mine"
+
+
+def several(work):
+    classes = ["--positives", "data/valid.pos.fa.gz", "--negatives", "data/valid.neg.fa.gz"]
+    start = ["interpret", "mine.py:Net", *classes, "--motifs", "known.meme", "--no-faithfulness"]
+    return [*start, "--layer", "a", "--layer", "b"]
+
+
+def test_results_of_several_layers_take_their_places_at_once(run, work, files_of, monkeypatch):
+    command = [*several(work), "--out", "out"]
+    run(*command)
+    old, save, seen = files_of("out"), Interpretation.save, []
+
+    def stop(self, *arguments, **options):
+        seen.append(self)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return save(self, *arguments, **options)
+
+    monkeypatch.setattr(Interpretation, "save", stop)
+    run(*command, "--flank", 2, status=1)
+    assert len(seen) == 2
+    assert files_of("out") == old
+
+
+def test_a_folder_of_a_layer_is_held_with_the_one_above_it(run, work, monkeypatch):
+    command = several(work)
+    with held(Path("out"), "rcinterp interpret", ["a", "b"]):
+        said = run(*command[:-4], "--out", "out/b", status=2).stderr
+        assert re.search(r"out/b: process \d+ on \S+ \(rcinterp interpret\) is writing there; wait", said)
+        with held(Path("out/c"), "rcinterp interpret"):  # one that it does not write to
+            pass
+    with held(Path("out/b"), "rcinterp interpret"):
+        assert re.search(r"out/b: process \d+ on ", run(*command, "--out", "out", status=2).stderr)
+        with held(Path("out"), "rcinterp simulate"):
+            pass
+
+
+def test_a_folder_that_is_a_link_takes_no_results_of_a_layer(run, work, tmp_path):
+    (work / "elsewhere").mkdir()
+    (work / "out").mkdir()
+    (work / "out" / "b").symlink_to(work / "elsewhere")
+    said = run(*several(work), "--out", "out", "--overwrite", status=2).stderr
+    assert "out/b: is no folder of out, expected one or nothing; move it away" in said
+    assert os.listdir(work / "elsewhere") == []
 
 
 def test_a_command_that_fails_before_it_writes_leaves_no_lock(simulate, tmp_path):
@@ -179,10 +313,87 @@ def test_a_table_replaces_a_table_and_no_other_file(run, work):
 
 def test_a_model_that_python_saved_is_known(tmp_path):
     save_model(compact_model(1, 1, 60, widths=(11,), pool=10, stride=10), tmp_path)
-    _check_strangers(tmp_path, TRAINING, [], None)
+    _check_strangers(tmp_path, TRAINING, [])
     (tmp_path / "filters.tsv").write_text("mine")
     with pytest.raises(InputError, match=r"holds filters\.tsv, which no command"):
-        _check_strangers(tmp_path, [*TRAINING, *INTERPRETATION], [], None)
+        _check_strangers(tmp_path, [*TRAINING, *INTERPRETATION], [])
+
+
+def test_a_report_vouches_for_itself_and_what_it_lists_alone(run, commands, work, files_of):
+    """A copy of it makes nobody's tables those of rcinterp; in its own folder it knows them by their SHA-256."""
+    command, out, mine = commands["interpret"], work / "out", work / "mine"
+    run(*command, "--out", out)
+    mine.mkdir()
+    shutil.copy(out / "report.html", mine)
+    for name in ("sites.tsv", "sites.bed", "faithfulness.tsv"):
+        (mine / name).write_text("mine")
+    before = files_of(mine)
+    assert (
+        "mine holds faithfulness.tsv, sites.bed, sites.tsv, which no" in run(*command, "--out", mine, status=2).stderr
+    )
+    assert files_of(mine) == before
+    (out / "run.toml").unlink()  # as in Python, which writes none
+    run(*command, "--out", out)
+    (out / "run.toml").unlink()
+    (out / "filters.tsv").write_text("mine")
+    assert "out holds filters.tsv, which no command" in run(*command, "--out", out, status=2).stderr
+    for sign, other, name in (
+        ("model_0/model.json", "history.tsv", "train"),
+        ("results.tsv", "summary.tsv", None),
+    ):
+        place = work / Path(sign).stem
+        place.mkdir()
+        if name:
+            shutil.copy(work / sign, place)
+            (place / other).write_text("mine")
+            assert f"holds {other}, which no" in run(*commands[name], "--out", place, status=2).stderr
+        else:
+            (place / sign).write_text("\tseed\tn_parameters\tn_epochs\tbest_epoch\t")
+            (place / other).write_text("mine")
+            with pytest.raises(InputError, match=rf"holds {other}, which"):
+                _check_strangers(place, [sign, other], [])
+        assert (place / other).read_text() == "mine"
+
+
+def test_python_removes_no_file_that_is_not_proved_to_be_of_it(work):
+    positives, negatives = "data/valid.pos.fa.gz", "data/valid.neg.fa.gz"
+    model = load_model("model_0")
+    found = interpret(model, positives, negatives, "known.meme", measure_faithfulness=True)
+    out = work / "out"
+    out.mkdir()
+    (out / "sites.bed").write_text("mine")
+    found.save(out)
+    assert (out / "sites.bed").read_text() == "mine"
+    assert (out / "faithfulness.tsv").exists()
+    replace(found, faithfulness=None).save(out)
+    assert not (out / "faithfulness.tsv").exists()  # by the SHA-256 in the report that was there
+    assert (out / "sites.bed").read_text() == "mine"
+    place = work / "model"
+    place.mkdir()
+    (place / "baseline.safetensors").write_text("mine")
+    model.baseline = None
+    with pytest.raises(InputError, match=r"baseline\.safetensors: is of no model .* move it away, or give another"):
+        save_model(model, place)
+    assert os.listdir(place) == ["baseline.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("", r"got an empty name, expected that of a folder; give one, such as \./result\."),
+        ("/dev/null", r"'/dev/null' is a device or a pipe, expected a folder or a new name; give another name\."),
+        ("gone", r"'gone' is a link to what is not there, expected a folder or a new name; make what it links to, or"),
+    ],
+)
+def test_a_name_that_no_folder_can_have_is_refused(run, work, out, said):
+    (work / "gone").symlink_to(work / "nothing")
+    before = os.listdir(work)
+    stderr = run("simulate", "--n", 10, "--length", 100, "--out", out, status=2).stderr
+    assert re.search(rf"Invalid value for '--out': {said}", stderr)
+    assert os.listdir(work) == before
+    if not out:
+        said = run("compare", "known.meme", "--motifs", "known.meme", "--out", "", status=2).stderr
+        assert "got an empty name, expected that of a file" in said
 
 
 def test_the_result_of_another_command_is_not_replaced(run, work):
@@ -264,7 +475,7 @@ def test_a_data_set_takes_the_place_of_one_that_was_built_there_and_of_no_other(
     run(*command)  # known by dataset.json, as one that was built in Python
     (out / "test.pos.fa.gz").write_text("mine")
     said = run(*command, status=2).stderr
-    assert "out: holds test.pos.fa.gz, which are of no data set built here" in said
+    assert "out holds test.pos.fa.gz, which no command of rcinterp has recorded there" in said
     assert (out / "test.pos.fa.gz").read_text() == "mine"
     run(*command, "--overwrite")
     assert sorted(os.listdir(out)) == [
@@ -314,15 +525,18 @@ def test_a_study_goes_on_where_python_or_its_former_name_wrote(run, work):
     record = (out / "run.toml").read_text()
     assert set(read_record(out).files) == {path.name for path in out.iterdir()} - {"run.toml"}
     (out / "my_notes.tsv").write_text("mine")
-    (out / "run.toml").unlink()  # as in Python, which writes none
-    run("study", "fig4", *command)
+    (out / "run.toml").unlink()  # as in Python, which writes none: nothing proves its other tables
+    assert (
+        "holds fig4.png, fig4.svg, summary.tsv and 1 more, which no" in run("study", "fig4", *command, status=2).stderr
+    )
+    run("study", "fig4", *command, "--overwrite")
     assert (out / "my_notes.tsv").read_text() == "mine"
     (out / "my_notes.tsv").unlink()
     assert (out / "run.toml").read_text() == record
     (out / "run.toml").unlink()
     (out / "top_filters.tsv").touch()
     with pytest.raises(InputError, match=r"holds top_filters\.tsv"):  # a study's, which another command would replace
-        _check_strangers(out, ["top_filters.tsv"], [], None)
+        _check_strangers(out, ["top_filters.tsv"], [])
     (out / "top_filters.tsv").unlink()
     (out / "run.toml").write_text(record)
     former = "".join(line for line in record.splitlines(keepends=True) if not line.startswith("files"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from safetensors.torch import load, save
 from rcinterp.cli._record import RECORD, read_record
 from rcinterp.cli._toml import read_toml, write_toml
 from rcinterp.demo import DemoSettings
+from rcinterp.files import digest_of_file
+from rcinterp.interpretation import Interpretation
 from rcinterp.training.fitting import fit
 
 pytestmark = pytest.mark.filterwarnings("default")  # as for users: a warning is a line, and no error
@@ -199,3 +202,24 @@ def test_a_second_result_needs_a_folder_of_its_own(commands, run):
     run(*commands["simulate"], "--out", "out")
     said = run("rerun", "out", "--out", "data", status=2).stderr
     assert said == "Error: --out: data is not empty, expected a new folder. Name another one.\n"
+
+
+def test_an_input_that_is_changed_while_the_command_runs_is_told_of_and_recorded(run, work, commands, monkeypatch):
+    save, edited = Interpretation.save, work / "data" / "valid.neg.fa.gz"
+    digest = digest_of_file(edited)
+
+    def edit(self, *arguments, **options):
+        shutil.copy(work / "data" / "train.neg.fa.gz", edited)
+        return save(self, *arguments, **options)
+
+    monkeypatch.setattr(Interpretation, "save", edit)
+    said = run(*commands["interpret"], "--out", "out").stderr
+    assert "Warning: data/valid.neg.fa.gz was changed while the command ran: what was read of it is not known" in said
+    record = read_record(work / "out")
+    assert record.changed == ["data/valid.neg.fa.gz"]
+    assert record.inputs["data/valid.neg.fa.gz"] == digest
+    said = run("rerun", "out", status=2).stderr
+    assert "out: its input data/valid.neg.fa.gz was changed while the command ran, so that what was read of it" in said
+    monkeypatch.setattr(Interpretation, "save", save)
+    run(*commands["interpret"], "--out", "out")
+    assert read_record(work / "out").changed == []

@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,22 @@ def test_a_file_is_fetched_once(server, fetch, said):
     assert fetch() == path
     assert len(server.served) == n_requests
     assert leftovers(path.parent) == ["chr21.fa.gz"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(server, fetch, monkeypatch):
+    """... or a power cut leaves an empty one, which is taken for what was fetched."""
+    done, fsync, rename = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("on the disk"), fsync(file)))
+
+    def name(path, target):
+        done.append(f"named {Path(target).suffix}")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", name)
+    fetch()
+    places = [i for i, what in enumerate(done) if what == "named .gz"]
+    assert places
+    assert all(done[i - 1] == "on the disk" for i in places)
 
 
 def test_a_bar_shows_what_has_arrived_if_wanted(server, tmp_path, said, capsys):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -617,3 +617,17 @@ def test_a_bar_if_wanted(tmp_path, capsys):
 def test_there_is_at_least_one_process(tmp_path):
     with pytest.raises(InputError, match="jobs: got 0, expected a whole number of at least 1"):
         run_all(RUNS, tmp_path, jobs=0)
+
+
+def blocked(*_):
+    """Whether Ctrl-C reaches this process."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_ctrl_c_reaches_the_study_and_none_of_its_processes():
+    """... which would each say so in many lines, while they import; they end with the study."""
+    with closing(_runner._in_processes(blocked, [1, 2], 2)) as found:
+        assert not blocked()
+        assert list(found) == [True, True]
+    assert not blocked()
+    assert list(_runner._in_processes(blocked, [1], 1)) == [False]
