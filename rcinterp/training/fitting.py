@@ -109,6 +109,7 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     -----
     UserWarning
         If validation sequences stand in the training set, if sequences stand in a set twice (either strand), if the
+        model gives probabilities, of which the loss takes a sigmoid again, if the
         epochs of the checkpoint were trained on another number of threads, if the baseline is better than the model, or
         if the model may have learned nothing: its loss has not moved, all filters of its first convolution are dead, or
         its validation auROC is that of chance.
