@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["probabilities", "log-probabilities", "scaled probabil
 #: How many different outputs tell what no function shows.
 FEWEST_DIFFERENT = 5
 #: Range of outputs between 0 and 1 that a model whose logits are small for want of training hardly has.
-WIDE = 0.5
+WIDE = 0.8
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ def _doubts_of_outputs(model: nn.Module, train: Dataset) -> list[str]:
                     f"the model ends in {squash}, but the loss is taken of logits (it has a sigmoid of its own): leave "
                     "it out of the model, or training is slow and the outputs are not calibrated."
                 ]
+            if runner.mark is None:  # values of a model that is not trained tell nothing
+                return []
             kinds = set(look_at_outputs(runner, inputs, run_heads(runner, [inputs]), False).kinds)
     except InputError:  # said by the loss, in its words
         return []
