@@ -48,6 +48,7 @@ class Findings:
     history: pd.DataFrame | None = None
     origin: Origin | None = None
     motif_starts: dict[str, int] = field(default_factory=dict)
+    of_outputs: tuple[str, ...] = ()
 
     @property
     def target(self) -> int:
@@ -138,7 +139,8 @@ class Findings:
             said.append(f"{without[:1].upper()}{without[1:]}.")
         if self.other_layers:
             said.append(f"The sequence is also read by {', '.join(self.other_layers)}, whose filters are not shown.")
-        if self.is_probability:
+        said += [f"{message[:1].upper()}{message[1:]}" for message in self.of_outputs]
+        if self.is_probability and not any("if they are" in message for message in self.of_outputs):
             said.append(
                 "All outputs lie between 0 and 1: if they are probabilities, contributions add up better on their "
                 "logits, func=lambda y: torch.logit(y, eps=1e-6)."

@@ -30,7 +30,7 @@ from rcinterp.reading.inputs import ModelInput
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.probability import are_probabilities
 from rcinterp.reading.reader import Reader, Reading, as_reader
-from rcinterp.reading.strands import StrandConsistency, compare_strands
+from rcinterp.reading.strands import StrandConsistency, compare_strands, without_calls
 from rcinterp.report.filters import N_MATCHES
 from rcinterp.training.baseline import KmerBaseline
 from rcinterp.training.models import CompactModel
@@ -143,12 +143,12 @@ def interpret(
         history=_history_of(reader.model),
         origin=trace_origin(reader, reading.sites.letters, (positives, negatives), motifs),
     )
-    _warn_of_what_is_doubtful(found, reading.returns_probability)
+    _warn_of_what_is_doubtful(found)
     return found
 
 
-def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) -> None:
-    """Say at once what would else stand in the report alone: outputs that are probabilities, signs that are wrong."""
+def _warn_of_what_is_doubtful(found: Interpretation) -> None:
+    """Say at once what would else stand in the report alone: a model at chance, signs that are wrong."""
     auroc = found.performance["auroc"]
     if auroc < LEAST_AUROC:
         warnings.warn(
@@ -156,12 +156,6 @@ def _warn_of_what_is_doubtful(found: Interpretation, returns_probability: bool) 
         )
     elif (chance := found.chance()) is not None:
         warnings.warn(chance, stacklevel=3)
-    if found.is_probability and returns_probability:
-        warnings.warn(
-            "all outputs lie between 0 and 1: if they are probabilities, contributions may have the wrong sign. Read "
-            "their logits, func=lambda y: torch.logit(y, eps=1e-6); on the command line --logit.",
-            stacklevel=3,
-        )
     if found.is_training_data:
         warnings.warn(f"interpret: {TRAINED_ON}.", stacklevel=3)
     if (without := found.missing_intervals()) is not None:
@@ -224,6 +218,7 @@ def _interpret(
         unit="weight" if of_letters else "bits",
         length=reading.sites.inputs[0].length,
         is_probability=are_probabilities(logits),
+        of_outputs=reading.said_of_outputs,
         other_layers=reading.other_layers,
         best_sites=reading.sites.examples(sites, chosen),
         distributions=reading.distributions,
@@ -261,7 +256,8 @@ def _measure_strands(reader: Reader, reading: Reading) -> StrandConsistency:
         for inputs in reading.sites.inputs
     ]
     with reader.borrowed():
-        return compare_strands(reader.runner, parts)
+        found = compare_strands(reader.runner, parts)
+    return found if reader.outputs is None else without_calls(found, reader.outputs.kinds)
 
 
 def _history_of(model: nn.Module) -> pd.DataFrame | None:

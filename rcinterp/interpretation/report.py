@@ -214,10 +214,13 @@ def _chart_strands(found: Findings) -> list[Chart]:
     told = found.strands.table.set_index("task").loc[found.target]
     label = "Logit of the reverse complement against that of the sequence"
     axes = "logit of the sequence", "of its reverse complement"
-    text = (
-        f"{len(logits)} sequences. Largest difference {told['rc_difference']:.2g}; {100 * told['flipped']:.1f} % of "
-        "the sequences are called positive on one strand alone."
+    kind = found.strands.kind_of(found.target)
+    calls = (
+        f"{100 * told['flipped']:.1f} % of the sequences are called positive on one strand alone."
+        if kind is None
+        else f"which are called positive is not compared, as the outputs seem to be {kind}, which have no sign."
     )
+    text = f"{len(logits)} sequences. Largest difference {told['rc_difference']:.2g}; {calls}"
     return [Chart("Both strands", draw_points(logits["forward"], logits["reverse"], label, *axes), text)]
 
 

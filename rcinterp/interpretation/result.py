@@ -94,6 +94,9 @@ class Interpretation(Findings):
         What all this was made from.
     motif_starts : dict of str to int
         Where the motif in `ppms` begins in the filter's sites [bp]: 0, but where flanks were looked at or left out.
+    of_outputs : tuple of str
+        Sentences on what is doubtful of the model's outputs: probabilities that pass for logits, or other outputs when
+        a sequence is run again.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """How well contributions predict what the logit loses without a filter: a number to stand beside every report."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,16 +89,38 @@ def faithfulness_of(
     n_filters = bound.layer.n_filters
     n = n_sequences or max(FEWEST_SEQUENCES, BUDGET // (2 * n_filters))
     drawn = [inputs.rows(_draw(len(inputs), n, seed)) for inputs in classes]
+    bound.runner.watch.reset()
     if method == "ablation":
         own = lost = [by_ablation.of(inputs, "ablation").values for inputs in drawn]
-        chosen = list(range(n_filters))
+        chosen, n_bad = list(range(n_filters)), bound.runner.watch.n_bad
     else:
         own = [by_ablation.by(method).of(inputs, "faithfulness").values for inputs in drawn]
-        chosen = _choose((own[0].mean(0) - own[1].mean(0)).abs())
+        positive, negative = (values[values.isfinite().all(1)] for values in own)
+        chosen = _choose((positive.mean(0) - negative.mean(0)).nan_to_num(0).abs())
+        n_bad = bound.runner.watch.n_bad
         of_some = replace(by_ablation, filters=chosen)
         lost = [of_some.of(inputs, "ablation").values for inputs in drawn]
+    own, lost = _finite(own, lost, n_bad)
     names = [bound.layer.filter_names[f] for f in chosen]
     return _compare(names, own, lost, chosen, method=method, baseline=baseline, n_filters=n_filters)
+
+
+def _finite(own: list[Tensor], lost: list[Tensor], n_bad: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Contributions and losses of the sequences for which both are numbers; says how many are not, or their logits."""
+    kept = [a.isfinite().all(1) & b.isfinite().all(1) for a, b in zip(own, lost, strict=True)]
+    n, n_bad = sum(map(len, kept)), max(n_bad, sum(int((~rows).sum()) for rows in kept))
+    told = f"faithfulness: the logits of {n_bad} of {n} sequences are not finite (NaN or infinite)"
+    if not all(bool(rows.any()) for rows in kept):
+        raise InputError(
+            f"{told}, expected numbers in either class: the model has diverged, or takes the logarithm of 0."
+        )
+    if n_bad:
+        warnings.warn(
+            f"{told}; those without a number are left out. The model has diverged, or takes the logarithm of 0.",
+            stacklevel=4,
+        )
+    own, lost = ([values[rows] for values, rows in zip(both, kept, strict=True)] for both in (own, lost))
+    return own, lost
 
 
 def _choose(contribution: Tensor) -> list[int]:

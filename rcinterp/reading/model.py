@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -19,10 +19,53 @@ from rcinterp.data.sequences import SequenceInput
 from rcinterp.errors import InputError, require_whole
 from rcinterp.reading.inputs import Args, Inputs, as_inputs
 from rcinterp.reading.logits import Func, as_logits
-from rcinterp.reading.probability import LogitsInstead, NoteSquashing, Squash
+from rcinterp.reading.probability import LogitsInstead, Mark, NoteSquashing, Squash
 
 #: Sequences that a model reads at a time, when a function is not told.
 BATCH_SIZE = 100
+#: Sequences of each class whose outputs are looked at, for what they are.
+N_LOOKED_AT = 20
+#: By how much outputs may differ from run to run by rounding: shares of their range and of the largest. TF32 and
+#: autocast round more than float32 does.
+ROUNDING, ROUNDING_OF_HALF = (0.03, 2e-3), (0.2, 0.05)
+
+
+class Watch:
+    """What is seen of the outputs of sequences that a model reads; of a batch that is run several times, once.
+
+    Attributes
+    ----------
+    n, n_bad : int
+        Sequences that were read, and those of which a logit that was asked for is not finite.
+    heads : list of Tensor, shapes (n, n_tasks)
+        Outputs of the first `N_LOOKED_AT` sequences of each of the first two inputs, float64, on the CPU.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.n = self.n_bad = self._n_awaited = 0
+        self.heads: list[Tensor] = []
+
+    def expect(self, start: int, n: int) -> None:
+        """A batch of n sequences is next, from that row of the inputs on."""
+        self._n_awaited = n
+        if start == 0:
+            self.heads.append(torch.empty(0))
+
+    def add(self, outputs: Tensor, read: Sequence[int]) -> None:
+        """Outputs (n, n_tasks) of a batch, and which of them are read."""
+        if len(outputs) != self._n_awaited:
+            return
+        self._n_awaited = 0
+        outputs = outputs.detach()
+        self.n += len(outputs)
+        self.n_bad += int((~outputs[:, read].isfinite().all(1)).sum())
+        if len(self.heads) <= 2 and len(self.heads[-1]) < N_LOOKED_AT:
+            rows = outputs[: N_LOOKED_AT - len(self.heads[-1])].double().cpu()
+            self.heads[-1] = torch.cat([self.heads[-1], rows]) if len(self.heads[-1]) else rows
 
 
 @dataclass(frozen=True)
@@ -45,6 +88,10 @@ class Runner:
         Whether to show a progress bar on standard error.
     squash : Squash, optional
         The sigmoid or softmax that ends the model; its logit is read instead.
+    mark : Mark, optional
+        How what is read was made of a probability.
+    watch : Watch
+        What is seen of the outputs of batches.
     """
 
     model: nn.Module
@@ -54,6 +101,8 @@ class Runner:
     device: str | torch.device | None = None
     verbose: bool = False
     squash: Squash | None = None
+    mark: Mark | None = None
+    watch: Watch = field(default_factory=Watch, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no call could use."""
@@ -81,16 +130,21 @@ class Runner:
         starts = range(0, len(inputs), self.batch_size)
         for start in tqdm(starts, desc=description or None, disable=not self.verbose, leave=False):
             rows = slice(start, start + self.batch_size)
+            self.watch.expect(start, min(self.batch_size, len(inputs) - start))
             yield tuple(_put(value[rows], place) for value in (inputs.x, *inputs.further))
 
     def whole_batch(self, inputs: Inputs) -> tuple[Tensor, ...]:
-        """All of the inputs as one batch."""
-        (batch,) = replace(self, batch_size=max(1, len(inputs)), verbose=False).batches(inputs)
+        """All of the inputs as one batch, which is not watched."""
+        whole = replace(self, batch_size=max(1, len(inputs)), verbose=False, watch=Watch())
+        (batch,) = whole.batches(inputs)
         return batch
 
     def logits(self, batch: Sequence[Tensor]) -> Tensor:
         """Call the model and return the logit of each sequence that is meant, shape (n,)."""
-        return self._column(self.all_logits(batch))
+        outputs = self.all_logits(batch)
+        logits = self._column(outputs)
+        self.watch.add(outputs, [self.target])
+        return logits
 
     def all_logits(self, batch: Sequence[Tensor]) -> Tensor:
         """Call the model and return all logits of each sequence, shape (n, n_tasks)."""
@@ -138,12 +192,23 @@ class Runner:
         with torch.no_grad():
             with NoteSquashing() as squashing:
                 output = self.run(batch)
-            return replace(self, squash=squashing.behind(self.select(output, len(batch[0]))))
+            return self.ending(squashing, self.note_selected(squashing, output, len(batch[0])))
 
-    def try_one(self, inputs: Inputs) -> None:
-        """Run the lent model on one sequence of these, to see that it can be run on them."""
+    def note_selected(self, squashing: NoteSquashing, output: Any, n: int) -> Tensor:
+        """Logit that is meant, (n,), as `select`, with what is done on the way noted."""
+        squashing.is_in_model = False
+        with squashing:
+            return self.select(output, n)
+
+    def ending(self, squashing: NoteSquashing, logit: Tensor) -> "Runner":
+        """The runner of a model that was seen to end so, with this logit (n,)."""
+        squash = squashing.behind(logit)
+        return replace(self, squash=squash, mark=squashing.mark_of(logit) if squash is None else None)
+
+    def try_one(self, inputs: Inputs) -> Any:
+        """Run the lent model on one sequence of these, to see that it can be run on them; gives what it returns."""
         with torch.no_grad():
-            self.run(self.whole_batch(inputs.rows(slice(1))))
+            return self.run(self.whole_batch(inputs.rows(slice(1))))
 
 
 class RowsOf:
@@ -286,6 +351,48 @@ def _put(value: Tensor, place: tuple[torch.device, torch.dtype]) -> Tensor:
     return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
 
 
+def find_unsteady(runner: Runner, inputs: Inputs, outputs: Tensor) -> str | None:
+    """Run a lent model on two sequences again: the sentence on outputs that are not repeatable, or None.
+
+    Parameters
+    ----------
+    runner : Runner
+    inputs : Inputs
+    outputs : Tensor, shape (N, n_tasks)
+        Of these sequences.
+    """
+    which = sorted({0, min(len(inputs), runner.batch_size) - 1})
+    two = inputs.rows(torch.tensor(which))
+    quiet = replace(runner, verbose=False, watch=Watch())
+
+    def run() -> Tensor:
+        with torch.no_grad():
+            return torch.cat([quiet.all_logits(batch).cpu() for batch in quiet.batches(two)]).double()
+
+    before, again = outputs[which].double().cpu(), run()
+    if not differ(runner, before, again, outputs):
+        return None
+    largest = f"by up to {float((before - again).abs().nan_to_num(torch.inf).max()):.2g}"
+    if differ(runner, again, run(), outputs):
+        return (
+            f"the model is random in eval mode: its outputs for the same sequences differ {largest} from run to run, "
+            "and so will all numbers. Switch off what is random: F.dropout(x, p, self.training), or nn.Dropout."
+        )
+    return (
+        f"the model reads across a batch: its outputs for the same sequences differ {largest} between batches, and "
+        "numbers will with batch_size and the order of the sequences. Let it treat each sequence by itself."
+    )
+
+
+def differ(runner: Runner, one: Tensor, other: Tensor, every: Tensor) -> bool:
+    """Whether outputs (n, n_tasks) of the same sequences differ by more than rounding does, told from many outputs."""
+    of_range, of_largest = ROUNDING_OF_HALF if place_of(runner.model)[1].itemsize == 2 else ROUNDING
+    known = every.double().cpu()
+    known = known.where(known.isfinite(), 0)
+    rounding = of_range * (known.max(0).values - known.min(0).values) + of_largest * known.abs().max(0).values + 1e-5
+    return bool((((one - other).abs() > rounding) | (one.isfinite() != other.isfinite())).any())
+
+
 def predict(
     model: nn.Module,
     x: SequenceInput,
@@ -321,7 +428,8 @@ def predict(
     Warns
     -----
     UserWarning
-        If logits are NaN or infinite, with the number of their sequences.
+        If logits are NaN or infinite, with the number of their sequences; if two sequences that are run again, in a
+        batch of their own, get other logits.
 
     Examples
     --------
@@ -330,7 +438,8 @@ def predict(
     >>> predict(model, ["ACGT" * 15, "CCGT" * 15]).shape
     torch.Size([2, 1])
     """
-    found = predict_logits(model, x, args, func=func, batch_size=batch_size, device=device, verbose=verbose)
+    inputs = as_inputs(x, args, "predict")
+    found, unsteady = _predict(Runner(model, 0, func, batch_size, device, verbose), inputs)
     n_bad = int((~found.isfinite().all(dim=1)).sum())
     if n_bad:
         warnings.warn(
@@ -338,6 +447,8 @@ def predict(
             "diverged, or takes the logarithm of 0.",
             stacklevel=2,
         )
+    if unsteady is not None:
+        warnings.warn(unsteady, stacklevel=2)
     return found
 
 
@@ -352,11 +463,19 @@ def predict_logits(
     verbose: bool = False,
 ) -> Tensor:
     """Predict as `predict` does, for callers that look themselves whether all logits are finite."""
-    inputs = as_inputs(x, args, "predict")
-    runner = Runner(model, func=func, batch_size=batch_size, device=device, verbose=verbose)
+    return _predict(Runner(model, 0, func, batch_size, device, verbose), as_inputs(x, args, "predict"))[0]
+
+
+def _predict(runner: Runner, inputs: Inputs) -> tuple[Tensor, str | None]:
+    """Logits (N, n_tasks), and the sentence on those that are not repeatable."""
     with runner.borrowed(), torch.no_grad():
-        runner.try_one(inputs)
+        returned = runner.try_one(inputs)
         found = RowsOf(len(inputs))
         for batch in runner.batches(inputs, "predicting"):
-            found.add(as_logits(model(*batch), func, len(batch[0])).cpu())
-    return found.values
+            found.add(runner.all_logits(batch).cpu())
+        try:
+            alone = as_logits(returned, runner.func, 1).double().cpu()
+            is_doubtful = differ(runner, alone, found.values[:1].double(), found.values)
+            return found.values, find_unsteady(runner, inputs, found.values) if is_doubtful else None
+        except InputError:  # of a model that needs as many sequences as there are
+            return found.values, None

@@ -100,7 +100,8 @@ def hypothetical_contributions(runner: Runner, inputs: Inputs, method: InputMeth
     """
     if method == "ism":
         logits = _logits_of_mutants(runner, inputs)
-        return np.asarray(logits - logits.mean(0))
+        with np.errstate(invalid="ignore"):  # of a logit that is not finite, as is said
+            return np.asarray(logits - logits.mean(0))
     try:
         return np.asarray(input_gradients(runner, inputs, hypothetical=True)[0].double().numpy())
     except RuntimeError as error:

@@ -1,7 +1,7 @@
 """How a model is built, seen in two runs of it on a few sequences: its layer, where to cut, whether gradients reach."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import torch
@@ -37,9 +37,10 @@ class BoundLayer:
         Why no gradient of the logit can be had at the cut; empty if it can.
     other_layers : tuple of str
         Names of further layers that read the sequence, if no layer was asked for.
-    returns_probability : bool
-        Whether what is read may be a probability: the model calls a sigmoid or softmax somewhere, and neither it nor
-        ``func`` takes a logit of it.
+    rows : Tensor, shape (n,)
+        Of the sequences that the model was probed with.
+    logit : Tensor, shape (n,)
+        Of these sequences, float64, on the CPU.
     """
 
     runner: Runner
@@ -48,7 +49,8 @@ class BoundLayer:
     given: Tensor
     gradient_fault: str
     other_layers: tuple[str, ...] = ()
-    returns_probability: bool = False
+    rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    logit: Tensor = field(default_factory=lambda: torch.empty(0))
 
     @property
     def layer(self) -> FilterLayer:
@@ -93,11 +95,12 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
     """
     if at not in get_args(At):
         raise InputError(f"at: got {at!r}, expected 'activation' or 'convolution'.")
-    few = _few(inputs)
+    rows = _few(inputs)
+    few = inputs.rows(rows)
     batch = runner.whole_batch(few)
     chosen, follow, squashing, logit = _follow(runner, batch, layer)
     beside = _reading_letters(follow, chosen) if layer is None else ()
-    runner = replace(runner, squash=squashing.behind(logit))
+    runner = runner.ending(squashing, logit)
     chains = [chain for chain in follow.chains if chain.layer is chosen]
     if not chains:
         raise InputError(
@@ -111,8 +114,7 @@ def probe(runner: Runner, inputs: Inputs, layer: str | None = None, at: At = "ac
         point = replace(point, is_pooled=any(chain.is_pooled for chain in chains))
     with torch.inference_mode(False):
         bound = _cut_once(runner, batch, point, follow.read[chosen.name], few.x[:1])
-    may_be = squashing.n_calls > 0 and not squashing.takes_logit and runner.squash is None
-    return replace(bound, other_layers=beside, returns_probability=may_be)
+    return replace(bound, other_layers=beside, rows=rows)
 
 
 def _reading_letters(follow: Follow, chosen: FilterLayer) -> tuple[str, ...]:
@@ -126,14 +128,12 @@ def _reads_letters(name: str, follow: Follow) -> bool:
     return are_letters(follow.read[name][0], follow.n_copies[name])
 
 
-def _few(inputs: Inputs) -> Inputs:
-    """The first sequences of those that have the most letters: of N it cannot be told what a layer reads of them."""
+def _few(inputs: Inputs) -> Tensor:
+    """Rows of the first sequences that have the most letters: of N it cannot be told what a layer reads of them."""
     n_letters = (inputs.x[:N_LOOKED_AT] != 0).sum((1, 2))
-    few = inputs.rows(n_letters.argsort(descending=True, stable=True)[:N_PROBED].sort().values)
-    if len(few) > 1:
-        return few
+    few = n_letters.argsort(descending=True, stable=True)[:N_PROBED].sort().values
     # of a single one it cannot be told which rows of an activation are its own
-    return Inputs(torch.cat([few.x[:], few.x[:]]), tuple(torch.cat([value, value]) for value in few.further))
+    return few if len(few) > 1 else few.repeat(2)
 
 
 def _follow(
@@ -145,9 +145,7 @@ def _follow(
     with Follow(list(layers.values())) as follow, torch.no_grad():
         with NoteSquashing() as squashing:
             output = runner.run([value.clone() for value in batch])
-        with NoteSquashing() as chosen_part:
-            error = _first_error(lambda: selected.append(runner.select(output, len(batch[0]))))
-    squashing.takes_logit |= chosen_part.takes_logit
+        error = _first_error(lambda: selected.append(runner.note_selected(squashing, output, len(batch[0]))))
     # stable: in the order of the calls, those that read letters first
     layers |= follow.applied
     called = sorted(follow.read, key=lambda name: not _reads_letters(name, follow))
@@ -183,7 +181,8 @@ def _cut_once(
             logit = call()
     point = replace(point, channel_axis=axis, by_block=_rows_in_blocks(cut.taken, logit, point.layer))
     own = tuple(row[None] for call_read in read for row in point.to_sequences(call_read, len(batch[0]))[0])
-    return BoundLayer(runner, point, own, given, _gradient_fault(point, cut.taken, logit, call))
+    fault = _gradient_fault(point, cut.taken, logit, call)
+    return BoundLayer(runner, point, own, given, fault, logit=logit.detach().double().cpu())
 
 
 def _gradient_fault(point: CutPoint, taken: Sequence[Tensor], logit: Tensor, call: Callable[[], Tensor]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -33,7 +33,7 @@ from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_classes, as_inp
 from rcinterp.reading.layer import FilterLayer
 from rcinterp.reading.logits import Func
 from rcinterp.reading.methods import Baseline, Method, check_method
-from rcinterp.reading.model import BATCH_SIZE, RowsOf, Runner
+from rcinterp.reading.model import BATCH_SIZE, RowsOf, Runner, differ
 from rcinterp.reading.one_sequence import (
     InputMethod,
     OneSequence,
@@ -44,15 +44,24 @@ from rcinterp.reading.one_sequence import (
     logit_of,
     sites_of_sequence,
 )
+from rcinterp.reading.outputs import Outputs, look_at_outputs, run_heads
 from rcinterp.reading.passes import Passes, passes_of
 from rcinterp.reading.probe import BoundLayer, probe
 from rcinterp.reading.receptive_field import ReceptiveField, find_receptive_field
 from rcinterp.reading.several import check_several, tabulate_several
-from rcinterp.reading.sites import SITE_THRESHOLD, check_threshold, find_best_sites, join_sites
+from rcinterp.reading.sites import SITE_THRESHOLD, BestSites, check_threshold, find_best_sites, join_sites
 from rcinterp.reading.statistics import N_RESAMPLES
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+#: What becomes of probabilities that pass for logits.
+WRONG_SIGN = "contributions may have the wrong sign"
+#: Rows of sequences, and the logits that a model gave them before.
+_NOTHING = torch.empty(0, dtype=torch.int64), torch.empty(0)
+_NO_LOGITS = "what is made of them as logits (Brier score, calibration, probabilities) is wrong"
+_MEANINGLESS = "their contributions mean nothing. The model has diverged, or takes the logarithm of 0"
 
 
 class RunOptions(TypedDict, total=False):
@@ -152,6 +161,8 @@ class Reader:
         self._passes: Passes[BoundLayer] | None = None
         self._is_lent = False
         self._is_settled = self._has_said = False
+        self.outputs: Outputs | None = None
+        self._reference = _NOTHING
 
     def __repr__(self) -> str:
         layer = "the first layer" if self.layer is None else f"layer {self.layer!r}"
@@ -189,7 +200,10 @@ class Reader:
         """How much each filter contributes to the logit: one row a filter; see `rcinterp.filter_contributions`."""
         classes = as_classes(positives, negatives, self.args, "filter_contributions")
         find_repeats(*(inputs.x for inputs in classes)).warn("filter_contributions", stacklevel=4)
-        table = self._contributions(classes, method, baseline, at, n_resamples, seed)[0]
+        with self.borrowed():
+            table, *_ = self._contributions(classes, method, baseline, at, n_resamples, seed)
+            self._judge(classes, [self.runner.target])
+            self._say_how_many_are_finite("filter_contributions", _MEANINGLESS)
         _warn_of_missing_intervals(table, classes)
         return table
 
@@ -216,6 +230,7 @@ class Reader:
         with self.borrowed():
             self._try(classes[0])
             self._try_other(*classes)
+            self.runner.watch.reset()
             table = tabulate_several(
                 self.runner,
                 layers,
@@ -226,6 +241,8 @@ class Reader:
                 seed=seed,
                 scheduler=self.scheduler,
             )
+            self._judge(classes, targets)
+            self._say_how_many_are_finite("filter_contributions", _MEANINGLESS)
         _warn_of_missing_intervals(table, classes)
         return table
 
@@ -236,16 +253,24 @@ class Reader:
         inputs = as_inputs(sequences, self.args, "sequence_contributions")
         check_method(method)
         with self.borrowed():
-            bound = self._bind_logit(inputs, at)
+            bound = self._bind_logit([inputs], at)
             with self._passes_of(bound) as passes:
-                return attribute(bound, method).over(passes, inputs, "sequences").values
+                self.runner.watch.reset()
+                found = attribute(bound, method).over(passes, inputs, "sequences").values
+            self._judge([inputs], [self.runner.target])
+            self._say_how_many_are_finite("sequence_contributions", _MEANINGLESS, found)
+        return found
 
     def input_contributions(self, sequences: ModelInput, *, hypothetical: bool = False) -> Tensor:
         """How much each base contributes to the logit of its sequence, (N, 4, L): `rcinterp.input_contributions`."""
         inputs = as_inputs(sequences, self.args, "input_contributions")
         with self.borrowed():
             self._try(inputs)
-            return input_gradients(self.runner, inputs, hypothetical=hypothetical).float()
+            self.runner.watch.reset()
+            found = input_gradients(self.runner, inputs, hypothetical=hypothetical).float()
+            self._judge([inputs], [self.runner.target])
+            self._say_how_many_are_finite("input_contributions", _MEANINGLESS, found)
+        return found
 
     def read_sequence(
         self, sequence: OneSequence, *, method: InputMethod = "gradient_x_input", with_sites: bool = True
@@ -275,12 +300,16 @@ class Reader:
         with self.borrowed():
             sites = pd.DataFrame(columns=["filter", "start", "end", "strand", "site_contribution"])
             if with_sites:
-                bound = self._bind_logit(inputs)
+                bound = self._bind_logit([inputs])
                 sites = sites_of_sequence(bound, inputs, find_receptive_field(bound, inputs))
             else:
                 self._try(inputs)
             effects = hypothetical_contributions(self.runner, inputs, method)
+            self.runner.watch.reset()
+            self.runner.watch.expect(0, 1)
             logit = logit_of(self.runner, inputs)
+            self._judge([inputs], [self.runner.target])
+            self._say_how_many_are_finite("read_sequence", _MEANINGLESS)
         return SequenceReading(inputs.x[:][0].double().cpu().numpy(), effects, sites, logit)
 
     def sites(self, sequences: ModelInput, *, threshold: float = SITE_THRESHOLD) -> pd.DataFrame:
@@ -292,6 +321,7 @@ class Reader:
             field = find_receptive_field(bound, inputs)
             with self._passes_of(bound) as passes:
                 best = passes.over(inputs, partial(find_best_sites, field=field), join_sites, "sites")
+        best = self._without_nan(best)
         return best.tabulate(bound.layer.filter_names, inputs.length, threshold, inputs.names)
 
     def faithfulness(
@@ -309,9 +339,14 @@ class Reader:
         classes = as_classes(positives, negatives, self.args, "faithfulness")
         check_method(method, baseline)
         with self.borrowed():
-            bound = self._bind_logit(classes[0], at)
+            bound = self._bind_logit(classes, at)
             self._try_other(*classes)
-            return faithfulness_of(bound, classes, method=method, baseline=baseline, n_sequences=n_sequences, seed=seed)
+            found = faithfulness_of(
+                bound, classes, method=method, baseline=baseline, n_sequences=n_sequences, seed=seed
+            )
+            self._reference = _NOTHING  # the sequences are drawn
+            self._judge(classes, [self.runner.target])
+        return found
 
     def activations(self, x: ModelInput, *, at: At = "activation") -> Tensor:
         """Activation of each channel at each position of each sequence, on the CPU.
@@ -344,7 +379,11 @@ class Reader:
         inputs = as_inputs(sequences, self.args, "logits")
         with self.borrowed():
             self._try(inputs)
-            return self._logits(inputs)
+            self.runner.watch.reset()
+            found = self._logits(inputs)
+            self._judge([inputs], [self.runner.target], _NO_LOGITS)
+            self._say_how_many_are_finite("logits", "the model has diverged, or takes the logarithm of 0")
+        return found
 
     def read_classes(
         self,
@@ -368,7 +407,7 @@ class Reader:
         classes = as_classes(positives, negatives, self.args, "interpret", comparable=True)
         check_method(method, baseline)
         with self.borrowed():
-            bound = self._bind_logit(classes[0])
+            bound = self._bind_logit(classes)
             field = find_receptive_field(bound, classes[0])
             if letters_only and not field.of_letters:
                 raise InputError(
@@ -378,6 +417,7 @@ class Reader:
             self._try_other(*classes)
             if method != "ablation":
                 bound.require_gradients()
+            self.runner.watch.reset()
             with self._passes_of(bound) as passes:
                 first, second = (
                     passes.over(inputs, partial(read_class, field=field), join_readings, "sites") for inputs in classes
@@ -387,8 +427,11 @@ class Reader:
                 contributions, *contributed = self._contributions(
                     classes, method, baseline, "activation", N_RESAMPLES, seed, known
                 )
+            self._judge(classes, [self.runner.target])
             faithfulness = None
-            if measure_faithfulness and method != "ablation":  # which is what it would be compared with
+            are_finite = all(bool(one.logits.isfinite().all()) for one in read)
+            # not with ablation, which is what it would be compared with
+            if measure_faithfulness and method != "ablation" and are_finite:
                 faithfulness = faithfulness_of(
                     bound, classes, method=method, baseline=baseline, n_sequences=None, seed=seed
                 )
@@ -400,7 +443,7 @@ class Reader:
             faithfulness,
             ContributingSites(classes, read),
             bound.other_layers,
-            bound.returns_probability,
+            () if self.outputs is None else tuple(self.outputs.messages(WRONG_SIGN, [self.runner.target])),
         )
 
     def _bind(self, inputs: Inputs, at: At = "activation") -> BoundLayer:
@@ -434,19 +477,64 @@ class Reader:
                 stacklevel=4,
             )
 
-    def _bind_logit(self, inputs: Inputs, at: At = "activation") -> BoundLayer:
-        """The layer, for what is asked of the logit: that it stands before a sigmoid is said."""
-        bound = self._bind(inputs, at)
+    def _bind_logit(self, parts: Sequence[Inputs], at: At = "activation") -> BoundLayer:
+        """The layer, for what is asked of the logit: that it stands before a sigmoid, or is none, is said."""
+        bound = self._bind(parts[0], at)
         self._say_how_it_ends()
+        is_own = bool(len(bound.rows)) and torch.equal(bound.given, parts[0].x[bound.rows[:1]])
+        self._reference = (bound.rows, bound.logit) if is_own else _NOTHING
         return bound
+
+    def _judge(self, parts: Sequence[Inputs], targets: Sequence[int], harm: str = WRONG_SIGN) -> None:
+        """Say, once, what is doubtful of the outputs that were read, of these inputs or of some of them."""
+        if self.outputs is not None:
+            return
+        heads = self.runner.watch.heads
+        if len(heads) < len(parts):  # they were read elsewhere
+            heads = run_heads(self.runner, parts)
+        is_doubtful = self._is_doubtful(heads[0])
+        self.outputs = look_at_outputs(self.runner, parts[0], heads[: len(parts)], is_doubtful)
+        for message in self.outputs.messages(harm, targets):
+            warnings.warn(message, stacklevel=4)
+
+    def _is_doubtful(self, head: Tensor) -> bool:
+        """Whether outputs of the first inputs differ from those that the model gave before."""
+        rows, logit = self._reference
+        rows, logit = rows[rows < len(head)], logit[rows < len(head)]
+        read = head[:, [self.runner.target]]
+        return differ(self.runner, logit[:, None], read[rows], read)
+
+    def _say_how_many_are_finite(self, caller: str, consequence: str, found: Tensor | None = None) -> None:
+        """Say for how many of the sequences that were just read the logit, or what was found, is not finite."""
+        n, n_bad = self.runner.watch.n, self.runner.watch.n_bad
+        if found is not None:
+            n, n_bad = len(found), max(n_bad, int((~found.flatten(1).isfinite().all(1)).sum()))
+        if n_bad:
+            warnings.warn(
+                f"{caller}: the logits of {n_bad} of {n} sequences are not finite (NaN or infinite): {consequence}.",
+                stacklevel=4,
+            )
+
+    def _without_nan(self, best: BestSites) -> BestSites:
+        """Sites of sequences whose scores are numbers, and none of the others; says how many these are."""
+        is_bad = best.site_scores.isnan() | best.site_scores.isposinf()
+        n_bad = int(is_bad.any(1).sum())
+        if not n_bad:
+            return best
+        warnings.warn(
+            f"find_sites: scores of {n_bad} of {len(is_bad)} sequences are not finite (NaN or infinite), where no site "
+            "is given: the model has diverged.",
+            stacklevel=4,
+        )
+        return replace(best, site_scores=best.site_scores.masked_fill(is_bad, -torch.inf))
 
     def _say_how_it_ends(self) -> None:
         """Say, once, that the model ends in a sigmoid or softmax."""
         if self.runner.squash is not None and not self._has_said:
             self._has_said = True
             warnings.warn(
-                f"the model ends in a {self.runner.squash.kind}: what is read is the logit before it, not the "
-                "probability. For the probability give func=lambda y: 1 * y.",
+                f"the model ends in {self.runner.squash}: what is read is the logit before it, not the "
+                f"{self.runner.squash.gives}. For the {self.runner.squash.gives} give func=lambda y: 1 * y.",
                 stacklevel=4,
             )
 
@@ -457,6 +545,10 @@ class Reader:
         else:
             self.runner, self._is_settled = self.runner.settled(inputs), True
         self._say_how_it_ends()
+        if self.outputs is None:
+            with torch.no_grad():
+                logit = self.runner.logits(self.runner.whole_batch(inputs.rows(slice(2)))).double().cpu()
+            self._reference = torch.arange(len(logit)), logit
 
     def _try_other(self, first: Inputs, second: Inputs) -> None:
         """Run the model on the second class, if it is not as the first was."""
@@ -478,10 +570,12 @@ class Reader:
         require_whole("n_resamples", n_resamples, 1)
         require_whole("seed", seed, 0)
         with self.borrowed():
-            bound = self._bind_logit(classes[0], at)
+            bound = self._bind_logit(classes, at)
             self._try_other(*classes)
             with self._passes_of(bound) as passes:
                 attribution: Attribution = attribute(bound, method, baseline, classes[1], passes)
+                if known is None:
+                    self.runner.watch.reset()
                 positive, negative = (
                     attribution.over(passes, inputs, name) if contributed is None else contributed
                     for inputs, name, contributed in zip(classes, CLASSES, known or (None, None), strict=True)
@@ -524,8 +618,8 @@ class Reading:
         Logits of either class, and where each filter contributes most.
     other_layers : tuple of str
         Names of further layers that read the sequence.
-    returns_probability : bool
-        Whether what is read may be a probability, by the functions that the model calls.
+    said_of_outputs : tuple of str
+        Sentences on what is doubtful of the model's outputs.
     """
 
     layer: FilterLayer
@@ -535,7 +629,7 @@ class Reading:
     faithfulness: Faithfulness | None
     sites: ContributingSites
     other_layers: tuple[str, ...] = ()
-    returns_probability: bool = False
+    said_of_outputs: tuple[str, ...] = ()
 
 
 def as_reader(

@@ -159,6 +159,7 @@ def _by_channel(asked: Sequence[_Asked], batch: Sequence[Tensor]) -> Iterator[Te
     """Gradient x activation of each, summed over positions, (n, channels), float64, on the CPU."""
     cuts, logits = _run(asked, batch)
     targets = dict.fromkeys(one.runner.target for one in asked)
+    asked[0].runner.watch.add(logits, list(targets))
     gradients = {target: _gradients(cuts, logits[:, target]) for target in targets}
     for one in asked:
         products = products_of(cuts[one.name].taken, gradients[one.runner.target][one.name], logits.dtype)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ from rcinterp.data.coded import turned
 from rcinterp.errors import InputError
 from rcinterp.files import printable
 from rcinterp.reading.inputs import Args, Inputs, ModelInput, as_inputs
-from rcinterp.reading.logits import Func, as_logits
-from rcinterp.reading.model import BATCH_SIZE, Runner
-from rcinterp.reading.probability import LogitsInstead
+from rcinterp.reading.logits import Func
+from rcinterp.reading.model import BATCH_SIZE, N_LOOKED_AT, Runner, differ
+from rcinterp.reading.outputs import Kind, look_at_outputs
 from rclayers import reverse_complement
 from rclayers.testing import RCReport, check_rc
 
@@ -42,11 +42,19 @@ class StrandConsistency:
         One row a sequence and task: task, sequence (its row), name, forward and reverse, the logit of either strand.
     check : RCReport or None
         Which layer breaks the symmetry (`rclayers.testing.check_rc`); None if that was not or could not be found out.
+    kinds : tuple of str or None
+        Of each task, what its outputs seem to be if they are no logits: "probabilities", say. Which strand's are called
+        positive, those above 0, is not told of such: ``flipped`` and ``conjoined_flipped`` are NaN.
     """
 
     table: pd.DataFrame
     logits: pd.DataFrame
     check: RCReport | None
+    kinds: tuple[Kind | None, ...] = ()
+
+    def kind_of(self, task: int) -> Kind | None:
+        """What the outputs of a task seem to be if they are no logits."""
+        return self.kinds[task] if self.kinds else None
 
     def worst(self, task: int = 0, n: int = N_WORST) -> pd.DataFrame:
         """Rows of `logits` whose strands differ most."""
@@ -75,11 +83,18 @@ class StrandConsistency:
         """Put it in sentences, one a task, and one on the layer that breaks the symmetry."""
         said = [
             f"task {row['task']}: correlation {row['logit_correlation']:.4f} between the strands, largest difference "
-            f"of the logit {row['rc_difference']:.3g}, {100 * row['flipped']:.1f} % of the sequences called from one "
-            f"strand alone, {100 * row['conjoined_flipped']:.1f} % called otherwise by the mean of both."
+            f"of the logit {row['rc_difference']:.3g}, {self._say_calls(row)}."
             for row in self.table.to_dict("records")
         ]
         return "\n".join([*said, *([str(self.check)] if self.check is not None else [])])
+
+    def _say_calls(self, row: dict[Any, Any]) -> str:
+        if (kind := self.kind_of(row["task"])) is not None:
+            return f"calls not compared, as the outputs seem to be {kind}, which have no sign"
+        return (
+            f"{100 * row['flipped']:.1f} % of the sequences called from one strand alone, "
+            f"{100 * row['conjoined_flipped']:.1f} % called otherwise by the mean of both"
+        )
 
 
 def strand_consistency(
@@ -114,6 +129,11 @@ def strand_consistency(
     InputError
         If the model cannot be run on the sequences, or there are fewer than two.
 
+    Warns
+    -----
+    UserWarning
+        If outputs seem to be probabilities or their logarithms, or are not repeatable.
+
     References
     ----------
     Shrikumar, Greenside & Kundaje 2017, figure 4 and section 3.1.
@@ -134,7 +154,15 @@ def strand_consistency(
     runner = Runner(model, 0, func, batch_size, device, verbose)
     with runner.borrowed():
         runner = runner.settled(inputs)
+        with torch.no_grad():
+            two = runner.all_logits(runner.whole_batch(inputs.rows(slice(2)))).double().cpu()
         found = compare_strands(runner, [inputs])
+        by_task = found.logits.pivot(index="sequence", columns="task", values="forward").to_numpy()
+        head = torch.tensor(by_task[:N_LOOKED_AT])
+        outputs = look_at_outputs(runner, inputs, [head], differ(runner, two, head[:2], head))
+        found = without_calls(found, outputs.kinds)
+    for message in outputs.messages("which strand's are called positive cannot be told"):
+        warnings.warn(message, stacklevel=2)
     return replace(found, check=_check(model, inputs, func))
 
 
@@ -164,6 +192,13 @@ def compare_strands(runner: Runner, parts: Sequence[Inputs]) -> StrandConsistenc
     return StrandConsistency(table, pd.concat(tables, ignore_index=True), None)
 
 
+def without_calls(found: StrandConsistency, kinds: tuple[Kind | None, ...]) -> StrandConsistency:
+    """The same, without the shares of sequences that are called positive where outputs are no logits."""
+    are_logits = pd.Series([kind is None for kind in kinds])
+    calls = {name: found.table[name].where(are_logits) for name in ("flipped", "conjoined_flipped")}
+    return replace(found, table=found.table.assign(**calls), kinds=kinds)
+
+
 def _compare(task: int, forward: NDArray[np.float64], reverse: NDArray[np.float64]) -> dict[str, float]:
     difference, mean = np.abs(forward - reverse), (forward + reverse) / 2
     varies = np.ptp(forward) > 0 and np.ptp(reverse) > 0
@@ -182,12 +217,14 @@ def _logits(runner: Runner, inputs: Inputs) -> NDArray[np.float64]:
     found = []
     with torch.no_grad():
         for batch in runner.batches(inputs, "strands"):
-            with nullcontext() if runner.squash is None else LogitsInstead(runner.squash):
-                output = runner.model(*batch)
-            found.append(as_logits(output, runner.func, len(batch[0])).double().cpu())
+            found.append(runner.all_logits(batch).double().cpu())
     values: NDArray[np.float64] = torch.cat(found).numpy()
     if not np.isfinite(values).all():
-        raise InputError("strand_consistency: the model's logits are not finite on some sequences, expected numbers.")
+        n_bad = int((~np.isfinite(values).all(axis=1)).sum())
+        raise InputError(
+            f"strand_consistency: the model's logits are not finite on some sequences, {n_bad} of {len(values)}, "
+            "expected numbers: the model has diverged, or takes the logarithm of 0."
+        )
     return values
 
 

@@ -11,7 +11,9 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.data.leakage import Leakage, find_leakage
 from rcinterp.errors import InputError, require_whole
 from rcinterp.memory import require_memory
-from rcinterp.reading.model import BATCH_SIZE, place_of
+from rcinterp.reading.inputs import Inputs
+from rcinterp.reading.model import BATCH_SIZE, N_LOOKED_AT, Runner, place_of
+from rcinterp.reading.outputs import look_at_outputs, run_heads
 from rcinterp.training.models import Architecture, CompactModel
 from rcinterp.training.precision import check_precision
 from rcinterp.training.recipes import Recipe, find_recipe
@@ -69,13 +71,14 @@ def make_plan(  # noqa: PLR0913  # the settings of `fit`
     Warns
     -----
     UserWarning
-        If validation sequences stand in the training set, or sequences in a set twice; told of the caller's caller.
+        If validation sequences stand in the training set, or sequences in a set twice, or if the model gives
+        probabilities; told of the caller's caller.
     """
     recipe = find_recipe(recipe)
     _check_data(model, train, valid)
     check_precision(precision, model)
     leakage = find_leakage(train, valid)
-    for message in leakage.messages():
+    for message in [*leakage.messages(), *_doubts_of_outputs(model, train)]:
         warnings.warn(f"fit: {message}", stacklevel=3)
     epochs = require_whole("epochs", recipe.epochs if epochs is None else epochs, 1, "fit")
     patience = recipe.patience if patience == "recipe" else patience
@@ -133,6 +136,33 @@ def _rates(recipe: Recipe, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
         "schedule": [recipe.schedule(share / 8) for share in range(8)],
         "momentum": recipe.momentum,
     }
+
+
+def _doubts_of_outputs(model: nn.Module, train: Dataset) -> list[str]:
+    """Sentences on outputs that are no logits; none of compact models, whose outputs are."""
+    if isinstance(model, CompactModel):
+        return []
+    runner, inputs = Runner(model, device=place_of(model)[0]), Inputs(train.x[:N_LOOKED_AT])
+    try:
+        with runner.borrowed():
+            runner = runner.settled(inputs)
+            squash = runner.squash
+            if squash is not None:
+                return [
+                    f"the model ends in {squash}, but the loss is taken of logits (it has a sigmoid of its own): leave "
+                    "it out of the model, or training is slow and the outputs are not calibrated."
+                ]
+            if runner.mark is None:  # values of a model that is not trained tell nothing
+                return []
+            kinds = set(look_at_outputs(runner, inputs, run_heads(runner, [inputs]), False).kinds)
+    except InputError:  # said by the loss, in its words
+        return []
+    return [
+        f"the outputs seem to be {kind}, but the loss is taken of logits (it has a sigmoid of its own): let the model "
+        "return logits, or training is slow and the outputs are not calibrated."
+        for kind in kinds
+        if kind is not None
+    ]
 
 
 def as_positive_weight(given: object, y: Tensor) -> Tensor:

@@ -178,3 +178,23 @@ def test_other_layers_that_read_the_sequence_are_named(files):
     result = interpret(files, f"{files}/sides.py:Sides", "--no-faithfulness", "--layer", "b")
     assert "also read" not in result.stderr
     assert len(pd.read_csv(files / "out/filters.tsv", sep="\t")) == 2
+
+
+@pytest.mark.filterwarnings("always")
+def test_probabilities_are_warned_of_by_evaluate_and_strands(files):
+    (files / "mean.py").write_text(PROBABILITIES)
+    classes = ["--positives", files / "pos.fa", "--negatives", files / "neg.fa"]
+    strands = ["--sequences", files / "pos.fa", "--out", files / "strands"]
+    for command, given, words in (
+        ("evaluate", classes, "(Brier score, calibration, probabilities) is wrong"),
+        ("strands", strands, "which strand's are called positive cannot be told"),
+    ):
+        for option in ([], ["--logit"]):
+            asked = [command, f"{files}/mean.py:Mean", *given, *option]
+            result = CliRunner().invoke(main, list(map(str, asked)))
+            assert result.exit_code == 0, result.stderr
+            told = [line for line in result.stderr.splitlines() if line.startswith("Warning: all outputs lie between")]
+            assert len(told) == (not option)
+            assert all(words in line for line in told)
+        if command == "strands":
+            assert "% of the sequences" in result.stderr

@@ -48,7 +48,8 @@ def test_a_saturated_model_shows_it(dna):
     saturated = torch.nn.Sequential(linear, torch.nn.Sigmoid())
     probability = {"func": lambda y: 1 * y}
     assert faithfulness(linear, x, other).slope == pytest.approx(1, abs=1e-4)
-    assert faithfulness(saturated, x, other, **probability).pearson_sequences < 0.9
+    with pytest.warns(UserWarning, match="all outputs lie between 0 and 1"):
+        assert faithfulness(saturated, x, other, **probability).pearson_sequences < 0.9
 
 
 def test_draws_no_more_sequences_than_asked_for(planted):

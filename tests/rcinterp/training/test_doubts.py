@@ -10,6 +10,7 @@ from rcinterp import compact_model, evaluate, fit, interpret, predict
 from rcinterp.data.datasets import Dataset
 from rcinterp.data.simulation import simulate_background
 from rcinterp.errors import InputError
+from rcinterp.reading.reader import Reader
 from rcinterp.training.doubts import are_all_dead, find_doubts, judge_validation
 from rcinterp.training.performance import can_tell, is_chance
 from rcinterp.training.recipes import Recipe, constant
@@ -208,3 +209,42 @@ def test_what_the_validation_cannot_tell_is_kept_with_the_model():
     said = messages(data(200, 0), data(4, 1), model, recipe="quiet", epochs=1)
     (told,) = [one for one in said if "too few to tell" in one]
     assert told.removeprefix("fit: ") in model.provenance["doubts"]
+
+
+class Ending(Silent):
+    """A model of the user's own, which gives no logits."""
+
+    def __init__(self, end):
+        super().__init__(0.0)
+        self.end = end
+
+    def forward(self, x):
+        return self.end(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (torch.sigmoid, "fit: the model ends in a sigmoid, but the loss is taken of logits"),
+        (nn.LogSigmoid(), "fit: the model ends in a logsigmoid, but"),
+        (lambda z: torch.sigmoid(z).clamp(1e-3, 0.999), "fit: the outputs seem to be probabilities, but the loss is"),
+        (lambda z: 1 / (1 + torch.exp(-z)), "fit: the outputs seem to be probabilities, but"),
+        (lambda z: z, None),
+    ],
+)
+def test_fit_of_a_model_that_gives_probabilities_says_so_at_the_start(end, words):
+    model = Ending(end)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        fit(model, data(60, 0), data(60, 1), seed=0, recipe="quiet", epochs=1, baseline=False, progress=False)
+    told = [str(one.message) for one in seen if "the loss is taken of logits" in str(one.message)]
+    assert len(told) == (words is not None)
+    assert words is None or told[0].startswith(words)
+    assert set(model.state_dict()) == set(before)
+
+
+def test_evaluation_of_probabilities_as_logits_is_told():
+    held = data(60, 2)
+    with pytest.warns(UserWarning, match=r"between 0 and 1.* \(Brier score, calibration, probabilities\) is wrong"):
+        Reader(Ending(lambda z: torch.sigmoid(z) * 1.0)).logits(held.x)
