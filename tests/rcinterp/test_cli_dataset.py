@@ -184,6 +184,7 @@ def mirror(files, tmp_path, monkeypatch):
         thread.join()
 
 
+@pytest.mark.filterwarnings("ignore:.*is called narrowPeak:UserWarning")  # the peaks of the mirror have five columns
 def test_fetch_from_a_server(mirror, tmp_path):
     url, folder = mirror
     arguments = ["fetch", "gm12878-ctcf", "--width", 100, "--mirror", url, "--cache", tmp_path / "cache"]
