@@ -77,7 +77,8 @@ def evaluate(
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
     warn_below_chance(found["value"]["auroc"])
-    if without := found.index[found["low"].isna()].tolist():
+    without = found.index[found["low"].isna()].drop("calibration_error").tolist()  # it never has one
+    if without:
         warn(
             f"{', '.join(without)}: no 95 % interval (low and high are empty), as hardly any sequence is ranked "
             "wrongly, which does not tell how many others would be; more sequences would."

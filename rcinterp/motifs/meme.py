@@ -46,6 +46,7 @@ _KEYS = MappingProxyType(
 )
 _NUMBER = re.compile(r"[-+]?(\.?\d|(nan|inf)\b)", re.IGNORECASE)
 _NO_WORDS = re.compile(r"[\s\[\](){},;|]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RULE = re.compile(r"\s*(-{3}|\*{3})")
 _REMARK = re.compile(r"\s*((URL|Time|MEME\s+version)\b|#)")
 _MOTIF = re.compile(r"[^\w#]*MOTIF(?![a-z])", re.IGNORECASE)
@@ -380,7 +381,7 @@ def _format_motif(name: str, motif: Motif, n_sites: float | Mapping[str, float] 
             f"write_meme: got the motif name {name!r}, expected 1 to {MAX_NAME_LENGTH} characters without white space. "
             f"Rename it, e.g. {'_'.join(name.split())[:MAX_NAME_LENGTH] or 'motif_0'!r}."
         )
-    if not name.isprintable():
+    if not _SURROGATE.sub("", name).isprintable():  # what is no text is refused where it is written
         raise InputError(f"write_meme: got the motif name {name!r}, with a character that cannot be seen. Rename it.")
     columns = motif.ppm.T
     rows = "".join(" " + "  ".join(f"{p:.8f}" for p in column) + "\n" for column in columns)

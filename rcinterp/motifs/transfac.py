@@ -93,7 +93,8 @@ def _check_end(lines: list[Line], has_ended_matrices: bool, source: Source) -> N
     """Raise if the last lines of a file, in which other entries end with ``//``, are an entry that was cut."""
     said = [line for line in lines if split_words(line[1])[0] != "XX"]
     is_within = bool(said) and (_is_position(lines[-1]) or MATRIX_HEADER.match(lines[-1][1]) is not None)
-    if is_within or (said and has_ended_matrices):
+    is_closed = any(MATRIX_HEADER.match(line) for _, line in lines) and split_words(lines[-1][1]) == ["XX"]
+    if is_within or (said and has_ended_matrices and not is_closed):
         names = [words[1] for _, line in said if (words := split_words(line))[0] in _NAMES and len(words) > 1]
         raise InputError(
             f"{source}: line {lines[-1][0]}: the file ends within {names[0] if names else 'an entry'} (no //, as "

@@ -26,6 +26,7 @@ _LOGARITHMS = ("log", "log2", "log10", "log1p", "softplus", "logaddexp", "log_si
 _PERHAPS = {"exp", "exp2", "pow", "rpow", "tanh", "erf", "special_ndtr", "softplus", "logaddexp", "clamp", "clip"} | {
     *("hardtanh", "arctan", "atan")
 }
+_JOINING = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "where"}
 _MANY = 256  # classes from which the logit of a softmax is calculated by a formula of less memory
 
 
@@ -130,7 +131,8 @@ class NoteSquashing(_Squashing):
         given = [value for value in _tensors_of(args) if value.is_floating_point()]
         marks = [mark for value in given if (mark := self.mark_of(value)) is not None]
         squash = self.behind(args[0]) if name == "log" and marks and self.is_in_model else None
-        is_all = all(self.mark_of(value) is not None or value.numel() == 1 for value in given)
+        are_constants = name not in _JOINING  # a part of what is joined may be the output for one sequence
+        is_all = all(self.mark_of(value) is not None or (are_constants and value.numel() == 1) for value in given)
         output = function()
         if squash is not None and not squash.gives.startswith("log"):
             self._returned.append((replace(squash, is_logged=True), output, output.clone()))

@@ -54,7 +54,7 @@ class StrandConsistency:
 
     def kind_of(self, task: int) -> Kind | None:
         """What the outputs of a task seem to be if they are no logits."""
-        return self.kinds[task] if self.kinds else None
+        return self.kinds[task] if task < len(self.kinds) else None
 
     def worst(self, task: int = 0, n: int = N_WORST) -> pd.DataFrame:
         """Rows of `logits` whose strands differ most."""

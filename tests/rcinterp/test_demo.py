@@ -76,6 +76,7 @@ def test_one_core_gives_the_same_files_as_two(folder, tmp_path, monkeypatch):
         assert (tmp_path / "same" / file).read_bytes() == (folder / file).read_bytes(), file
 
 
+@pytest.mark.filterwarnings("ignore:another. interpret. these sequences are the very ones")
 def test_what_the_second_process_warns_of_and_raises_is_told_here(tmp_path, monkeypatch):
     monkeypatch.setattr("rcinterp.demo.cpu_count", lambda: 2)
     train, valid = simulate_one_motif(MOTIF, 40, 100, seed=0)

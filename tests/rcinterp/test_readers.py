@@ -49,6 +49,7 @@ OPENING = {
     "rcinterp/cli/rerun.py": "files to compare",
     "rcinterp/motifs/encode.py": "files of the package",
     "rcinterp/files/locks.py": "its own lock",
+    "rcinterp/files/proofs.py": "the beginning and the end of what rcinterp has written",
     "rcinterp/memory.py": "what the system says of memory",
 }
 _OPENS = {"open", "read_text", "read_bytes", "load_file", "safe_open"}

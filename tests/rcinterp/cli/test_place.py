@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from rcinterp.cli._place import _check_strangers, _present
 from rcinterp.cli._record import read_record
@@ -135,7 +136,8 @@ main(["simulate", "--n", "10", "--length", "100", "--seed", "5", "--out", sys.ar
 
 
 def kill(out, function, at):
-    ended = subprocess.run([sys.executable, "-c", KILLED, out, function, str(at)], check=False)
+    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # which run.toml notes
+    ended = subprocess.run([sys.executable, "-c", KILLED, out, function, str(at)], check=False, env=env)
     assert ended.returncode == -signal.SIGKILL
 
 

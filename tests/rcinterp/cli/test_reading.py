@@ -151,7 +151,7 @@ def test_evaluate_says_why_an_interval_is_missing(work, run):
     np.save("control.npy", np.concatenate([np.full((12, 1, 1), 1000.0), np.full((12, 1, 1), -1000.0)]))
     np.save("weight.npy", np.ones((1, 1), np.float32))
     found = run("evaluate", "mine.py:Controlled", *CLASSES, "--args", "control.npy", "--args", "weight.npy")
-    told = "Warning: auroc, auprc, brier, calibration_error: no 95 % interval (low and high are empty), as hardly any"
+    told = "Warning: auroc, auprc, brier, mean_probability: no 95 % interval (low and high are empty), as hardly any"
     assert found.stderr.count(told) == found.stderr.count("no 95 % interval") == 1
     assert "no 95 % interval" not in run("evaluate", "mine.py:Net", *CLASSES).stderr
 
