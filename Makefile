@@ -14,6 +14,7 @@ LOCKED := $(PIP) --require-hashes --no-deps --no-build-isolation --use-pep517
 
 demo: .venv/.usable
 	$(BIN)/rcinterp demo --out demo
+	@echo 'Open demo/report.html. To use the commands: . $(BIN)/activate'
 
 # Two processes of one thread each: more threads only wait for each other. WORKERS=1 runs the tests one after the other.
 WORKERS ?= 2

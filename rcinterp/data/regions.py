@@ -28,6 +28,9 @@ _MOST_DIGITS = 12  # of a position
 #: Bytes that a region takes, while its line is read and in the table.
 _ROW_BYTES = 150
 _HEADINGS = ("track", "browser")
+_NO_SCORE = ("", ".")
+#: What is meant as a number, whether it is one or not; other words in column 5 of BED are no scores.
+_NUMERIC = re.compile(r"[-+]?([0-9.,_]*[0-9][0-9.,_]*(e[-+]?[0-9]+)?|0x[0-9a-f]+|nan|inf|infinity)", re.IGNORECASE)
 _INTEGER, _INTEGERS = re.compile(r"-?[0-9]+"), re.compile(r"[0-9]+(,[0-9]+)*,?")
 
 
@@ -52,18 +55,19 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     ------
     InputError
         If the file cannot be read or holds no region; for a bad line, with its number counted from 1, as one whose
-        score is no finite number.
+        score is meant as a number, and is no finite one.
 
     Warns
     -----
     UserWarning
-        If a file of 10 columns or more is not narrowPeak, one of more than 10 is, or one of fewer is called so.
+        If a file of 10 columns or more is not narrowPeak, one of more than 10 is, or one of fewer is called so; if
+        column 5 of BED has words beside scores.
 
     Notes
     -----
     A narrowPeak's summit is start + column 10; where that is -1, and for BED, it is the centre, (start + end) // 2.
     Column 10 may be the region's length, as in real files of peaks that were clipped: that is its last base. The score
-    is column 7 of narrowPeak (signalValue), column 5 of BED, NaN where there is none or ".".
+    is column 7 of narrowPeak (signalValue), column 5 of BED, NaN where there is none or ".", and where BED has a word.
 
     Examples
     --------
@@ -79,15 +83,25 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
     is_narrowpeak = _is_narrowpeak(path, text, n_columns)
     known: dict[str, int] = {}
     columns: list[array[Any]] = [array(kind) for kind in "qqqqbd"]  # a list of rows would take many times their text
+    without: list[tuple[int, str]] = []  # lines whose column of scores has another word
     for number, fields, _ in _rows(text):
         try:
             chrom, *values = _parse_region(fields[:n_columns], is_narrowpeak)
         except ValueError as error:
             raise _at_line(path, number, error) from None
+        if np.isnan(values[-1]) and not is_narrowpeak and len(fields) > 4 and fields[4] not in _NO_SCORE:
+            without.append((number, fields[4]))
         columns[0].append(known.setdefault(chrom, len(known)))
         for column, value in zip(columns[1:], values, strict=True):
             column.append(value)
     codes, starts, ends, summits, has_summits, scores = map(np.asarray, columns)
+    if 0 < len(without) < len(scores):
+        number, word = without[0]
+        warnings.warn(
+            f"{path}: has no score in {len(without)} of {len(scores)} lines, the first line {number} with "
+            f"{word[:40]!r} in column 5.",
+            stacklevel=2,
+        )
     chroms = pd.Index(list(known)).take(codes)
     return pd.DataFrame(
         dict(zip(_COLUMNS, (chroms, starts, ends, summits, has_summits.astype(bool), scores), strict=True))
@@ -207,7 +221,7 @@ def _parse_region(fields: list[str], is_narrowpeak: bool) -> tuple[str, int, int
 def _parse_score(fields: list[str], column: int) -> float:
     """The score that stands in a column; NaN if there is none."""
     word = fields[column - 1] if len(fields) >= column else "."
-    if word in ("", "."):
+    if word in _NO_SCORE or (column == 5 and not _NUMERIC.fullmatch(word)):
         return float("nan")
     number = parse_number(word)
     if number is None:

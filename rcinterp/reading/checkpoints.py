@@ -109,11 +109,12 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     differing = [fit for fit in rest if chosen.differs(fit)]
     is_own = not chosen.prefix and chosen.place in ((), ("state_dict",)) and all(fit.prefix for fit in differing)
     if differing and not is_own:
-        prefixes = ", ".join(repr(fit.prefix) for fit in (chosen, *differing))
-        places = ", ".join(fit.where for fit in (chosen, *differing))
+        both = (chosen, *differing)
+        prefixes = f"the prefixes {', '.join(repr(fit.prefix) for fit in both)}" if any(f.prefix for f in both) else ""
+        places = ", ".join(fit.where for fit in both)
         raise InputError(
-            f"{path}: holds more than one set of weights that fit the model, with the prefixes {prefixes} in {places}, "
-            "expected one; save the one that you mean by itself."
+            f"{path}: holds more than one set of weights that fit the model, {prefixes and f'with {prefixes} '}in "
+            f"{places}, expected one; save the one that you mean by itself."
         )
     if differing:
         warnings.warn(

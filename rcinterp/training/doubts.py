@@ -14,6 +14,8 @@ from rcinterp.training.performance import N_ERRORS, can_tell, is_chance, score_l
 UNMOVED = 1e-3
 #: Nor have weights whose change is at most this share of them, both as root sums of squares.
 UNMOVED_WEIGHTS = 1e-5
+#: A validation auROC above this does not look like classes that are swapped.
+SWAPPED = 0.45
 #: Epochs of which that is asked of the loss, at least.
 _FEWEST_EPOCHS = 3
 #: Tasks that are named, at most.
@@ -113,9 +115,12 @@ def have_moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> boo
 
 
 def _is_swapped(task: int, aurocs: Sequence[float], n: tuple[int, int], history: Sequence[dict[str, float]]) -> bool:
-    """Whether an auROC, of a single task in any epoch, is as far below 0.5 as one that is no chance is above."""
+    """Whether an auROC, of a single task in any epoch, is as far below 0.5 as one that is no chance is above, and far.
+
+    The least of many epochs is further below than that of one, and of many sequences a hundredth is no chance.
+    """
     lowest = min(aurocs[task], _lowest(aurocs, history))
-    return is_chance(aurocs[task], *n) and not is_chance(1 - lowest, *n)
+    return lowest <= SWAPPED and is_chance(aurocs[task], *n) and not is_chance(1 - lowest, *n)
 
 
 def _lowest(aurocs: Sequence[float], history: Sequence[dict[str, float]]) -> float:

@@ -66,7 +66,7 @@ def test_a_bad_line_is_named(tmp_path, lines, message):
         read_regions(tmp_path / "bad.bed")
 
 
-@pytest.mark.parametrize("word", ["1e999", "-1e999", "1_000", "1,000", "abc", "inf", "nan", "0x10"])
+@pytest.mark.parametrize("word", ["1e999", "-1e999", "1_000", "1,000", "inf", "nan", "0x10"])
 @pytest.mark.parametrize(("name", "column"), [("a.bed", 5), ("a.narrowPeak", 7)])
 def test_a_score_that_is_no_finite_number_is_an_error(write_bed, word, name, column):
     """Taken as none, it would move summits to another one."""
@@ -77,6 +77,21 @@ def test_a_score_that_is_no_finite_number_is_an_error(write_bed, word, name, col
         read_regions(write_bed(name, row, bad))
     none = [["." if i == column - 1 else value for i, value in enumerate(row)]]
     assert np.isnan(read_regions(write_bed(name, *none))["score"]).all()
+
+
+def test_words_in_column_5_of_bed_are_no_scores(write_bed):
+    """Other programs put names, strands and words there; beside scores they are told."""
+    rows = [("chr1", 100, 160, "gene", word) for word in ("+", "NA", "NOT_USED", "chr1", "DDX11L2")]
+    assert np.isnan(read_regions(write_bed("a.bed", *rows))["score"]).all()
+    with pytest.warns(
+        UserWarning, match=r"a\.bed: has no score in 5 of 6 lines, the first line 2 with '\+' in column 5"
+    ):
+        assert read_regions(write_bed("a.bed", ("chr1", 1, 9, "x", "2.5"), *rows))["score"].notna().tolist() == [
+            True,
+            *[False] * 5,
+        ]
+    with pytest.raises(InputError, match="line 1 has the score 'abc' in column 7"):
+        read_regions(write_bed("a.narrowPeak", narrowpeak("chr1", 100, 160, 7, "abc")))
 
 
 @pytest.mark.parametrize(

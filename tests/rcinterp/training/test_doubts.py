@@ -195,6 +195,13 @@ def test_swapped_validation_classes_are_told_as_such():
     assert find_doubts(Letters(1), *one_task, history) == []
 
 
+def test_a_model_at_chance_on_many_sequences_has_no_swapped_classes():
+    history = [{"train_loss": 0.7 - 0.1 * i, "valid_auroc": auroc} for i, auroc in enumerate([0.484, 0.503, 0.507])]
+    valid = data(10_000, 1)
+    assert judge_validation(Letters(1), valid, history, [0.507]) == []
+    assert "is not above 0.5" in find_doubts(Letters(1), data(100, 0), valid, history)[0]
+
+
 @pytest.mark.parametrize("n", [2, 4])
 def test_a_validation_set_that_is_too_small_is_told_as_such(n):
     history = [{"train_loss": 0.5, "valid_auroc": 1.0}]
