@@ -534,7 +534,7 @@ class Reader:
             self._has_said = True
             warnings.warn(
                 f"the model ends in {self.runner.squash}: what is read is the logit before it, not the "
-                f"{self.runner.squash.gives}. For the {self.runner.squash.gives} give func=lambda y: 1 * y.",
+                f"{self.runner.squash.gives}. For the {self.runner.squash.gives} give func=lambda y: 1 * y (in Python).",
                 stacklevel=4,
             )
 
