@@ -71,12 +71,12 @@ def keep_freed_memory() -> None:
             mallopt(number, n_bytes)
 
 
-def warn_below_chance(auroc: float) -> None:
+def warn_below_chance(auroc: float, n_outputs: int = 1, target: int = 0) -> None:
     """Warn of a model that ranks negatives above positives."""
-    from rcinterp.interpretation.verdicts import LEAST_AUROC
+    from rcinterp.interpretation.verdicts import LEAST_AUROC, describe_below_chance
 
     if auroc < LEAST_AUROC:
-        warn(f"auROC {auroc:.4f} is below chance; are positives and negatives the right way round?")
+        warn(describe_below_chance(auroc, n_outputs, target))
 
 
 def warm_up() -> None:

@@ -76,7 +76,7 @@ def evaluate(
         by_words = [words.logits(x)[:, number].numpy() for x in sequences]
         ranked = measure_performance(*by_words, seed=seed).loc[["auroc", "auprc"]]
         found = pd.concat([found, ranked.rename("baseline_{}".format)]).rename_axis("measure")
-    warn_below_chance(found["value"]["auroc"])
+    warn_below_chance(found["value"]["auroc"], reader.n_outputs, number)
     without = found.index[found["low"].isna()].drop("calibration_error").tolist()  # it never has one
     if without:
         warn(

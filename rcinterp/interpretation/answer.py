@@ -116,7 +116,7 @@ def carries(row: Mapping[Any, Any]) -> bool:
     return not is_idle(row) and "not significant" not in kinds_of(row)
 
 
-def answer(table: pd.DataFrame, auroc: float) -> str:
+def answer(table: pd.DataFrame, auroc: float, outputs: str = "") -> str:
     """The answer in a few sentences: how many filters carry the prediction, what they show, and what is an artefact.
 
     Parameters
@@ -125,12 +125,15 @@ def answer(table: pd.DataFrame, auroc: float) -> str:
         As `Interpretation.table`.
     auroc : float
         Of the model on these sequences.
+    outputs : str
+        What `rcinterp.interpretation.verdicts.describe_outputs` says of it.
     """
     rows = [row for row in table.to_dict("records") if carries(row)]
     said = []
     if auroc < LEAST_AUROC:
         said.append(
-            f"The model calls the negatives positive (auROC {auroc:.2f}); are both classes the right way round?"
+            f"The model calls the negatives positive (auROC {auroc:.2f}); {outputs}are both classes the right way "
+            "round?"
         )
     if not rows:
         return " ".join(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rcinterp.interpretation.answer import answer, carries
 from rcinterp.interpretation.origin import Origin
 from rcinterp.interpretation.settings import Settings
-from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC
+from rcinterp.interpretation.verdicts import CONTRIBUTION_Q_VALUE, LEAST_AUROC, describe_outputs
 from rcinterp.reading.contributions import Histogram, describe_missing_intervals
 from rcinterp.reading.faithfulness import Faithfulness
 from rcinterp.reading.strands import StrandConsistency
@@ -49,6 +49,7 @@ class Findings:
     origin: Origin | None = None
     motif_starts: dict[str, int] = field(default_factory=dict)
     of_outputs: tuple[str, ...] = ()
+    n_outputs: int = 1
 
     @property
     def target(self) -> int:
@@ -66,7 +67,7 @@ class Findings:
     @property
     def answer(self) -> str:
         """The answer in a few sentences: how many filters carry the prediction, what they show, what is an artefact."""
-        return answer(self.table, self.performance["auroc"])
+        return answer(self.table, self.performance["auroc"], describe_outputs(self.n_outputs, self.target))
 
     def notes(self) -> list[str]:
         """Sentences on the model and on how it was read: how good it is, what was scored how, and how faithfully."""
@@ -92,7 +93,10 @@ class Findings:
         """Sentences on what would mislead a reader who does not know it."""
         said = self._cautions()
         if self.performance["auroc"] < LEAST_AUROC:
-            said.append("The model calls the negatives positive: perhaps the two classes are the wrong way round.")
+            outputs = describe_outputs(self.n_outputs, self.target)
+            said.append(
+                f"The model calls the negatives positive: {outputs}perhaps the two classes are the wrong way round."
+            )
         if (chance := self.chance()) is not None:
             said.append(f"{chance[:1].upper()}{chance[1:]}")
         if self.baseline is not None and self.performance["auroc"] <= self.baseline["auroc"]:

@@ -20,7 +20,7 @@ from rcinterp.interpretation.origin import trace_origin
 from rcinterp.interpretation.result import Interpretation
 from rcinterp.interpretation.settings import InterpretOptions, Settings
 from rcinterp.interpretation.tables import tabulate_filters
-from rcinterp.interpretation.verdicts import LEAST_AUROC, refuse
+from rcinterp.interpretation.verdicts import LEAST_AUROC, describe_below_chance, refuse
 from rcinterp.motifs import Motif, MotifSource, information_content, load_motifs_with_sites
 from rcinterp.palindromes.finding import find_palindromes
 from rcinterp.palindromes.triage import triage_palindromes
@@ -141,6 +141,7 @@ def interpret(
         is_training_data=_is_training_data(reader, reading),
         strands=_measure_strands(reader, reading),
         history=_history_of(reader.model),
+        n_outputs=reader.n_outputs,
         origin=trace_origin(reader, reading.sites.letters, (positives, negatives), motifs),
     )
     _warn_of_what_is_doubtful(found)
@@ -151,9 +152,7 @@ def _warn_of_what_is_doubtful(found: Interpretation) -> None:
     """Say at once what would else stand in the report alone: a model at chance, signs that are wrong."""
     auroc = found.performance["auroc"]
     if auroc < LEAST_AUROC:
-        warnings.warn(
-            f"auROC {auroc:.4f} is below chance; are positives and negatives the right way round?", stacklevel=3
-        )
+        warnings.warn(describe_below_chance(auroc, found.n_outputs, found.target), stacklevel=3)
     elif (chance := found.chance()) is not None:
         warnings.warn(chance, stacklevel=3)
     if found.is_training_data:

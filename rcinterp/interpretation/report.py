@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from rcinterp.errors import InputError
 from rcinterp.files.paths import as_path
-from rcinterp.interpretation.answer import Group, answer, arrange, carries, word_of
+from rcinterp.interpretation.answer import Group, arrange, carries, word_of
 from rcinterp.interpretation.findings import Findings
 from rcinterp.interpretation.methods import describe_methods, list_references
 from rcinterp.interpretation.verdicts import LIMITS
@@ -99,7 +99,7 @@ def make_part(
     groups = arrange(found.table)
     return Part(
         heading=heading,
-        answer=answer(found.table, found.performance["auroc"]),
+        answer=found.answer,
         numbers=_numbers(found),
         warnings=found.warnings(),
         hero=_hero(found, groups),
@@ -143,8 +143,7 @@ def notebook_table(found: Findings) -> str:
             groups.append(Group(group.name, rows, group.is_idle))
     section = make_section("filters", found, groups, has_alignments=True)
     more = f"<p>{most - _N_NOTEBOOK} more filters are in the page that .to_html(path) writes.</p>"
-    said = answer(found.table, found.performance["auroc"])
-    return f"<p>{escape(said)}</p>{table_of_filters(section, LIMITS)}{more if most > _N_NOTEBOOK else ''}"
+    return f"<p>{escape(found.answer)}</p>{table_of_filters(section, LIMITS)}{more if most > _N_NOTEBOOK else ''}"
 
 
 def _numbers(found: Findings) -> list[Number]:

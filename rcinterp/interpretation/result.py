@@ -97,6 +97,8 @@ class Interpretation(Findings):
     of_outputs : tuple of str
         Sentences on what is doubtful of the model's outputs: probabilities that pass for logits, or other outputs when
         a sequence is run again.
+    n_outputs : int
+        Logits that the model has.
 
     Examples
     --------

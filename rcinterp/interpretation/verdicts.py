@@ -208,3 +208,19 @@ def _judge_symmetry(row: Mapping[Any, Any], is_named: bool) -> list[Verdict]:
         return []
     is_known = is_named and row["match_rc_similarity"] >= PALINDROMIC_FILTER
     return [Verdict("palindrome, as its match" if is_known else "unexplained palindrome")]
+
+
+def describe_below_chance(auroc: float, n_outputs: int = 1, target: int = 0) -> str:
+    """The sentence on a model that ranks negatives above positives by this one of its outputs."""
+    outputs = describe_outputs(n_outputs, target)
+    return f"auROC {auroc:.4f} is below chance; {outputs}are positives and negatives the right way round?"
+
+
+def describe_outputs(n_outputs: int, target: int) -> str:
+    """Which of several outputs was read, as the beginning of what else may be wrong; nothing of a single one."""
+    if n_outputs == 1:
+        return ""
+    return (
+        f"the model has {n_outputs} outputs, of which output {target} was read; name another by target (--target on "
+        "the command line), or "
+    )

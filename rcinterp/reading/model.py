@@ -187,8 +187,9 @@ class Runner:
             ) from error
 
     def settled(self, inputs: Inputs) -> "Runner":
-        """Run the lent model on one of these sequences: the runner of its logits, also if it ends in a sigmoid."""
-        batch = self.whole_batch(inputs.rows(slice(1)))
+        """Run the lent model on two of these sequences: the runner of its logits, also if it ends in a sigmoid."""
+        # of a single one it cannot be told whether a number is its own or a constant
+        batch = self.whole_batch(inputs.rows(torch.arange(2) % len(inputs)))
         with torch.no_grad():
             with NoteSquashing() as squashing:
                 output = self.run(batch)

@@ -98,7 +98,7 @@ def _kind_of(values: Tensor, column: int, mark: Mark | None) -> Kind | None:
     """What a column of outputs (n, n_tasks) is that were made so."""
     own = values[values[:, column].isfinite(), column]
     is_sure, has_log = (mark is not None and mark.is_sure), (mark is not None and mark.has_log)
-    if mark is not None and mark.is_logit:
+    if mark is not None and mark.is_logit and not _add_up(values.exp()):  # else a share of a sum, not odds
         return None
     are_many = len(own) >= N_LOOKED_AT and len(set(own.tolist())) >= FEWEST_DIFFERENT
     if not len(own):

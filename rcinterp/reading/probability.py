@@ -27,6 +27,8 @@ _PERHAPS = {"exp", "exp2", "pow", "rpow", "tanh", "erf", "special_ndtr", "softpl
     *("hardtanh", "arctan", "atan")
 }
 _JOINING = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "where"}
+_DIFFERENCES = {"sub", "subtract", "rsub", "isub"}
+_RATIOS = {"div", "divide", "true_divide", "truediv", "rtruediv", "itruediv", "reciprocal"}
 _MANY = 256  # classes from which the logit of a softmax is calculated by a formula of less memory
 
 
@@ -70,11 +72,14 @@ class Mark:
         Whether its logarithm was taken.
     is_logit : bool
         Whether its logit was taken.
+    is_ratio : bool
+        Whether it is one of two such tensors, perhaps odds.
     """
 
     is_sure: bool
     has_log: bool
     is_logit: bool = False
+    is_ratio: bool = False
 
 
 class _Squashing(TorchFunctionMode):
@@ -87,18 +92,20 @@ class _Squashing(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = str(getattr(func, "__name__", "")).strip("_")
+        names = sorted(kwargs.keys() - {"out"}, key=lambda one: (one != "input", one))
+        given = [*args, *(kwargs[one] for one in names)]
         kind = _KINDS.get(name)
-        if kind is None or not args or not isinstance(args[0], Tensor):
-            return self.other(name, args, lambda: func(*args, **kwargs))
+        if kind is None or not given or not isinstance(given[0], Tensor):
+            return self.other(name, given, lambda: func(*args, **kwargs))
         dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
         self._n_calls += 1
-        return self.call(Squash(kind, self._n_calls - 1), args[0], dim, lambda: func(*args, **kwargs))
+        return self.call(Squash(kind, self._n_calls - 1), given[0], dim, lambda: func(*args, **kwargs))
 
     def call(self, squash: Squash, given: Tensor, dim: Any, function: Any) -> Any:
         """What takes the place of one call."""
         raise NotImplementedError
 
-    def other(self, name: str, args: Any, function: Any) -> Any:
+    def other(self, name: str, args: Sequence[Any], function: Any) -> Any:
         """What takes the place of a call of another function."""
         raise NotImplementedError
 
@@ -126,7 +133,7 @@ class NoteSquashing(_Squashing):
         self._marks[id(output)] = output, Mark(True, squash.kind.startswith("log"))
         return output
 
-    def other(self, name: str, args: Any, function: Any) -> Any:
+    def other(self, name: str, args: Sequence[Any], function: Any) -> Any:
         """The call itself; what it returns is marked if all that it was given is."""
         given = [value for value in _tensors_of(args) if value.is_floating_point()]
         marks = [mark for value in given if (mark := self.mark_of(value)) is not None]
@@ -141,8 +148,14 @@ class NoteSquashing(_Squashing):
             mark = Mark(False, False, is_logit=True)
         elif marks and is_all:
             has_log = any(mark.has_log for mark in marks) and name not in ("exp", "exp2")
-            is_logit = any(mark.is_logit for mark in marks)
-            mark = Mark(any(mark.is_sure for mark in marks), has_log or name in _LOGARITHMS, is_logit)
+            is_ratio = any(mark.is_ratio for mark in marks)
+            is_logit = any(mark.is_logit for mark in marks) or (is_ratio and name in ("log", "log2", "log10"))
+            if name in _DIFFERENCES and len(marks) == 2:
+                is_logit |= all(mark.has_log for mark in marks)
+            if name in _RATIOS:
+                is_ratio = len(marks) == 2
+            is_sure = any(mark.is_sure for mark in marks)
+            mark = Mark(is_sure, has_log or name in _LOGARITHMS, is_logit, is_ratio)
         elif given and name in _PERHAPS:
             mark = Mark(False, name in _LOGARITHMS)
         for value in _tensors_of((output,)):
@@ -190,7 +203,7 @@ class LogitsInstead(_Squashing):
         self._logits = logits_of_softmax(given) if squash.kind in _SOFTMAXES else given
         return self._logits
 
-    def other(self, name: str, args: Any, function: Any) -> Any:
+    def other(self, name: str, args: Sequence[Any], function: Any) -> Any:
         """The call itself, unless it takes the logarithm of what would be the probability."""
         is_log = self.squash.is_logged and name == "log" and args[0] is self._logits
         return self._logits if is_log else function()

@@ -173,6 +173,11 @@ class Reader:
         """The model."""
         return self.runner.model
 
+    @property
+    def n_outputs(self) -> int:
+        """How many logits the model has, once they were looked at; 1 before."""
+        return 1 if self.outputs is None else len(self.outputs.kinds)
+
     @contextmanager
     def borrowed(self) -> Iterator[None]:
         """Lend the model for several questions at once; it comes back as it was, even after an error."""
@@ -532,9 +537,10 @@ class Reader:
         """Say, once, that the model ends in a sigmoid or softmax."""
         if self.runner.squash is not None and not self._has_said:
             self._has_said = True
+            gives = self.runner.squash.gives
             warnings.warn(
-                f"the model ends in {self.runner.squash}: what is read is the logit before it, not the "
-                f"{self.runner.squash.gives}. For the {self.runner.squash.gives} give func=lambda y: 1 * y.",
+                f"the model ends in {self.runner.squash}: what is read is the logit before it, not the {gives}. For "
+                f"the {gives} give func=lambda y: 1 * y (in Python).",
                 stacklevel=4,
             )
 

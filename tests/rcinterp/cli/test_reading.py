@@ -147,6 +147,15 @@ def test_evaluate_gives_each_class_its_own_rows(work, run_for_json):
     assert found["auroc"]["value"] == 1
 
 
+def test_evaluate_says_which_of_several_outputs_is_below_chance(work, run):
+    np.save("control.npy", np.concatenate([np.full((12, 1, 1), -1000.0), np.full((12, 1, 1), 1000.0)]))
+    np.save("weight.npy", np.array([[1, -1]], np.float32))
+    asked = ["evaluate", "mine.py:Controlled", *CLASSES, "--args", "control.npy", "--args", "weight.npy"]
+    told = "Warning: auROC 0.0000 is below chance; the model has 2 outputs, of which output 0 was read; name another by"
+    assert told in run(*asked).stderr
+    assert "below chance" not in run(*asked, "--target", 1).stderr
+
+
 def test_evaluate_says_why_an_interval_is_missing(work, run):
     np.save("control.npy", np.concatenate([np.full((12, 1, 1), 1000.0), np.full((12, 1, 1), -1000.0)]))
     np.save("weight.npy", np.ones((1, 1), np.float32))

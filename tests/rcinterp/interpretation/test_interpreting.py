@@ -766,7 +766,35 @@ def test_swapped_classes_are_warned_of_in_python(make_model, positives, negative
     with pytest.warns(UserWarning, match="is below chance; are positives and negatives the right way round"):
         found = interpret(make_model(), negatives, positives, measure_faithfulness=False)
     assert any("the wrong way round" in said for said in found.warnings())
+    assert "outputs" not in found.answer
     assert not any("no better than chance" in said for said in found.warnings())
+
+
+class TwoClasses(nn.Module):
+    """A softmax over the negative class and the positive one."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        z = self.model(x)
+        return torch.cat([-z, z], 1).log_softmax(1)
+
+
+@pytest.mark.filterwarnings("ignore:the model ends in a log_softmax")
+def test_of_several_outputs_the_one_that_was_read_is_told_below_chance(make_model, positives, negatives, tmp_path):
+    told = "the model has 2 outputs, of which output 0 was read; name another by target .--target on the command line"
+    model = TwoClasses(make_model())
+    with pytest.warns(UserWarning, match=rf"is below chance; {told}., or are positives and negatives the right way"):
+        found = interpret(model, positives, negatives, measure_faithfulness=False)
+    assert "of which output 0 was read; name another by target" in found.answer
+    assert sum("name another by target" in said for said in found.warnings()) == 1
+    found.to_html(tmp_path / "report.html")
+    assert "are both classes the right way round" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    found = interpret(model, positives, negatives, target=1, measure_faithfulness=False)
+    assert found.performance["auroc"] > 0.5
+    assert "outputs" not in found.answer + " ".join(found.warnings())
 
 
 def test_repeats_of_what_is_read_stand_in_the_report(make_model, positives, negatives):

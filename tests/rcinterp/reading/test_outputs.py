@@ -55,6 +55,14 @@ def over_all(z):
     return z / z.sum(1, keepdim=True)
 
 
+def odds(p):
+    return p / (1 - p)
+
+
+def second_less_first(y):
+    return y[:, 1:] - y[:, :1]
+
+
 #: Ends whose logit is found, and the words for them.
 KNOWN = {
     "log_softmax": (lambda z: functional.log_softmax(z, 1), "a log_softmax"),
@@ -63,6 +71,11 @@ KNOWN = {
     "logsigmoid": (lambda z: functional.logsigmoid(z), "a logsigmoid"),
     "logsigmoid, a module": (lambda z: nn.LogSigmoid()(z), "a logsigmoid"),
     "logarithm of a sigmoid": (lambda z: z.sigmoid().log(), "the logarithm of a sigmoid"),
+    "logarithm of a sigmoid, by name": (
+        lambda z: torch.log(input=torch.sigmoid(input=z)),
+        "the logarithm of a sigmoid",
+    ),
+    "softmax, by name": (lambda z: torch.softmax(dim=1, input=z), "a softmax"),
     "hardsigmoid": (lambda z: functional.hardsigmoid(z), "a hardsigmoid"),
 }
 PROBABILITIES = {
@@ -80,6 +93,8 @@ LOGARITHMS = {
     "logsumexp": lambda z: z - z.logsumexp(1, keepdim=True),
     "softplus": lambda z: -functional.softplus(-z),
     "times": lambda z: 2 * functional.logsigmoid(z),
+    "of a share": lambda z: torch.log(over_all(torch.exp(z))),
+    "less that of the sum": lambda z: torch.log(torch.exp(z)) - torch.log(torch.exp(z).sum(1, keepdim=True)),
 }
 PER_CENT = {"per cent": lambda z: 100 * torch.sigmoid(z)}
 OTHERS = {
@@ -99,6 +114,19 @@ LOGITS = {
     "the logit by hand": lambda z: torch.logit(torch.sigmoid(z).clamp(1e-6, 1 - 1e-6)),
     "a difference of logarithms": lambda z: functional.logsigmoid(z) - functional.logsigmoid(-z),
     "exp": lambda z: torch.exp(z / 9),
+    "odds": lambda z: odds(torch.sigmoid(z - 60)).log(),
+    "odds and a little": lambda z: torch.log(odds(torch.sigmoid(z - 60)) + 1e-9),
+    "log less log": lambda z: torch.sigmoid(z - 60).log() - (1 - torch.sigmoid(z - 60)).log(),
+    "log less log1p": lambda z: torch.log(torch.sigmoid(z - 60)) - torch.log1p(-torch.sigmoid(z - 60)),
+    "log_softmaxes": lambda z: functional.log_softmax(z, 1) - functional.log_softmax(z + 60, 1).flip(1) - 60,
+    "added by name": lambda z: torch.add(torch.sigmoid(z), other=5 * z),
+}
+#: Of a single output, of which one sequence has a single number.
+ONE_LOGIT = {
+    "a gate": lambda z: 10 * z[:, :1] * torch.sigmoid(z[:, 1:]) - 3,
+    "swish": lambda z: z[:, :1] * torch.sigmoid(z[:, :1]),
+    "log_softmaxes": lambda z: second_less_first(functional.log_softmax(z + torch.tensor([200, 0]), 1)),
+    "logsigmoids": lambda z: functional.logsigmoid(z[:, :1] - 60) - functional.logsigmoid(60 - z[:, :1]),
 }
 
 
@@ -110,7 +138,7 @@ def classes(dna):
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_logit_beneath_is_read(classes, name):
     end, words = KNOWN[name]
-    gives = "probability" if name == "hardsigmoid" else "log-probability"
+    gives = "probability" if name in ("hardsigmoid", "softmax, by name") else "log-probability"
     with pytest.warns(UserWarning, match=f"the model ends in {words}: what is read is the logit.* not the {gives}"):
         found = filter_contributions(ending(end), *classes, target=1, n_resamples=10)
     is_softmax = "softmax" in name
@@ -169,6 +197,13 @@ def test_ends_of_every_kind_are_told(classes, name):
 @pytest.mark.parametrize("question", ["filter_contributions", "several", "logits", "strands"])
 def test_logits_are_not_told(classes, name, question):
     assert not said(lambda: QUESTIONS[question](ending(LOGITS[name]), *classes))
+
+
+@pytest.mark.parametrize("name", ONE_LOGIT)
+@pytest.mark.parametrize("question", ["filter_contributions", "logits", "strands"])
+def test_the_logit_of_a_single_output_is_not_told(classes, name, question):
+    assert not said(lambda: QUESTIONS[question](ending(ONE_LOGIT[name]), *classes))
+    assert not said(lambda: QUESTIONS["logits"](ending(ONE_LOGIT[name]), classes[0][:1], None))
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_it_is_said_once_and_only_where_logits_are_read(classes):
         reader.activations(classes[0])
         reader.sites(classes[0])
         find_sites(ending(SIGMOIDS["function"]), classes[0])
-    with pytest.warns(UserWarning, match="ends in a sigmoid"):
+    with pytest.warns(UserWarning, match=r"sigmoid.*For the probability give func=lambda y: 1 \* y \(in Python\)\.$"):
         reader.contributions(*classes, n_resamples=10)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
