@@ -338,7 +338,15 @@ def test_a_report_vouches_for_itself_and_what_it_lists_alone(run, commands, work
     run(*command, "--out", out)
     (out / "run.toml").unlink()
     (out / "filters.tsv").write_text("mine")
-    assert "out holds filters.tsv, which no command" in run(*command, "--out", out, status=2).stderr
+    said = run(*command, "--out", out, status=2).stderr
+    assert "out holds filters.tsv, which no command of rcinterp has recorded there; name another" in said
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").write_bytes(page[: page.rindex(b"<!-- rcinterp {")])
+    said = run(*command, "--out", out, status=2).stderr
+    assert "; report.html was saved by an earlier version, which did not record its files; name another folder" in said
+    run(*command, "--out", out, "--overwrite")
+    (out / "run.toml").unlink()
+    (out / "filters.tsv").write_text("mine")
     for sign, other, name in (
         ("model_0/model.json", "history.tsv", "train"),
         ("results.tsv", "summary.tsv", None),
