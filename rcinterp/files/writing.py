@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rcinterp.errors import InputError
+from rcinterp.files.paths import number_of_open
 
 if sys.platform != "win32":
     import fcntl
@@ -41,7 +42,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        A link is followed, and a pipe or a device written to as it is. The file given has the same ending.
+        A link is followed, and a pipe or a device written to as it is. What goes to an open file, as that of
+        /dev/stdout, is written where it is. The file given has the same ending.
 
     Raises
     ------
@@ -65,6 +67,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with _errors_of(given):
             yield given
         return
+    if (number := number_of_open(given)) is not None and given.exists():
+        with _errors_of(given), tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / given.name
+            yield part
+            _add_to_open(number, part)
+        return
     target = Path(os.path.realpath(path))
     _clean(target.parent)
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_ENDING else ""
@@ -74,6 +82,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists():
             shutil.copymode(target, part)
         os.replace(part, target)
+
+
+def _add_to_open(number: int, part: Path) -> None:
+    """Write to an open file where it is, behind what this process and others have written to it."""
+    sys.stdout.flush()
+    with part.open("rb") as source, open(number, "wb", closefd=False) as target:
+        shutil.copyfileobj(source, target)
 
 
 def write_at_once(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -379,7 +394,7 @@ def check_file_place(path: str | os.PathLike[str]) -> None:
         Of `path`.
     """
     given = Path(path)
-    if given.exists() and not given.is_file():
+    if given.exists() and (not given.is_file() or number_of_open(given) is not None):
         return
     with _errors_of(given), tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent) as file:
         file.write(bytes(4096))

@@ -555,3 +555,16 @@ def test_a_pipe_of_the_shell_is_written_to_as_it_is():
     os.close(writing)
     with open(reading, encoding="utf-8") as pipe:
         assert pipe.read() == "table"
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_a_file_that_is_open_is_written_to_where_it_is(tmp_path, name):
+    """... as that of the shell's ``>``, in which more is printed before and after."""
+    code = f"from rcinterp.files import write_at_once\nprint('before')\nwrite_at_once({name!r}, 'table\\n')\nprint('after')"
+    with (tmp_path / "out").open("w") as out:
+        out.write("first\n")
+        out.flush()
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+        subprocess.run(["echo", "last"], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "first\nbefore\ntable\nafter\nlast\n"
+    assert os.listdir(tmp_path) == ["out"]
