@@ -9,7 +9,8 @@ from pathlib import Path
 from rcinterp.cli._record import RECORD, Record, read_record
 from rcinterp.errors import InputError
 from rcinterp.files import Together, check_file_place, check_names, check_place, finish, held, together
-from rcinterp.files.proofs import beginning_of, proved
+from rcinterp.files.paths import number_of_open
+from rcinterp.files.proofs import beginning_of, is_without_seal, proved
 from rcinterp.studies import FORMER_NAMES
 
 
@@ -83,7 +84,7 @@ def check_file(out: Path, beginning: str, overwrite: bool) -> None:
     OSError
         If it cannot be written.
     """
-    found = beginning_of(out.resolve())
+    found = b"" if number_of_open(out) is not None else beginning_of(out.resolve())
     if not overwrite and found and not found.startswith(beginning.encode()):
         raise InputError(
             f"--out: {out} is there, and holds something else than this command writes; name another file, or give "
@@ -130,9 +131,11 @@ def _check_strangers(out: Path, names: Sequence[str], before: Iterable[str]) -> 
     there = [name for name in found if name not in known or not _is_plain(out / name)]
     if there:
         shown = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
+        earlier = is_without_seal(out / "report.html")
+        why = "; report.html was saved by an earlier version, which did not record its files" if earlier else ""
         raise InputError(
-            f"--out: {out} holds {shown}, which no command of rcinterp has recorded there; name another folder, or "
-            "give --overwrite to replace them."
+            f"--out: {out} holds {shown}, which no command of rcinterp has recorded there{why}; name another folder, "
+            "or give --overwrite to replace them."
         )
 
 

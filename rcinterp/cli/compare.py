@@ -11,6 +11,7 @@ from rcinterp.cli._help import option
 from rcinterp.cli._place import check_file
 from rcinterp.cli._types import FILE, MOTIFS, NEW_FILE, Number
 from rcinterp.files import write_at_once
+from rcinterp.files.paths import number_of_open
 
 
 @click.command(
@@ -85,7 +86,7 @@ def compare(
     if out is None:
         return Done(text, {"matches": rows})
     write_at_once(out, text)
-    return Done(str(out) if out.is_file() else "", {"file": out, "matches": rows})
+    return Done(str(out) if out.is_file() and number_of_open(out) is None else "", {"file": out, "matches": rows})
 
 
 def _warn_of_composition(matches: Any, queries: Path, motifs: str) -> None:

@@ -24,7 +24,8 @@ from rcinterp.data.sequences import write_fasta
 from rcinterp.data.windows import ABSENT, Windows, cut_windows, describe_left_out, name_some, place_windows
 from rcinterp.errors import InputError, require_whole
 from rcinterp.files import digest_of_file, finish, is_pipe, whole_folder, write_at_once
-from rcinterp.files.proofs import proved
+from rcinterp.files.paths import is_aside
+from rcinterp.files.proofs import removable
 from rcinterp.files.results import DATASET
 
 #: What a split calls all chromosomes that it does not name.
@@ -375,9 +376,10 @@ def check_place(out: Path, overwrite: bool = False) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from None
     finish(out)
-    own = {*DATASET} if overwrite else proved(out, DATASET)
+    own = {*DATASET} if overwrite else removable(out, DATASET)
     patterns = (*(f"{part}*.fa*" for part in _PARTS), "dataset.json")
-    strangers = [found.name for pattern in patterns for found in sorted(out.glob(pattern)) if found.name not in own]
+    there = [found for pattern in patterns for found in sorted(out.glob(pattern)) if not is_aside(found)]
+    strangers = [found.name for found in there if found.name not in own]
     if strangers:
         raise InputError(
             f"{out}: holds {name_some(strangers)}, which are of no data set built here; expected a folder without "

@@ -1,10 +1,13 @@
 """Paths as Python's functions are given them, and names of files that are none of the user's."""
 
+import os
+import re
 from pathlib import Path
 
 from rcinterp.errors import InputError
 
 _ASIDE = (".fai", ".gzi", ".bak", "~")
+_OPEN = re.compile(r"/dev/stdout|/dev/stderr|/(?:dev|proc/self)/fd/([0-9]+)")
 
 
 def is_aside(path: Path) -> bool:
@@ -16,6 +19,18 @@ def is_aside(path: Path) -> bool:
     [False, True, True, True, True]
     """
     return path.name.endswith(_ASIDE)
+
+
+def number_of_open(path: Path) -> int | None:
+    """The number of the open file that a path stands for, whatever is open there; None of the path of another file.
+
+    Examples
+    --------
+    >>> [number_of_open(Path(name)) for name in ("/dev/stdout", "/dev/fd/63", "/proc/self/fd/2", "/dev/null", "a.fa")]
+    [1, 63, 2, None, None]
+    """
+    found = _OPEN.fullmatch(os.path.abspath(path))
+    return None if found is None else {"/dev/stdout": 1, "/dev/stderr": 2}.get(found[0]) or int(found[1])
 
 
 def as_path(given: object, caller: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 from rcinterp.errors import InputError
 from rcinterp.files.documents import parse_json, read_json
 from rcinterp.files.reading import digest_of_file
-from rcinterp.files.results import SIGNS
+from rcinterp.files.results import MODEL_FILES, SIGNS
 from rcinterp.files.writing import is_collected, write_at_once
 
 _BEGINNING = 1000  # bytes of a file, by which it is known
@@ -23,14 +23,22 @@ def proved(folder: str | os.PathLike[str], names: Collection[str]) -> set[str]:
     """Those of these files that are as rcinterp has written them there.
 
     A file is known by a sign in its beginning, and others beside it by the SHA-256 that such a file holds of them: so
-    does model.json of the weights, dataset.json of the sequences, and report.html of the tables and pictures.
+    does model.json of the weights, dataset.json of the sequences, and report.html of the tables and pictures. A
+    model.json or a dataset.json of an earlier version, which held none, knows the files that it describes by their
+    names.
     """
     folder, found = Path(folder), set()
     for name, sign in SIGNS.items():
         if name in names and sign in beginning_of(folder / name):
-            listed = _digests_in(folder / name)
+            listed, described = _digests_in(folder / name), _described_in(folder / name)
             found |= {name, *(one for one in names if one in listed and _has(folder / one, listed[one]))}
+            found |= {one for one in names if one in described and _is_plain(folder / one)}
     return found
+
+
+def is_without_seal(page: Path) -> bool:
+    """Whether a page is of an earlier version, which did not list the files beside it."""
+    return SIGNS["report.html"] in beginning_of(page) and not _digests_in(page)
 
 
 def removable(folder: str | os.PathLike[str], names: Collection[str]) -> set[str]:
@@ -46,14 +54,18 @@ def seal(page: Path) -> None:
 
 def beginning_of(path: Path) -> bytes:
     """First bytes of a file; none of what is no file, or a link to one."""
-    if path.is_symlink() or not path.is_file():
+    if not _is_plain(path):
         return b""
     with path.open("rb") as file:
         return file.read(_BEGINNING)
 
 
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
 def _has(path: Path, digest: Any) -> bool:
-    return path.is_file() and not path.is_symlink() and digest_of_file(path) == digest
+    return _is_plain(path) and digest_of_file(path) == digest
 
 
 def _digests_in(path: Path) -> dict[str, Any]:
@@ -63,6 +75,19 @@ def _digests_in(path: Path) -> dict[str, Any]:
         if isinstance(listed, dict):
             return listed
     return {}
+
+
+def _described_in(path: Path) -> set[str]:
+    """Names of the files that a model.json or a dataset.json without SHA-256 describes."""
+    if path.name not in ("model.json", "dataset.json"):
+        return set()
+    with suppress(InputError, KeyError, TypeError, AttributeError):
+        document = read_json(path, "a result", "delete it")
+        if "sha256" not in document and path.name == "model.json":
+            return {*MODEL_FILES}
+        if "sha256" not in document:
+            return {f"{part}.{label}.fa.gz" for part, labels in document["sets"].items() for label in labels}
+    return set()
 
 
 def _sealed(page: Path) -> Any:

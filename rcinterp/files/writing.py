@@ -6,11 +6,13 @@ a file that a killed process has left is removed when something is next written 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rcinterp.errors import InputError
+from rcinterp.files.paths import number_of_open
 
 if sys.platform != "win32":
     import fcntl
@@ -41,7 +44,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        A link is followed, and a pipe or a device written to as it is. The file given has the same ending.
+        A link is followed, and a pipe or a device written to as it is. What goes to an open file, as that of
+        /dev/stdout, is written where it is. The file given has the same ending.
 
     Raises
     ------
@@ -65,6 +69,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with _errors_of(given):
             yield given
         return
+    if (number := number_of_open(given)) is not None and given.exists():
+        with _errors_of(given), tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / given.name
+            yield part
+            _add_to_open(number, part)
+        return
     target = Path(os.path.realpath(path))
     _clean(target.parent)
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_ENDING else ""
@@ -74,6 +84,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists():
             shutil.copymode(target, part)
         os.replace(part, target)
+
+
+def _add_to_open(number: int, part: Path) -> None:
+    """Write to an open file where it is, behind what this process and others have written to it."""
+    sys.stdout.flush()
+    with part.open("rb") as source, open(number, "wb", closefd=False) as target:
+        shutil.copyfileobj(source, target)
 
 
 def write_at_once(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -233,15 +250,16 @@ def _settle(part: Path, folder: Path, removes: Collection[str]) -> None:
     check_names(folder, written)
     for name, path in written.items():
         if (folder / name).is_file() and not (folder / name).is_symlink():
-            shutil.copymode(folder / name, path)
+            with suppress(FileNotFoundError):  # another process has removed it meanwhile
+                shutil.copymode(folder / name, path)
     gone = sorted(name for name in {*removes} - written.keys() if _is_name(name))
     (part / _GONE).write_text(json.dumps(gone), encoding="utf-8")
     put_on_disk(part / _GONE)
     while True:
         try:
             os.rename(part, folder / _READY)
-        except OSError:
-            if not (folder / _READY).is_dir():
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             finish(folder)  # of another process, which has settled its own meanwhile
         else:
@@ -270,25 +288,51 @@ def _finish(folder: Path) -> None:
     try:
         if ready.is_symlink():
             raise InputError(f"{ready}: is a link, expected a folder or nothing; delete it.")
-        gone = _read_gone(ready / _GONE)
-        moved = [path.relative_to(ready) for path in _files_in(ready)]
-        check_names(folder, [path.as_posix() for path in moved])
-        for name in gone:
-            if _is_straight(folder, name) and not (folder / name).is_dir():
-                (folder / name).unlink(missing_ok=True)
-        for path in moved:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # another process does the same
-                os.replace(ready / path, folder / path)
-        (ready / _GONE).unlink(missing_ok=True)
-        _remove_folders(ready)
-    except FileNotFoundError:  # another process does the same
+        with _alone(ready):
+            gone = _read_gone(ready / _GONE)
+            moved = [path.relative_to(ready) for path in _files_in(ready)]
+            check_names(folder, [path.as_posix() for path in moved])
+            for name in gone:
+                if _is_straight(folder, name) and not (folder / name).is_dir():
+                    (folder / name).unlink(missing_ok=True)
+            for path in moved:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # another process does the same, where there are no locks
+                    os.replace(ready / path, folder / path)
+            for path in sorted(ready.iterdir()):
+                if path.name != _GONE:
+                    _remove_folders(path)
+            (ready / _GONE).unlink()
+            with suppress(OSError):  # another process has put there what it has written, or does the same
+                ready.rmdir()
+    except FileNotFoundError:  # another process has done the same
         pass
     except OSError as error:
         raise InputError(
             f"{ready}: holds files that are complete, and cannot be moved to their places ({error.strerror}); see to "
             f"it that {folder} can be written to, and start again."
         ) from None
+
+
+@contextmanager
+def _alone(ready: Path) -> Iterator[None]:
+    """Keep other processes from moving the same files: one that has read the list would remove what is newer.
+
+    The list is what is locked. It goes last, and where it is there, no other folder can take the place of its own.
+    """
+    while True:
+        file = os.open(ready / _GONE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            if sys.platform == "win32":  # where nothing that is open can be removed
+                break
+            with suppress(OSError):  # where there are no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(file), os.stat(ready / _GONE)):
+                yield
+                return
+        finally:
+            os.close(file)
+    yield
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
@@ -314,8 +358,9 @@ def check_names(folder: Path, names: Iterable[str]) -> None:
     InputError
         If a folder has such a name, or what is none stands where a folder of it is to be.
     """
-    if os.path.lexists(folder / _READY) and (not (folder / _READY).is_dir() or (folder / _READY).is_symlink()):
-        raise InputError(f"{folder / _READY}: is no folder, expected one or nothing; move it away.")
+    with suppress(OSError):  # it is not there, or no more
+        if not stat.S_ISDIR(os.lstat(folder / _READY).st_mode):
+            raise InputError(f"{folder / _READY}: is no folder, expected one or nothing; move it away.")
     for name in names:
         path = folder / name
         if path.is_dir() and not path.is_symlink():
@@ -339,9 +384,7 @@ def _is_straight(folder: Path, name: str) -> bool:
 def _read_gone(path: Path) -> list[str]:
     """Names of files in the folder, whatever else the list may say: it may be a stranger's."""
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:  # all else has been moved
-        return []
+        names = json.loads(path.read_text(encoding="utf-8") or "[]")  # empty if all else had been moved
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected a list of names; delete {path.parent}.") from None
     if not isinstance(names, list) or not all(isinstance(name, str) and _is_name(name) for name in names):
@@ -379,7 +422,7 @@ def check_file_place(path: str | os.PathLike[str]) -> None:
         Of `path`.
     """
     given = Path(path)
-    if given.exists() and not given.is_file():
+    if given.exists() and (not given.is_file() or number_of_open(given) is not None):
         return
     with _errors_of(given), tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent) as file:
         file.write(bytes(4096))

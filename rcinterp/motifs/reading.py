@@ -111,8 +111,8 @@ def numbered_lines(text: str, source: Source) -> Iterator[Line]:
         start = stop + 1
 
 
-def split_records(text: str, source: Source) -> list[Record]:
-    """Return the records of a text, brackets left out; one that starts without ``>`` is named after the file.
+def iterate_records(text: str, source: Source) -> Iterator[Record]:
+    """Yield the records of a text, brackets left out; one that starts without ``>`` is named after the file.
 
     Parameters
     ----------
@@ -121,10 +121,10 @@ def split_records(text: str, source: Source) -> list[Record]:
     source : str or path-like
         Where it is from.
 
-    Returns
-    -------
-    list of Record
-        In the file's order.
+    Yields
+    ------
+    Record
+        In the file's order, one in memory at a time.
 
     Raises
     ------
@@ -133,11 +133,6 @@ def split_records(text: str, source: Source) -> list[Record]:
         nothing else, or one bracket without the other, or a line of letters is not A C G T, or a motif has more than
         `MOST_POSITIONS`.
     """
-    return list(iterate_records(text, source))
-
-
-def iterate_records(text: str, source: Source) -> Iterator[Record]:
-    """Yield the records of a text, as `split_records` returns them, one in memory at a time."""
     header: str | None = None
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []

@@ -84,6 +84,20 @@ def test_build_prints_the_folder_and_counts_beside_it(files, tmp_path):
     assert (len(train), len(valid), train.length) == (18, 18, 100)
 
 
+def test_a_set_of_an_earlier_version_is_built_again_by_the_command_that_recorded_it(files, tmp_path):
+    out = tmp_path / "out"
+    command = ["build", *files, "--width", 100, "--out", out]
+    run_well(*command)
+    record = json.loads((out / "dataset.json").read_text())
+    del record["sha256"]
+    (out / "dataset.json").write_text(json.dumps(record, indent=2))
+    run_well(*command)
+    (out / "dataset.json").unlink()  # run.toml is enough
+    run_well(*command)
+    (out / "train_more.pos.fa").write_text(">a\nACGT\n")
+    assert_refused(run(*command), "holds train_more.pos.fa, which are of no data set")
+
+
 def test_the_default_width_is_the_paper_s(files, tmp_path):
     (tmp_path / "peaks.bed.gz").write_text("chr21\t1000\t1100\nchr22\t1000\t1100\n")
     result = run_well("build", *files, "--out", tmp_path / "out")

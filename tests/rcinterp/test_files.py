@@ -410,6 +410,22 @@ def test_an_error_in_a_folder_is_told_of_the_file_in_its_place(old, monkeypatch)
     assert set(os.listdir(old)) == set(OLD)
 
 
+def test_of_several_processes_that_save_into_one_folder_the_last_one_s_files_are_there(tmp_path):
+    """... all of them, and none of the others': no list of what goes is taken for that of a newer result."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom rcinterp.files import whole_folder\nplace, own = Path(sys.argv[1]), "
+        "sys.argv[2]\nfor n in range(50):\n    with whole_folder(place, ['a', 'b', 'c', 'all', 'in/all']) as part:\n"
+        "        (part / 'in').mkdir()\n        for name in (own, 'all', 'in/all'):\n"
+        "            (part / name).write_text(f'{own}{n}')\n"
+    )
+    out = tmp_path / "out"
+    processes = [subprocess.Popen([sys.executable, "-c", code, out, own]) for own in "abc"]
+    assert [process.wait(timeout=100) for process in processes] == [0, 0, 0]
+    last = (out / "all").read_text()
+    assert sorted(os.listdir(out)) == sorted(["all", last[0], "in"])
+    assert (out / last[0]).read_text() == (out / "in" / "all").read_text() == last
+
+
 def test_a_place_that_cannot_be_written_is_told_of(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError) as error:
@@ -555,3 +571,16 @@ def test_a_pipe_of_the_shell_is_written_to_as_it_is():
     os.close(writing)
     with open(reading, encoding="utf-8") as pipe:
         assert pipe.read() == "table"
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_a_file_that_is_open_is_written_to_where_it_is(tmp_path, name):
+    """... as that of the shell's ``>``, in which more is printed before and after."""
+    code = f"from rcinterp.files import write_at_once\nprint('before')\nwrite_at_once({name!r}, 'table\\n')\nprint('after')"
+    with (tmp_path / "out").open("w") as out:
+        out.write("first\n")
+        out.flush()
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+        subprocess.run(["echo", "last"], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "first\nbefore\ntable\nafter\nlast\n"
+    assert os.listdir(tmp_path) == ["out"]

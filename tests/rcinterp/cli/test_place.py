@@ -313,6 +313,18 @@ def test_a_table_replaces_a_table_and_no_other_file(run, work):
     assert out.read_bytes() == table
 
 
+def test_a_table_is_added_to_what_the_shell_has_open(run, work):
+    """... and its name is not printed behind it."""
+    command = ["compare", "known.meme", "--motifs", "known.meme", "--out"]
+    run(*command, "matches.tsv")
+    with (work / "all").open("w") as out:
+        out.write("first\n")
+        out.flush()
+        start = [sys.executable, "-m", "rcinterp.cli"]
+        subprocess.run([*start, *command, "/dev/stdout"], stdout=out, stderr=subprocess.DEVNULL, check=True)
+    assert (work / "all").read_text() == "first\n" + (work / "matches.tsv").read_text()
+
+
 def test_a_model_that_python_saved_is_known(tmp_path):
     save_model(compact_model(1, 1, 60, widths=(11,), pool=10, stride=10), tmp_path)
     _check_strangers(tmp_path, TRAINING, [])
@@ -338,7 +350,15 @@ def test_a_report_vouches_for_itself_and_what_it_lists_alone(run, commands, work
     run(*command, "--out", out)
     (out / "run.toml").unlink()
     (out / "filters.tsv").write_text("mine")
-    assert "out holds filters.tsv, which no command" in run(*command, "--out", out, status=2).stderr
+    said = run(*command, "--out", out, status=2).stderr
+    assert "out holds filters.tsv, which no command of rcinterp has recorded there; name another" in said
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").write_bytes(page[: page.rindex(b"<!-- rcinterp {")])
+    said = run(*command, "--out", out, status=2).stderr
+    assert "; report.html was saved by an earlier version, which did not record its files; name another folder" in said
+    run(*command, "--out", out, "--overwrite")
+    (out / "run.toml").unlink()
+    (out / "filters.tsv").write_text("mine")
     for sign, other, name in (
         ("model_0/model.json", "history.tsv", "train"),
         ("results.tsv", "summary.tsv", None),

@@ -109,6 +109,28 @@ def test_the_same_input_gives_the_same_bytes_and_replaces_an_earlier_set(genome,
     }
 
 
+def test_a_set_of_an_earlier_version_is_replaced_and_what_it_does_not_name_is_refused(genome, peaks, tmp_path):
+    out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
+    build_dataset(peaks, out, settings)
+    record = json.loads((out / "dataset.json").read_text())
+    del record["sha256"]
+    (out / "dataset.json").write_text(json.dumps(record, indent=2))
+    (out / "test.pos.fa.gz").write_text("mine")
+    with pytest.raises(InputError, match=r"holds test\.pos\.fa\.gz, which are of no data set"):
+        build_dataset(peaks, out, settings)
+    (out / "test.pos.fa.gz").unlink()
+    build_dataset(peaks, out, settings)
+    assert "sha256" in json.loads((out / "dataset.json").read_text())
+
+
+def test_an_index_beside_a_set_is_passed_over(genome, peaks, tmp_path):
+    out, settings = tmp_path / "out", DatasetSettings("chr1/chr2", width=60)
+    build_dataset(peaks, out, settings)
+    (out / "train.pos.fa.gz.fai").write_text("index")
+    build_dataset(peaks, out, settings)
+    assert (out / "train.pos.fa.gz.fai").read_text() == "index"
+
+
 class Killed(BaseException):
     """What no code looks out for."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from rcinterp.errors import InputError
 from rcinterp.motifs.matrices import Motif
-from rcinterp.motifs.reading import Record, collect, counts_to_motif, numbers, read_motif_text, split_records
+from rcinterp.motifs.reading import Record, collect, counts_to_motif, iterate_records, numbers, read_motif_text
 
 COUNTS = np.array([[3, 0, 5], [5, 1, 0], [2, 0, 0], [10, 7, 11]], dtype=float)
 
@@ -32,24 +32,24 @@ def test_damaged_files(tmp_path, content, message):
 
 def test_records_without_comments_blank_lines_and_brackets():
     text = "# made by hand\n\n>a one two\r\nA [1 2]\r\n\n>b\t3\n"
-    assert split_records(text, "x.pfm") == [Record("a one two", (("A", "1", "2"),)), Record("b\t3", ())]
+    assert list(iterate_records(text, "x.pfm")) == [Record("a one two", (("A", "1", "2"),)), Record("b\t3", ())]
 
 
 @pytest.mark.parametrize(("source", "name"), [("in/MA0004.1.pfm", "MA0004.1"), ("M.pfm.gz", "M"), ("plain", "plain")])
 def test_rows_without_a_header_are_named_after_the_file(source, name):
-    assert split_records("1 2\n3 4\n", source) == [Record(name, (("1", "2"), ("3", "4")))]
+    assert list(iterate_records("1 2\n3 4\n", source)) == [Record(name, (("1", "2"), ("3", "4")))]
 
 
 def test_a_header_without_a_name():
     with pytest.raises(InputError, match=r"x\.pfm: got a line > without a name, expected e\.g\. >MA0139\.1 CTCF"):
-        split_records(">a\n1\n> \n2\n", "x.pfm")
+        list(iterate_records(">a\n1\n> \n2\n", "x.pfm"))
 
 
 @pytest.mark.parametrize("mark", ["#>b", "# >b", "#\t> b 1"])
 def test_rows_below_a_name_that_is_commented_out(mark):
-    assert split_records(f">a\n1 2\n{mark}\n#3 4\n\n>c\n5 6\n", "x")[1] == Record("c", (("5", "6"),))
+    assert list(iterate_records(f">a\n1 2\n{mark}\n#3 4\n\n>c\n5 6\n", "x"))[1] == Record("c", (("5", "6"),))
     with pytest.raises(InputError, match=r"x: line 5: got a row below line 3, a name after #, expected a name with >"):
-        split_records(f">a\n1 2\n{mark}\n\n3 4\n", "x")
+        list(iterate_records(f">a\n1 2\n{mark}\n\n3 4\n", "x"))
 
 
 def test_numbers():
@@ -117,13 +117,13 @@ def test_collect_names_motifs_without_a_matrix():
 
 def test_brackets_without_numbers():
     with pytest.raises(InputError, match=r"b\.txt: line 3 is '\[ \]', expected numbers in the brackets\."):
-        split_records(">a\n1 2 3 4\n[ ]\n1 2 3 4\n", "b.txt")
+        list(iterate_records(">a\n1 2 3 4\n[ ]\n1 2 3 4\n", "b.txt"))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_end_as_in_any_system_and_at_no_other_character(end):
     text = end.join([">a\x0cb first\u2028second", "1 2", "", "# none", "3\t4", ""])
-    assert split_records(text, "x") == [Record("a\x0cb first\u2028second", (("1", "2"), ("3", "4")))]
+    assert list(iterate_records(text, "x")) == [Record("a\x0cb first\u2028second", (("1", "2"), ("3", "4")))]
 
 
 @pytest.mark.parametrize("word", ["1_0", "nan", "inf", "1e999", "\u0661", "0x1", "1\xa02", "--1", "1e", "."])

@@ -40,7 +40,7 @@ def make_old(folder):
     path = folder / "model.json"
     description = json.loads(path.read_text())
     del description["sha256"]
-    path.write_text(json.dumps(description | {"format": "rcinterp model 1"}))
+    path.write_text(json.dumps(description | {"format": "rcinterp model 1"}, indent=1))
 
 
 def test_the_same_model_is_saved_to_the_same_bytes(folder, tmp_path):
@@ -58,6 +58,15 @@ def test_an_old_folder_is_loaded_with_one_warning(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_model(folder)
+
+
+def test_a_model_without_a_baseline_replaces_an_old_one_with_one(folder):
+    make_old(folder)
+    with pytest.warns(UserWarning, match="saved by an earlier version"):
+        model = load_model(folder)
+    model.baseline = None
+    save_model(model, folder)
+    assert sorted(os.listdir(folder)) == ["model.json", "model.safetensors"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "baseline.safetensors"])
