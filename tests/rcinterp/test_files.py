@@ -414,7 +414,8 @@ def test_of_several_processes_that_save_into_one_folder_the_last_one_s_files_are
     """... all of them, and none of the others': no list of what goes is taken for that of a newer result."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom rcinterp.files import whole_folder\n"
-        "place, own = Path(sys.argv[1]), sys.argv[2]\nfor n in range(50):\n    with whole_folder(place, ['a', 'b', 'c', 'all', 'in/all']) as part:\n"
+        "place, own = Path(sys.argv[1]), sys.argv[2]\nfor n in range(50):\n"
+        "    with whole_folder(place, ['a', 'b', 'c', 'all', 'in/all']) as part:\n"
         "        (part / 'in').mkdir()\n        for name in (own, 'all', 'in/all'):\n"
         "            (part / name).write_text(f'{own}{n}')\n"
     )
