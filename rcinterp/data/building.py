@@ -378,8 +378,8 @@ def check_place(out: Path, overwrite: bool = False) -> None:
     finish(out)
     own = {*DATASET} if overwrite else removable(out, DATASET)
     patterns = (*(f"{part}*.fa*" for part in _PARTS), "dataset.json")
-    there = [found for pattern in patterns for found in sorted(out.glob(pattern)) if not is_aside(found)]
-    strangers = [found.name for found in there if found.name not in own]
+    sequences = [found for pattern in patterns for found in sorted(out.glob(pattern)) if not is_aside(found)]
+    strangers = [found.name for found in sequences if found.name not in own]
     if strangers:
         raise InputError(
             f"{out}: holds {name_some(strangers)}, which are of no data set built here; expected a folder without "

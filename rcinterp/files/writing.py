@@ -320,11 +320,13 @@ def _alone(ready: Path) -> Iterator[None]:
 
     The list is what is locked. It goes last, and where it is there, no other folder can take the place of its own.
     """
+    if sys.platform == "win32":  # where nothing that is open can be removed
+        (ready / _GONE).touch()
+        yield
+        return
     while True:
-        file = os.open(ready / _GONE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        file = os.open(ready / _GONE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            if sys.platform == "win32":  # where nothing that is open can be removed
-                break
             with suppress(OSError):  # where there are no locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             if os.path.samestat(os.fstat(file), os.stat(ready / _GONE)):
@@ -332,7 +334,6 @@ def _alone(ready: Path) -> Iterator[None]:
                 return
         finally:
             os.close(file)
-    yield
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

@@ -413,8 +413,9 @@ def test_an_error_in_a_folder_is_told_of_the_file_in_its_place(old, monkeypatch)
 def test_of_several_processes_that_save_into_one_folder_the_last_one_s_files_are_there(tmp_path):
     """... all of them, and none of the others': no list of what goes is taken for that of a newer result."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom rcinterp.files import whole_folder\nplace, own = Path(sys.argv[1]), "
-        "sys.argv[2]\nfor n in range(50):\n    with whole_folder(place, ['a', 'b', 'c', 'all', 'in/all']) as part:\n"
+        "import sys\nfrom pathlib import Path\nfrom rcinterp.files import whole_folder\n"
+        "place, own = Path(sys.argv[1]), sys.argv[2]\nfor n in range(50):\n"
+        "    with whole_folder(place, ['a', 'b', 'c', 'all', 'in/all']) as part:\n"
         "        (part / 'in').mkdir()\n        for name in (own, 'all', 'in/all'):\n"
         "            (part / name).write_text(f'{own}{n}')\n"
     )
@@ -576,7 +577,10 @@ def test_a_pipe_of_the_shell_is_written_to_as_it_is():
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_a_file_that_is_open_is_written_to_where_it_is(tmp_path, name):
     """... as that of the shell's ``>``, in which more is printed before and after."""
-    code = f"from rcinterp.files import write_at_once\nprint('before')\nwrite_at_once({name!r}, 'table\\n')\nprint('after')"
+    code = (
+        "from rcinterp.files import write_at_once\n"
+        f"print('before')\nwrite_at_once({name!r}, 'table\\n')\nprint('after')\n"
+    )
     with (tmp_path / "out").open("w") as out:
         out.write("first\n")
         out.flush()
