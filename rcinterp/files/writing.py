@@ -76,7 +76,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             _add_to_open(number, part)
         return
     target = Path(os.path.realpath(path))
-    _clean(target.parent)
+    remove_left_over(target.parent)
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_ENDING else ""
     with _errors_of(given), _own_part(target.parent, ending) as part:
         yield part
@@ -146,7 +146,7 @@ def whole_folder(
         folder.mkdir(parents=True, exist_ok=True)
         finish(folder)
         check_names(folder, owns)
-    _clean(folder)
+    remove_left_over(folder)
     with ExitStack() as stack:
         with _errors_of(folder):
             part = stack.enter_context(_own_part(folder))
@@ -209,7 +209,7 @@ def together(folder: Path, names: Collection[str]) -> Iterator[Together]:
     -----
     One renaming settles it, as for `whole_folder`. If something goes wrong, nothing has changed.
     """
-    _clean(folder)
+    remove_left_over(folder)
     with ExitStack() as stack:
         with _errors_of(folder):
             part = stack.enter_context(_own_part(folder))
@@ -460,8 +460,11 @@ def _errors_of(path: Path, part: Path | None = None) -> Iterator[None]:
 @contextmanager
 def _own_part(folder: Path, ending: str | None = None) -> Iterator[Path]:
     """Give a new file of an ending, or a new folder; locked while it lasts, and then gone if it still has its name."""
-    part, file = _begin(folder, ending)
+    file: int | None = None
+    part = _own_name(folder, ending)
     try:
+        while (file := _begin(part, ending)) is None and sys.platform != "win32":
+            part = _own_name(folder, ending)
         yield part
     finally:
         if ending is None:
@@ -473,22 +476,26 @@ def _own_part(folder: Path, ending: str | None = None) -> Iterator[Path]:
             os.close(file)
 
 
-def _begin(folder: Path, ending: str | None) -> tuple[Path, int | None]:
-    """A new file or folder of a name that nobody has, and the lock that tells others that its process lives."""
-    while True:
-        word = secrets.token_hex(4)
-        part = folder / _NAME.format(host=_host(), pid=os.getpid(), word=word, ending=ending or "")
-        if ending is None:
-            part.mkdir()
-        else:
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        if sys.platform == "win32":  # where no open file takes another name
-            return part, None
-        with suppress(FileNotFoundError):  # taken for what a killed process has left, before it was locked
-            file = os.open(part, os.O_RDONLY)
-            if _lock(file) is not False and part.exists():
-                return part, file
-            os.close(file)
+def _own_name(folder: Path, ending: str | None) -> Path:
+    """A name that nobody has."""
+    word = secrets.token_hex(4)
+    return folder / _NAME.format(host=_host(), pid=os.getpid(), word=word, ending=ending or "")
+
+
+def _begin(part: Path, ending: str | None) -> int | None:
+    """Make a file or a folder, and the lock that tells others that its process lives; None if there is none."""
+    if ending is None:
+        part.mkdir()
+    else:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    if sys.platform == "win32":  # where no open file takes another name
+        return None
+    with suppress(FileNotFoundError):  # taken for what a killed process has left, before it was locked
+        file = os.open(part, os.O_RDONLY)
+        if _lock(file) is not False and part.exists():
+            return file
+        os.close(file)
+    return None
 
 
 def _lock(file: int) -> bool | None:
@@ -508,7 +515,7 @@ def _host() -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in socket.gethostname())[:40]
 
 
-def _clean(folder: Path) -> None:
+def remove_left_over(folder: Path) -> None:
     """Remove what processes of this machine that are no more have left in a folder; once a process is enough."""
     if folder in _cleaned:
         return

@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from rcinterp.errors import InputError, require_whole
-from rcinterp.files import read_bytes, write_at_once
+from rcinterp.files import read_bytes, remove_left_over, write_at_once
 from rcinterp.files.documents import LARGEST_JSON, first_difference, parse_json
 from rcinterp.reading.model import bar_options, interrupts_here, keep_bars_here, one_thread
 from rcinterp.studies._dask import Outcome, on_dask
@@ -90,6 +90,7 @@ def run_all(
     results = {name: result for name, result in kept.items() if result is not None}
     for name in results:
         _remove_checkpoints(folder / name)  # of a run that was stopped when its result was kept
+        remove_left_over(folder / name)
     left = {run.name: run for run in runs if run.name not in results}
     for name in left:
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -144,7 +144,8 @@ class Store(RuleBasedStateMachine):
     def results(self):
         """Files that hold a result and that nobody has touched."""
         bad = {path for paths in self.bad.values() for path in paths}
-        return sorted(path for path in self.folder.glob("*/*.json") if path.name != "model.json" and path not in bad)
+        found = (path for path in self.folder.glob("*/*.json") if not path.name.startswith("."))
+        return sorted(path for path in found if path.name != "model.json" and path not in bad)
 
     @precondition(lambda self: self.results())
     @rule(data=st.data(), how=st.sampled_from(EDITS))
