@@ -109,11 +109,11 @@ def fit(  # noqa: PLR0913  # what a user may choose of a training run, each by i
     -----
     UserWarning
         If validation sequences stand in the training set, if sequences stand in a set twice (either strand), if the
-        model gives probabilities, of which the loss takes a sigmoid again, if the
-        epochs of the checkpoint were trained on another number of threads, if the baseline is better than the model, or
-        if the model may have learned nothing: its loss or its weights have not moved, all filters of its first
-        convolution are dead, or its validation auROC, of any task, is that of chance. If the validation set is too
-        small to tell, or its auROC so far below 0.5 that classes may be swapped.
+        model gives probabilities, of which the loss takes a sigmoid again, if the epochs of the checkpoint were trained
+        on another number of threads, if the baseline is better than the model, or if the model may have learned
+        nothing: its loss or its weights have not moved, all filters of its first convolution are dead, or its
+        validation auROC, of any task, is that of chance. If the validation set is too small to tell, or its auROC so
+        far below 0.5 that classes may be swapped.
 
     Notes
     -----
