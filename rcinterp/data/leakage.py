@@ -15,6 +15,8 @@ from rcinterp.data.datasets import Dataset
 from rcinterp.data.regions import overlap_any
 from rcinterp.data.sequences import strandless_keys
 
+_LETTERS = 1_000_000  # at a time: their floats, and what is made of them, take many times their number
+
 
 @dataclass(frozen=True)
 class Leakage:
@@ -157,15 +159,17 @@ def find_repeats(positives: Sequences, negatives: Sequences) -> Repeats:
     return repeats_of(keys_of(positives), keys_of(negatives))
 
 
-def keys_of(x: Sequences) -> list[bytes]:
-    """One key a sequence, the same for its reverse complement."""
-    return [key for batch in batches_of(x) for key in strandless_keys(batch)]
+def keys_of(x: Sequences) -> NDArray[np.bytes_]:
+    """One key a sequence, (N,), the same for its reverse complement; a part of the sequences at a time."""
+    batches = [np.array(strandless_keys(batch), "S16") for batch in batches_of(x, _LETTERS)]
+    return np.concatenate([np.empty(0, "S16"), *batches])
 
 
-def repeats_of(positives: list[bytes], negatives: list[bytes]) -> Repeats:
+def repeats_of(positives: NDArray[np.bytes_], negatives: NDArray[np.bytes_]) -> Repeats:
     """Count as `find_repeats`, of the keys of sequences."""
-    here, there = Counter(positives), Counter(negatives)
-    return Repeats(len(here.keys() & there.keys()), here.total() - len(here), there.total() - len(there))
+    here, there = np.unique(positives), np.unique(negatives)
+    n_both = len(np.intersect1d(here, there, assume_unique=True))
+    return Repeats(n_both, len(positives) - len(here), len(negatives) - len(there))
 
 
 def _contradictions(keys: list[bytes], data: Dataset) -> int:

@@ -48,8 +48,8 @@ def parse_transfac(text: str, source: Source) -> dict[str, Motif]:
     ------
     InputError
         If a matrix has no name, an entry has two (matrices, or lines of one of AC, ID and NA), a position is not four
-        numbers or stands outside the matrix, the last entry has no ``//`` while others have, or as `counts_to_motif`
-        and `collect` say.
+        numbers or stands outside the matrix, the file ends within an entry while others end with ``//`` (not behind the
+        ``XX`` that closes a matrix), or as `counts_to_motif` and `collect` say.
     """
     named = (_parse_entry(lines, source) for lines in _split_entries(text, source))
     return collect((one for one in named if one is not None), source)
